@@ -1,0 +1,86 @@
+"""Names that more than one room of the house uses: columns, views, models, aliases, DAG ids.
+
+Standard library only, so that a DAG file or a request handler can import it for free.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+
+class Transition(StrEnum):
+    """What happened to a task in one event; `history` maps every log's own words to these."""
+
+    CREATED = "created"
+    ASSIGNED = "assigned"
+    STARTED = "started"
+    SUSPENDED = "suspended"
+    RESUMED = "resumed"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+class HistoryTable(StrEnum):
+    """Tables under `lake/history`; each is partitioned by its `recorded_at`."""
+
+    TASK_EVENTS = "task_events"
+    WORKFLOWS = "workflows"
+    WORKFLOW_CLOSURES = "workflow_closures"
+
+
+class FeatureView(StrEnum):
+    """Feature views, under `lake/features` and in Feast by these names."""
+
+    WORKFLOW_PROGRESS = "workflow_progress"
+    WORKFLOW_STATUS = "workflow_status"
+    ACTIVITY_STATS = "activity_stats"
+    PERSON_WORKLOAD = "person_workload"
+    PERSON_ACTIVITY = "person_activity"
+    TEAM_LOAD = "team_load"
+
+
+class Model(StrEnum):
+    """Registered models; the feature service a model reads has the model's name."""
+
+    REMAINING_TIME = "remaining_time"
+    DELAY_RISK = "delay_risk"
+
+
+class Alias(StrEnum):
+    """Registry aliases: the version that answers, and the one that would like to."""
+
+    CHAMPION = "champion"
+    CHALLENGER = "challenger"
+
+
+class DagId(StrEnum):
+    """The DAGs, one file each under `dags/`."""
+
+    EXTRACT_HISTORY = "extract_history"
+    BUILD_FEATURES = "build_features"
+    TRAIN_MODELS = "train_models"
+    PROMOTE_MODELS = "promote_models"
+    MONITOR_DRIFT = "monitor_drift"
+
+
+class AssetName(StrEnum):
+    """Airflow assets; each DAG is started by the one before it."""
+
+    SOURCE_HISTORY = "source_history"
+    LAKE_HISTORY = "lake_history"
+    FEATURES = "features"
+    CHALLENGERS = "challengers"
+    PROMOTIONS = "promotions"
+
+
+class Stage(StrEnum):
+    """Stages whose watermark (everything recorded before it has been processed) is kept."""
+
+    EXTRACT = "extract"
+    FEATURES = "features"
+
+
+WORKFLOW_SCHEMA: Final = "workflow"
+PLATFORM_SCHEMA: Final = "workcast"
+
+EVENT_TIMESTAMP: Final = "event_timestamp"
+CREATED_TIMESTAMP: Final = "created_timestamp"

@@ -1,0 +1,161 @@
+"""The only reader of the environment: every setting, its default and what it means.
+
+Each server is addressed by a URL. A URL that is not set means the embedded server that
+`workcast up` runs for it; its address follows from `home` and the ports alone, so every
+process computes the same one.
+"""
+
+import hashlib
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL, make_url
+
+from pipelines.errors import SettingsError
+
+# A unix socket's path may have 107 bytes; PostgreSQL adds "/.s.PGSQL.5432".
+_LONGEST_SOCKET_DIR = 90
+
+
+class Settings(BaseSettings):
+    """Settings of every process, read from `WORKCAST_*` variables and `.env`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="WORKCAST_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    environment: Literal["development", "production"] = "development"
+    home: Path = Field(Path(".workcast"), description="Folder of all state and logs.")
+    bind_host: str = Field("127.0.0.1", description="Address the servers listen on.")
+
+    database_url: SecretStr | None = Field(
+        None, description="postgresql://… of the source database; not set: embedded PostgreSQL."
+    )
+    airflow_database_url: SecretStr | None = None
+    mlflow_database_url: SecretStr | None = None
+    feast_registry_url: SecretStr | None = None
+    valkey_url: SecretStr | None = Field(None, description="redis://…; not set: embedded Valkey.")
+    mlflow_url: str | None = Field(None, description="http://…; not set: own MLflow server.")
+    lake_url: str | None = Field(None, description="Folder or object-store URL of the lake.")
+
+    airflow_port: int = 8080
+    mlflow_port: int = 5000
+    service_port: int = 3000
+    evidently_port: int = 8085
+    valkey_port: int = 6390
+
+    partition: Literal["day", "month"] = Field(
+        "month", description="Length of one lake partition (an interval of recorded_at)."
+    )
+    max_rejected_ratio: float = Field(
+        0.05, ge=0, le=1, description="An import with a larger share of bad rows fails as a whole."
+    )
+    late_quantile: float = Field(
+        0.8, gt=0, lt=1, description="Without due dates and outcomes: lead times above it are late."
+    )
+    test_ratio: float = Field(
+        0.25, gt=0, lt=1, description="Share of workflows, the latest opened, that judge a model."
+    )
+    train_max_rows: int = Field(120_000, ge=1_000, description="Prediction moments to train on.")
+    report_retention: int = Field(20, ge=1, description="Drift reports kept.")
+    seed: int = 20_240_101
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @property
+    def socket_dir(self) -> Path:
+        """Folder of the embedded PostgreSQL's socket, short enough for a unix socket."""
+        inside = self.home / "run"
+        if len(str(inside)) <= _LONGEST_SOCKET_DIR:
+            return inside
+        digest = hashlib.sha256(str(self.home).encode()).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"workcast-{digest}"
+
+    @property
+    def database(self) -> URL:
+        """SQLAlchemy URL of the source and platform database."""
+        return self._database(self.database_url, "workcast")
+
+    @property
+    def airflow_database(self) -> URL:
+        """SQLAlchemy URL of Airflow's metadata database."""
+        return self._database(self.airflow_database_url, "airflow")
+
+    @property
+    def mlflow_database(self) -> URL:
+        """SQLAlchemy URL of MLflow's backend store."""
+        return self._database(self.mlflow_database_url, "mlflow")
+
+    @property
+    def feast_registry(self) -> URL:
+        """SQLAlchemy URL of Feast's registry."""
+        return self._database(self.feast_registry_url, "feast")
+
+    @property
+    def valkey(self) -> str:
+        """`redis://` URL of the online store."""
+        if self.valkey_url is not None:
+            return self.valkey_url.get_secret_value()
+        return f"redis://{self.bind_host}:{self.valkey_port}/0"
+
+    @property
+    def mlflow(self) -> str:
+        """HTTP address of the MLflow server."""
+        return self.mlflow_url or f"http://{self.bind_host}:{self.mlflow_port}"
+
+    @property
+    def airflow(self) -> str:
+        """HTTP address of Airflow's API server and UI."""
+        return f"http://{self.bind_host}:{self.airflow_port}"
+
+    @property
+    def service(self) -> str:
+        """HTTP address of the Bento service."""
+        return f"http://{self.bind_host}:{self.service_port}"
+
+    @property
+    def evidently(self) -> str:
+        """HTTP address of the Evidently UI."""
+        return f"http://{self.bind_host}:{self.evidently_port}"
+
+    @property
+    def lake(self) -> str:
+        """Root of the Parquet lake: a local path or an fsspec URL, without a trailing slash."""
+        return (self.lake_url or str(self.home / "lake")).rstrip("/")
+
+    def _database(self, own: SecretStr | None, name: str) -> URL:
+        """Own URL where given, else the database called `name` on the common server."""
+        if own is not None:
+            url = make_url(own.get_secret_value())
+        elif self.database_url is not None:
+            url = make_url(self.database_url.get_secret_value())
+            url = url if name == "workcast" else url.set(database=name)
+        else:
+            url = URL.create(
+                "postgresql", "postgres", database=name, query={"host": str(self.socket_dir)}
+            )
+        return url.set(drivername="postgresql+psycopg")
+
+
+@cache
+def get_settings() -> Settings:
+    """Read the settings once per process.
+
+    Raises:
+        SettingsError: a variable has a value that its setting does not take.
+    """
+    try:
+        return Settings()
+    except ValidationError as err:
+        # The value itself is left out: it may be a password.
+        faults = "; ".join(
+            f"WORKCAST_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in err.errors()
+        )
+        raise SettingsError(f"Settings not valid: {faults}") from None
