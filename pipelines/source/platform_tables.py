@@ -1,0 +1,160 @@
+"""Schema `workcast`: what the platform itself has to remember."""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+from pipelines.contracts import PLATFORM_SCHEMA
+from pipelines.source.metadata import METADATA, document, key, moment
+
+imports: Final = Table(
+    "imports",
+    METADATA,
+    Column("import_id", UUID, primary_key=True),
+    Column("file", Text, nullable=False),
+    Column("sha256", Text),  # of the file's bytes; null where no single file was read
+    Column("mapping", Text),
+    Column("mapping_sha256", Text),
+    Column("status", Text, nullable=False),
+    Column("message", Text),  # why it failed
+    moment("started_at", nullable=False, default_now=True),
+    moment("finished_at"),
+    *(
+        Column(name, BigInteger, nullable=False, server_default=text("0"))
+        for name in (
+            "read_count",
+            "rejected_count",
+            "events_added_count",
+            "events_present_count",
+            "tasks_added_count",
+            "workflows_added_count",
+        )
+    ),
+    moment("first_recorded_at"),
+    moment("last_recorded_at"),
+    CheckConstraint("status IN ('loaded', 'failed')", name="status_known"),
+    # The same file read the same way is loaded once.
+    Index(
+        None,
+        "sha256",
+        "mapping_sha256",
+        unique=True,
+        postgresql_where=text("status = 'loaded'"),
+    ),
+    schema=PLATFORM_SCHEMA,
+)
+
+rejected_rows: Final = Table(
+    "rejected_rows",
+    METADATA,
+    Column("rejected_row_id", BigInteger, Identity(always=True), primary_key=True),
+    Column(
+        "import_id",
+        UUID,
+        ForeignKey("workcast.imports.import_id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("file", Text, nullable=False),
+    Column("row_number", BigInteger, nullable=False),
+    Column("column_name", Text),
+    Column("value", Text),
+    Column("reason", Text, nullable=False),
+    schema=PLATFORM_SCHEMA,
+)
+
+predictions: Final = Table(
+    "predictions",
+    METADATA,
+    Column("prediction_id", UUID, primary_key=True),
+    Column("model_name", Text, nullable=False),
+    Column("model_version", Text, nullable=False),
+    Column("model_alias", Text),
+    # No reference: an answer is logged whatever the source database knows by now.
+    Column("workflow_id", Text, nullable=False),
+    Column("task_id", Text),
+    moment("as_of", nullable=False),
+    moment("features_known_at"),
+    moment("requested_at", nullable=False),
+    Column("latency_ms", Double),
+    document("inputs"),
+    document("features"),
+    Column("output", JSONB, nullable=False),
+    Column("variant", Text),
+    Column("is_degraded", Boolean, nullable=False, server_default=text("false")),
+    Index(None, "model_name", "requested_at"),
+    Index(None, "workflow_id"),
+    schema=PLATFORM_SCHEMA,
+)
+
+feedback: Final = Table(
+    "feedback",
+    METADATA,
+    Column("feedback_id", UUID, primary_key=True, server_default=text("gen_random_uuid()")),
+    Column(
+        "prediction_id",
+        UUID,
+        ForeignKey("workcast.predictions.prediction_id"),
+        nullable=False,
+        index=True,
+    ),
+    Column("kind", Text, nullable=False),
+    document("content"),
+    Column("given_by", Text),
+    moment("given_at", nullable=False, default_now=True),
+    schema=PLATFORM_SCHEMA,
+)
+
+alerts: Final = Table(
+    "alerts",
+    METADATA,
+    Column("alert_id", UUID, primary_key=True, server_default=text("gen_random_uuid()")),
+    Column("kind", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("subject", Text, nullable=False),  # a workflow, a model, a feature
+    Column("message", Text, nullable=False),
+    document("details"),
+    moment("raised_at", nullable=False, default_now=True),
+    moment("acknowledged_at"),
+    Column("acknowledged_by", Text),
+    CheckConstraint("severity IN ('info', 'warning', 'critical')", name="severity_known"),
+    CheckConstraint("acknowledged_at >= raised_at", name="acknowledged_after_raised"),
+    Index(None, "raised_at"),
+    schema=PLATFORM_SCHEMA,
+)
+
+# Append-only, as `task_events`.
+audit_log: Final = Table(
+    "audit_log",
+    METADATA,
+    Column("audit_id", BigInteger, Identity(always=True), primary_key=True),
+    moment("happened_at", nullable=False, default_now=True),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    document("details"),
+    Index(None, "happened_at"),
+    schema=PLATFORM_SCHEMA,
+)
+
+watermarks: Final = Table(
+    "watermarks",
+    METADATA,
+    key("stage"),
+    moment("watermark_at", nullable=False),
+    moment("updated_at", nullable=False, default_now=True),
+    schema=PLATFORM_SCHEMA,
+)
