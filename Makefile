@@ -23,3 +23,27 @@ $(STAMP): $(LOCK) pyproject.toml
 lock: ## Resolve the dependencies anew into the hashed lock
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-header --quiet --upgrade --output-file $(LOCK)
+
+demo: setup ## Run the whole platform on a history [LOG=file] [MAPPING=file] [EXIT=1]
+	@$(BIN)/workcast demo $(if $(LOG),--log '$(LOG)') $(if $(MAPPING),--mapping '$(MAPPING)') \
+	  $(if $(EXIT),--exit)
+
+test: setup ## Run every test, the integration tests on real servers included
+	@$(BIN)/pytest
+
+lint: setup ## Check style and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: setup ## Check types
+	@$(BIN)/mypy
+
+contracts: setup ## Check that imports run one way
+	@$(BIN)/lint-imports
+
+format: setup ## Put the code into shape
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+clean: ## Remove the environment and the caches; never the state in .workcast
+	@rm -rf .venv .ruff_cache .mypy_cache .pytest_cache .import_linter_cache .hypothesis

@@ -126,6 +126,21 @@ class Settings(BaseSettings):
         return f"http://{self.bind_host}:{self.evidently_port}"
 
     @property
+    def docs_dir(self) -> Path:
+        """Folder of validation results and their data docs."""
+        return self.home / "data_docs"
+
+    @property
+    def evidently_dir(self) -> Path:
+        """Folder of the Evidently workspace."""
+        return self.home / "evidently"
+
+    @property
+    def reports_dir(self) -> Path:
+        """Folder of the drift reports as HTML."""
+        return self.home / "reports"
+
+    @property
     def lake(self) -> str:
         """Root of the Parquet lake: a local path or an fsspec URL, without a trailing slash."""
         return (self.lake_url or str(self.home / "lake")).rstrip("/")

@@ -1,0 +1,78 @@
+"""### From features to challengers
+
+For each model:
+
+| step | what it does |
+|---|---|
+| `prepare` | a point-in-time training set (only what was known at each prediction moment), labelled, checked by Great Expectations, kept under its content's hash |
+| `train` | time split by workflow, LightGBM beside simple baselines, figures and model card; logged to MLflow and registered as `challenger` |
+
+**When it runs**: on every update of the asset `features`, or by hand.
+
+**Parameters**: `seed` of sampling and training, `max_rows` of the training set. The same
+features and parameters give the same figures.
+
+**Retry, rerun, backfill**: a rerun registers a further version; nothing is overwritten, and
+the alias `champion` is not touched here.
+"""
+
+from airflow.sdk import Param, dag, task
+
+from dags.assets import CHALLENGERS, FEATURES
+from dags.defaults import DEFAULT_ARGS, TAGS
+from pipelines.contracts import DagId, Model
+
+
+@dag(
+    dag_id=DagId.TRAIN_MODELS.value,
+    schedule=[FEATURES],
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    doc_md=__doc__,
+    tags=TAGS,
+    params={
+        "seed": Param(None, type=["null", "integer"], description="Not set: WORKCAST_SEED."),
+        "max_rows": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1000,
+            description="Prediction moments to train on; not set: WORKCAST_TRAIN_MAX_ROWS.",
+        ),
+    },
+)
+def train_models():
+    """Wire two steps a model and the update of the asset."""
+
+    @task
+    def prepare(model, params=None):
+        from expectations import training
+        from pipelines.jobs.training import prepare
+        from pipelines.settings import get_settings
+
+        return prepare(
+            get_settings(), model, training.suite(model), params["seed"], params["max_rows"]
+        )
+
+    @task
+    def train(model, dataset, params=None):
+        from pipelines.jobs.training import train
+        from pipelines.settings import get_settings
+
+        return train(get_settings(), model, dataset, params["seed"])
+
+    @task(outlets=[CHALLENGERS])
+    def announce(versions):
+        return versions
+
+    announce(
+        [
+            train.override(task_id=f"train_{model}")(
+                model.value, prepare.override(task_id=f"prepare_{model}")(model.value)
+            )
+            for model in Model
+        ]
+    )
+
+
+train_models()

@@ -1,0 +1,146 @@
+"""The `workcast` command.
+
+Heavy libraries are imported inside the commands that need them, so that `--help` and errors
+in a command line answer at once.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from pipelines.errors import WorkcastError
+
+app = typer.Typer(
+    name="workcast",
+    help="Learn from an organisation's workflow history and answer before the fact.",
+    epilog="Settings are variables WORKCAST_…, also read from a file .env in this folder.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+LogArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", help="Event log: XES or CSV, plain or .gz.")
+]
+MappingOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--mapping",
+        metavar="FILE.toml",
+        help="Which column means what. Without it, the shipped mapping whose columns the log has.",
+    ),
+]
+TasksOption = Annotated[int, typer.Option("--tasks", min=100, help="About how many tasks.")]
+SeedOption = Annotated[
+    int | None, typer.Option(help="Same seed, same history. Default: WORKCAST_SEED.")
+]
+
+
+@app.command()
+def up() -> None:
+    """Start the local platform: every server whose URL is not set, with all state in one folder."""
+    from pipelines.platform.pages import print_pages
+    from pipelines.platform.supervise import up as start
+    from pipelines.settings import get_settings
+
+    start(get_settings(), console())
+    print_pages(get_settings(), console())
+
+
+@app.command()
+def down() -> None:
+    """Stop the local platform; state and logs stay."""
+    from pipelines.platform.supervise import down as stop
+    from pipelines.settings import get_settings
+
+    stop(get_settings(), console())
+
+
+@app.command()
+def status() -> None:
+    """Show each server of the platform, its health, address, restarts and memory.
+
+    Exits with 1 unless all of them are healthy.
+    """
+    from pipelines.platform.pages import print_status
+    from pipelines.settings import get_settings
+
+    if not print_status(get_settings(), console()):
+        raise typer.Exit(1)
+
+
+@app.command("import-log")
+def import_log(file: LogArgument, mapping: MappingOption = None) -> None:
+    """Import an event log into the source database and tell the DAGs about it.
+
+    Bad rows never stop an import silently: each lands in the table rejected_rows with its
+    place and reason. Importing the same file again adds nothing.
+    """
+    from pipelines.platform.intake import announce, import_file
+    from pipelines.settings import get_settings
+
+    settings = get_settings()
+    summary = import_file(settings, file, mapping, console())
+    announce(settings, summary, console())
+
+
+@app.command()
+def simulate(
+    tasks: TasksOption = 20_000,
+    seed: SeedOption = None,
+    change: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND@DATE",
+            help="A change with a known date: person_leaves, template_changes or demand_doubles, "
+            "for example demand_doubles@2024-09-01.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write the history as an event log (.csv or .csv.gz) instead."),
+    ] = None,
+) -> None:
+    """Simulate a company and load its history into the source database."""
+    from pipelines.platform.intake import announce, simulate_history
+    from pipelines.settings import get_settings
+
+    settings = get_settings()
+    summary = simulate_history(settings, tasks, seed, change, out, console())
+    if summary is not None:
+        announce(settings, summary, console())
+
+
+@app.command()
+def demo(
+    log: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Event log; without it, the simulated company."),
+    ] = None,
+    mapping: MappingOption = None,
+    stop: Annotated[
+        bool, typer.Option("--exit", help="Stop everything at the end instead of staying up.")
+    ] = False,
+) -> None:
+    """Run the whole platform on one history and ask it about the workflows then running."""
+    from pipelines.platform.demo import run_demo
+    from pipelines.settings import get_settings
+
+    run_demo(get_settings(), log, mapping, stop=stop, console=console())
+
+
+def console() -> Console:
+    """Return the console of people's messages; results that are data go to stdout as well."""
+    return Console(stderr=False, highlight=False)
+
+
+def main() -> None:
+    """Run the command line; a known error is one clear message and exit code 1."""
+    try:
+        app()
+    except WorkcastError as err:
+        Console(stderr=True, highlight=False).print(f"[bold red]error:[/] {escape(str(err))}")
+        sys.exit(1)

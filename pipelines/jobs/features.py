@@ -1,0 +1,75 @@
+"""What the DAG `build_features` does: validate, compute, validate, apply, materialise."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pipelines.contracts import Stage
+from pipelines.errors import FeatureStoreError
+from pipelines.features.build import build_features
+from pipelines.settings import Settings
+from pipelines.source.connect import open_engine
+from pipelines.source.watermarks import get_watermark, set_watermark
+from pipelines.store.materialize import materialize
+from pipelines.validate.features import validate_features
+from pipelines.validate.history import validate_history
+
+if TYPE_CHECKING:
+    import great_expectations as gx
+
+
+def validate_history_until(
+    settings: Settings, until: str | None, suites: Mapping[str, "gx.ExpectationSuite"]
+) -> str:
+    """Validate the lake's history and say until when features shall be built.
+
+    Returns:
+        `until`, or the watermark of the extraction, as ISO 8601.
+
+    Raises:
+        FeatureStoreError: nothing has been extracted yet.
+        ValidationFailedError: a critical expectation failed.
+    """
+    moment = datetime.fromisoformat(until) if until else _extracted(settings)
+    validate_history(settings.lake, suites, settings.docs_dir)
+    return moment.isoformat()
+
+
+def compute_views(settings: Settings, until: str) -> str:
+    """Compute every feature view from what was recorded before `until`."""
+    build_features(settings.lake, datetime.fromisoformat(until), settings.partition)
+    return until
+
+
+def validate_views(
+    settings: Settings, until: str, suites: Mapping[str, "gx.ExpectationSuite"]
+) -> str:
+    """Validate every feature view.
+
+    Raises:
+        ValidationFailedError: a critical expectation failed.
+    """
+    validate_features(settings.lake, suites, settings.docs_dir)
+    return until
+
+
+def materialise_views(settings: Settings, until: str) -> None:
+    """Write the latest rows as known at `until` online, then move the watermark."""
+    moment = datetime.fromisoformat(until)
+    materialize(settings, moment)
+    engine = open_engine(settings)
+    try:
+        set_watermark(engine, Stage.FEATURES, moment)
+    finally:
+        engine.dispose()
+
+
+def _extracted(settings: Settings) -> datetime:
+    engine = open_engine(settings)
+    try:
+        moment = get_watermark(engine, Stage.EXTRACT)
+    finally:
+        engine.dispose()
+    if moment is None:
+        raise FeatureStoreError("Nothing is extracted yet: run the DAG extract_history first.")
+    return moment
