@@ -1,0 +1,136 @@
+"""The Parquet lake: where a partition lies, and how it is replaced as a whole.
+
+A table is named by its folder below the lake, such as `history/task_events`; a partition by
+the start of its interval. Its one file is `<lake>/<table>/interval=YYYY-MM-DD/part.parquet`.
+Everything works on a local folder and on any object store fsspec knows.
+
+Readers of many partitions take the pattern `interval=*/part.parquet`: half-written files
+have other names. The folder's name looks like a Hive partition, so tell DuckDB
+`hive_partitioning=false` (or leave out the column `interval`).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import fsspec  # type: ignore[import-untyped]
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec import AbstractFileSystem
+
+from pipelines.errors import ExtractError
+from pipelines.extract.intervals import (
+    Interval,
+    PartitionUnit,
+    partition_end,
+    partition_start,
+    partitions,
+)
+from pipelines.extract.parquet import FixedGroupsWriter
+
+__all__ = [
+    "Interval",
+    "PartitionUnit",
+    "list_partitions",
+    "partition_end",
+    "partition_path",
+    "partition_start",
+    "partitions",
+    "read_partition",
+    "remove_partition",
+    "replace_partition",
+    "writing_partition",
+]
+
+_PREFIX = "interval="
+_FILE = "part.parquet"
+
+
+def partition_path(lake: str, table: str, start: datetime) -> str:
+    """Return the address of the file of the partition that starts at `start`."""
+    return f"{lake.rstrip('/')}/{table}/{_PREFIX}{start:%Y-%m-%d}/{_FILE}"
+
+
+def list_partitions(lake: str, table: str) -> list[datetime]:
+    """Return the starts (UTC) of the partitions that are there, in order."""
+    fs, root = _open(lake)
+    found = fs.glob(f"{root}/{table}/{_PREFIX}*/{_FILE}")
+    days = [str(path).rsplit("/", 2)[1].removeprefix(_PREFIX) for path in found]
+    return sorted(datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC) for day in days)
+
+
+def read_partition(lake: str, table: str, start: datetime) -> pa.Table:
+    """Read a whole partition.
+
+    Raises:
+        ExtractError: there is no such partition, or its file is damaged.
+    """
+    fs, _ = _open(lake)
+    path = partition_path(lake, table, start)
+    try:
+        with fs.open(path, "rb") as file:
+            return pq.ParquetFile(file).read()
+    except FileNotFoundError:
+        raise ExtractError(f"No partition at {path}: extract its interval first.") from None
+    except pa.ArrowInvalid as err:
+        raise ExtractError(
+            f"The partition at {path} is damaged ({err}): extract its interval again."
+        ) from err
+
+
+def replace_partition(lake: str, table: str, start: datetime, rows: pa.Table) -> None:
+    """Write a partition as a whole; a reader sees the old file or the new one.
+
+    The same rows in the same order give the same bytes. Without rows the partition is
+    removed.
+    """
+    if rows.num_rows == 0:
+        remove_partition(lake, table, start)
+        return
+    with writing_partition(lake, table, start, rows.schema) as writer:
+        writer.write(rows)
+
+
+def remove_partition(lake: str, table: str, start: datetime) -> None:
+    """Remove a partition where it is there."""
+    fs, _ = _open(lake)
+    path = partition_path(lake, table, start)
+    with suppress(FileNotFoundError):
+        fs.rm_file(path)
+        if _is_local(fs):
+            with suppress(OSError):  # another process is writing beside it
+                fs.rmdir(path.rsplit("/", 1)[0])
+
+
+@contextmanager
+def writing_partition(
+    lake: str, table: str, start: datetime, schema: pa.Schema
+) -> Iterator[FixedGroupsWriter]:
+    """Open a partition for writing in pieces; it takes its place when the block ends well.
+
+    Until then the old file stays as it is, and after an exception nothing of the new one
+    remains. What a killed process leaves behind is called `part.parquet.writing-…` and is
+    read by nobody.
+    """
+    fs, _ = _open(lake)
+    path = partition_path(lake, table, start)
+    aside = f"{path}.writing-{uuid4().hex}"
+    fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+    try:
+        with fs.open(aside, "wb") as file, FixedGroupsWriter(file, schema) as writer:
+            yield writer
+        fs.mv(aside, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            fs.rm_file(aside)
+        raise
+
+
+def _open(lake: str) -> tuple[AbstractFileSystem, str]:
+    fs, root = fsspec.core.url_to_fs(lake)
+    return fs, str(root).rstrip("/")
+
+
+def _is_local(fs: AbstractFileSystem) -> bool:
+    return "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,))
