@@ -1,0 +1,212 @@
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import numpy as np
+import pandas as pd
+import pytest
+from sqlalchemy import Engine, select, text
+
+from pipelines.monitoring.prediction import LoggedPrediction
+from pipelines.monitoring.prediction_log import PredictionLog
+from pipelines.source.platform_tables import predictions as table
+
+pytestmark = pytest.mark.integration
+
+START = datetime(2016, 3, 1, 12, tzinfo=UTC)
+MakeLog = Callable[..., PredictionLog]
+
+
+def prediction(number: int = 0, **changes: Any) -> LoggedPrediction:
+    base = LoggedPrediction(
+        prediction_id=uuid4(),
+        model_name="remaining_time",
+        model_version="3",
+        model_alias="champion",
+        workflow_id=f"W{number}",
+        as_of=START,
+        features_known_at=START - timedelta(hours=1),
+        requested_at=START + timedelta(seconds=number),
+        latency_ms=1.5,
+        inputs={"workflow_id": f"W{number}"},
+        features={"event_count": number},
+        output={"remaining_time_s": 10.0},
+    )
+    return replace(base, **changes)
+
+
+@pytest.fixture
+def make_log(database: Engine, tmp_path: Path) -> Iterator[MakeLog]:
+    logs: list[PredictionLog] = []
+
+    def _make(**changes: Any) -> PredictionLog:
+        options = {"flush_seconds": 0.02, "retry_seconds": 0.05} | changes
+        logs.append(PredictionLog(database.url, tmp_path / "spill", **options))
+        return logs[-1]
+
+    yield _make
+    for log in logs:
+        log.close()
+
+
+def stored(database: Engine) -> list[Any]:
+    with database.connect() as connection:
+        return list(connection.execute(select(table).order_by(table.c.requested_at)))
+
+
+def ids(database: Engine) -> set[UUID]:
+    return {UUID(str(row.prediction_id)) for row in stored(database)}
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def rename_table(database: Engine, name: str, to: str) -> None:
+    with database.begin() as connection:
+        connection.execute(text(f"ALTER TABLE workcast.{name} RENAME TO {to}"))
+
+
+def test_every_column_arrives(database: Engine, make_log: MakeLog) -> None:
+    asked = prediction(7, is_degraded=True, variant="shadow", task_id="T1")
+
+    log = make_log().start()
+    log.add([asked])
+    log.close()
+
+    (row,) = stored(database)
+    assert row._mapping["as_of"] == asked.as_of
+    assert {**row._mapping, "prediction_id": asked.prediction_id} == asked.row()
+
+
+def test_values_no_json_has_become_null_or_plain(database: Engine, make_log: MakeLog) -> None:
+    features = {
+        "nan": np.nan,
+        "inf": -np.inf,
+        "nat": pd.NaT,
+        "na": pd.NA,
+        "np": np.float32(0.5),
+        "flag": np.bool_(True),  # noqa: FBT003
+        "at": pd.Timestamp(START),
+        "nul": "a\x00b",
+        "half": "\ud800",
+        "list": (1, np.int64(2)),
+    }
+    log = make_log().start()
+    log.add([prediction(features=features)])
+    log.close()
+
+    assert stored(database)[0].features == {
+        "nan": None,
+        "inf": None,
+        "nat": None,
+        "na": None,
+        "np": 0.5,
+        "flag": True,
+        "at": START.isoformat(),
+        "nul": "a\N{REPLACEMENT CHARACTER}b",
+        "half": "?",
+        "list": [1, 2],
+    }
+
+
+def test_close_leaves_nothing_behind(database: Engine, make_log: MakeLog) -> None:
+    log = make_log(flush_seconds=60, batch_rows=7).start()
+    asked = [prediction(i) for i in range(100)]
+    for one in asked:
+        log.add([one])
+    log.close()
+
+    assert ids(database) == {p.prediction_id for p in asked}
+    assert log.counts.written_count == 100
+
+
+def test_database_away_and_back(database: Engine, make_log: MakeLog, tmp_path: Path) -> None:
+    rename_table(database, "predictions", "elsewhere")
+    log = make_log().start()
+    before = [prediction(i) for i in range(5)]
+    log.add(before)
+    until(lambda: log.counts.spilled_count == 5)
+    assert log.counts.is_database_away
+    log.close()
+    left = prediction(9)
+    log.add([left])  # the thread is gone
+    log.close()
+    assert len(list((tmp_path / "spill").glob("*.jsonl"))) == 2
+
+    again = make_log().start()  # a new process
+    rename_table(database, "elsewhere", "predictions")
+    until(lambda: again.counts.waiting_file_count == 0)
+
+    assert ids(database) == {p.prediction_id for p in [*before, left]}
+    until(lambda: not again.counts.is_database_away)
+
+
+def test_comes_back_by_itself(database: Engine, make_log: MakeLog) -> None:
+    rename_table(database, "predictions", "elsewhere")
+    log = make_log().start()
+    log.add([prediction(1, features={"nan": np.nan})])
+    until(lambda: log.counts.waiting_file_count == 1)
+    rename_table(database, "elsewhere", "predictions")
+    log.add([prediction(2)])
+    until(lambda: log.counts.written_count == 2)
+
+    assert [row.workflow_id for row in stored(database)] == ["W1", "W2"]
+    assert stored(database)[0].features == {"nan": None}
+
+
+def test_same_prediction_twice_is_one_row(database: Engine, make_log: MakeLog) -> None:
+    asked = prediction()
+    log = make_log().start()
+    log.add([asked])
+    log.add([asked])
+    log.close()
+
+    assert ids(database) == {asked.prediction_id}
+
+
+def test_full_queue_goes_to_disk(database: Engine, make_log: MakeLog) -> None:
+    log = make_log(max_queued=3)
+    asked = [prediction(i) for i in range(5)]
+    for one in asked:
+        log.add([one])
+    assert (log.counts.queued_count, log.counts.spilled_count) == (3, 2)
+
+    log.start()
+    until(lambda: ids(database) == {p.prediction_id for p in asked})
+    assert log.counts.lost_count == 0
+
+
+def test_refused_row_does_not_hold_the_others(
+    database: Engine, make_log: MakeLog, tmp_path: Path
+) -> None:
+    with database.begin() as connection:
+        connection.execute(text("ALTER TABLE workcast.predictions ADD CHECK (workflow_id <> 'W3')"))
+    asked = [prediction(i) for i in range(6)]
+    log = make_log().start()
+    log.add(asked)
+    log.close()
+
+    assert [row.workflow_id for row in stored(database)] == ["W0", "W1", "W2", "W4", "W5"]
+    assert (log.counts.written_count, log.counts.refused_count) == (5, 1)
+    assert [p.name for p in (tmp_path / "spill").iterdir()] == [f"{asked[3].prediction_id}.refused"]
+
+
+def test_file_that_is_no_batch_is_set_aside(
+    database: Engine, make_log: MakeLog, tmp_path: Path
+) -> None:
+    log = make_log()
+    (tmp_path / "spill" / "20160101T000000-x.jsonl").write_text("{torn")
+    log.start()
+    log.add([prediction()])
+    until(lambda: log.counts.written_count == 1)
+    log.close()
+
+    assert [p.name for p in (tmp_path / "spill").iterdir()] == ["20160101T000000-x.unreadable"]
