@@ -79,6 +79,12 @@ class Stage(StrEnum):
     FEATURES = "features"
 
 
+# Folders of the lake; rows found in quarantine count as not there.
+HISTORY_FOLDER: Final = "history"
+QUARANTINE_FOLDER: Final = "quarantine"
+FEATURES_FOLDER: Final = "features"
+TRAINING_FOLDER: Final = "training"
+
 WORKFLOW_SCHEMA: Final = "workflow"
 PLATFORM_SCHEMA: Final = "workcast"
 
