@@ -1,0 +1,86 @@
+"""Rows of one source within a range of event times: all of them, or the latest of each key."""
+
+from datetime import UTC, datetime
+
+import duckdb
+import pyarrow as pa
+from duckdb import ColumnExpression, ConstantExpression
+
+from pipelines.errors import FeatureStoreError
+from pipelines.store.clock import column_type
+from pipelines.store.scan import scan_parquet
+
+
+def pull_rows(
+    connection: duckdb.DuckDBPyConnection,
+    url: str,
+    columns: list[str],
+    *,
+    event: str,
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> pa.Table:
+    """Return `columns` of the rows with `start <= event <= end`, both ends included as in Feast.
+
+    Raises:
+        FeatureStoreError: no Parquet file or no such column.
+    """
+    return _within(connection, url, columns, event, start=start, end=end).to_arrow_table()
+
+
+def pull_latest_rows(
+    connection: duckdb.DuckDBPyConnection,
+    url: str,
+    columns: list[str],
+    *,
+    keys: list[str],
+    event: str,
+    created: str | None,
+    start: datetime,
+    end: datetime,
+) -> pa.Table:
+    """Return, of the rows `pull_rows` finds, each key's latest by event, then created time.
+
+    Raises:
+        FeatureStoreError: no Parquet file or no such column.
+    """
+    rows = _within(connection, url, columns, event, start=start, end=end)
+    short = {name: f"c{i}" for i, name in enumerate(columns)}
+    rows = rows.select(*(ColumnExpression(name).alias(alias) for name, alias in short.items()))
+    order = ", ".join(f"{short[name]} DESC NULLS LAST" for name in (event, created) if name)
+    partition = ", ".join(short[name] for name in keys)
+    window = f"PARTITION BY {partition} ORDER BY {order}" if keys else f"ORDER BY {order}"
+    latest = rows.project(f"*, row_number() OVER ({window}) AS place").filter("place = 1")
+    return latest.project("* EXCLUDE (place)").to_arrow_table().rename_columns(columns)
+
+
+def _within(
+    connection: duckdb.DuckDBPyConnection,
+    url: str,
+    columns: list[str],
+    event: str,
+    *,
+    start: datetime | None,
+    end: datetime | None,
+) -> duckdb.DuckDBPyRelation:
+    rows = scan_parquet(connection, url)
+    if rows is None:
+        raise FeatureStoreError(f"No Parquet file at {url}; build the features first.")
+    missing = [name for name in (*columns, event) if name not in rows.columns]
+    if missing:
+        raise FeatureStoreError(
+            f"The files at {url} lack the columns {', '.join(missing)}; "
+            f"they have {', '.join(rows.columns)}."
+        )
+    is_aware = "TIME ZONE" in (kind := column_type(rows, event)) or kind == "TIMESTAMPTZ_NS"
+    if start is not None:
+        rows = rows.filter(ColumnExpression(event) >= _literal(start, is_aware))
+    if end is not None:
+        rows = rows.filter(ColumnExpression(event) <= _literal(end, is_aware))
+    return rows.select(*(ColumnExpression(name) for name in columns))
+
+
+def _literal(moment: datetime, is_aware: bool) -> duckdb.Expression:
+    """Express a moment in UTC, as the column is: with time zone or without."""
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return ConstantExpression(moment if is_aware else moment.replace(tzinfo=None))

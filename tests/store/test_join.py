@@ -1,0 +1,185 @@
+"""The point-in-time join against a brute-force oracle that reads like its definition."""
+
+import math
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipelines.errors import FeatureStoreError
+from pipelines.store.join import JoinedView, point_in_time_join
+from pipelines.store.scan import duckdb_session
+
+START = datetime(2024, 3, 31, tzinfo=UTC)
+TICK = timedelta(microseconds=1)
+PLANS = {"asof": 0.0, "all pairs": math.inf, "chosen": 8.0}
+
+
+def at(ticks: int | None) -> datetime | None:
+    return None if ticks is None else START + ticks * TICK
+
+
+def oracle(entities, features, *, ttl: int, known: bool):
+    """For each entity row the value of the row Feast documents, or None."""
+    found = []
+    for key, moment in entities:
+        seen = [
+            (event, -math.inf if created is None else created, value)
+            for row_key, event, created, value in features
+            if None not in {*key, *row_key, moment, event}
+            and row_key == key
+            and event <= moment
+            and (not known or (created is not None and created <= moment))
+        ]
+        best = max(seen, default=None)
+        expired = best is not None and ttl and best[0] + ttl < moment
+        found.append(None if best is None or expired else best[2])
+    return found
+
+
+def entity_table(entities) -> pa.Table:
+    return pa.table(
+        {
+            "note": pa.array([f"row {i % 3}" for i in range(len(entities))]).dictionary_encode(),
+            "person": pa.array([key[0] for key, _ in entities], pa.string()),
+            "activity": pa.array([key[1] for key, _ in entities], pa.int64()),
+            "moment": pa.array([at(t) for _, t in entities], pa.timestamp("us", "UTC")),
+        }
+    )
+
+
+def write_features(path: Path, features) -> None:
+    table = pa.table(
+        {
+            "who": pa.array([key[0] for key, *_ in features], pa.string()),
+            "what": pa.array([key[1] for key, *_ in features], pa.int32()),
+            "event_timestamp": pa.array([at(r[1]) for r in features], pa.timestamp("us", "UTC")),
+            "created": pa.array([at(r[2]) for r in features], pa.timestamp("us", "UTC")),
+            "value": pa.array([r[3] for r in features], pa.int64()),
+        }
+    )
+    middle = len(features) // 2
+    for name, part in (("2024-01-01", table[:middle]), ("2024-02-01", table[middle:])):
+        folder = path / f"interval={name}"
+        folder.mkdir(parents=True, exist_ok=True)
+        pq.write_table(part, folder / "part.parquet")
+
+
+def view(path: Path, ttl: int = 0, created: str | None = "created") -> JoinedView:
+    return JoinedView(
+        name="skill",
+        url=str(path),
+        keys=(("who", "person"), ("what", "activity")),
+        features=(("value", "skill__value"),),
+        types=(pa.int64(),),
+        event="event_timestamp",
+        created=created,
+        ttl_us=ttl,
+    )
+
+
+def join(path: Path, entities: pa.Table, *views: JoinedView, known=True, plan="chosen"):
+    with duckdb_session() as connection:
+        return point_in_time_join(
+            connection, entities, "moment", views, known=known, pairs_per_row=PLANS[plan]
+        )
+
+
+ticks = st.integers(-6, 12)
+keys = st.tuples(st.sampled_from(["a", "b", None]), st.sampled_from([1, 2, None]))
+entity_rows = st.lists(st.tuples(keys, st.none() | ticks), max_size=12)
+feature_rows = st.lists(
+    st.tuples(keys, ticks, st.none() | ticks),
+    max_size=30,
+    unique=True,  # the suite on features forbids rows equal in key and both times
+).map(lambda rows: [(*row, None if i % 5 == 4 else i) for i, row in enumerate(rows)])
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(entity_rows, feature_rows, st.sampled_from([0, 1, 3]), st.booleans())
+def test_join_is_the_oracles(tmp_path_factory, entities, features, ttl, known):
+    path = tmp_path_factory.mktemp("features")
+    write_features(path, features)
+    table = entity_table(entities)
+    expected = oracle(entities, features, ttl=ttl, known=known)
+    for plan in PLANS:
+        joined = join(path, table, view(path, ttl), known=known, plan=plan)
+        assert joined.column("skill__value").to_pylist() == expected, plan
+        assert joined.drop_columns(["skill__value"]).equals(table)
+
+
+def test_late_row_counts_only_once_known(tmp_path):
+    # The row of tick 1 arrives at tick 5, when a row of tick 3 is there already.
+    write_features(tmp_path, [(("a", 1), 3, 3, 30), (("a", 1), 1, 5, 10), (("a", 1), 3, 7, 31)])
+    entities = entity_table([(("a", 1), tick) for tick in (2, 3, 5, 6, 7)])
+    for plan in PLANS:
+        known = join(tmp_path, entities, view(tmp_path), plan=plan)
+        assert known.column("skill__value").to_pylist() == [None, 30, 30, 30, 31]
+        anyhow = join(tmp_path, entities, view(tmp_path), known=False, plan=plan)
+        assert anyhow.column("skill__value").to_pylist() == [10, 31, 31, 31, 31]
+
+
+@pytest.mark.parametrize(("age", "value"), [(5, 1), (6, None)])
+def test_time_to_live_is_inclusive(tmp_path, age, value):
+    write_features(tmp_path, [(("a", 1), 0, 0, 1)])
+    for plan in PLANS:
+        joined = join(tmp_path, entity_table([(("a", 1), age)]), view(tmp_path, ttl=5), plan=plan)
+        assert joined.column("skill__value").to_pylist() == [value]
+
+
+def test_nanoseconds_between_two_microseconds_expire_a_row(tmp_path):
+    write_features(tmp_path, [(("a", 1), 0, 0, 1)])
+    start_ns = int(START.timestamp()) * 10**9
+    moments = pa.array([start_ns + 5_000, start_ns + 5_001], pa.timestamp("ns"))
+    entities = pa.table({"person": ["a", "a"], "activity": [1, 1], "moment": moments})
+    joined = join(tmp_path, entities, view(tmp_path, ttl=5))
+    assert joined.column("skill__value").to_pylist() == [1, None]
+    assert joined.schema.field("moment").type == pa.timestamp("ns")
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.timestamp("ns"), pa.timestamp("ns", "UTC"), pa.timestamp("ms")]
+)
+def test_feature_times_of_other_types(tmp_path, kind):
+    times = pa.array([START.replace(tzinfo=None)], pa.timestamp("us")).cast(pa.timestamp("ms"))
+    table = pa.table({"who": ["a"], "what": [1], "event_timestamp": times.cast(kind), "value": [7]})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    entities = entity_table([(("a", 1), 0), (("a", 1), -1)])
+    for plan in PLANS:
+        joined = join(tmp_path, entities, view(tmp_path, created=None), plan=plan)
+        assert joined.column("skill__value").to_pylist() == [7, None]
+
+
+def test_keys_of_nulls_only_and_views_without_files_give_nulls(tmp_path):
+    write_features(tmp_path / "some", [(("a", 1), 0, 0, 1)])
+    entities = entity_table([(("a", 1), 0)])
+    nobody = entities.set_column(1, "person", pa.nulls(1))
+    assert join(tmp_path, nobody, view(tmp_path / "some")).column("skill__value").null_count == 1
+    empty = join(tmp_path, entities, view(tmp_path / "none")).column("skill__value")
+    assert (empty.type, empty.to_pylist()) == (pa.int64(), [None])
+
+
+def test_object_store(tmp_path):
+    import fsspec  # noqa: PLC0415
+
+    write_features(tmp_path, [(("a", 1), 0, 0, 1)])
+    memory = fsspec.filesystem("memory")
+    memory.put(str(tmp_path), "/lake/skill", recursive=True)
+    entities = entity_table([(("a", 1), 0)])
+    joined = join(tmp_path, entities, view("memory://lake/skill"))
+    assert joined.column("skill__value").to_pylist() == [1]
+
+
+def test_errors_name_the_column(tmp_path):
+    write_features(tmp_path, [(("a", 1), 0, 0, 1)])
+    entities = entity_table([(("a", 1), 0)])
+    with pytest.raises(FeatureStoreError, match="lacks; it has"):
+        join(tmp_path, entities.drop_columns(["person"]), view(tmp_path))
+    with pytest.raises(FeatureStoreError, match="full feature names"):
+        join(tmp_path, entities, view(tmp_path), view(tmp_path))
