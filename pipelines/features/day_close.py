@@ -1,0 +1,109 @@
+"""Rows that close a day: counts over trailing days, from what was known at each day's end.
+
+A count is kept as its changes: what happened on day h and became known on day k counts from
+the end of day k to the end of day h + n - 1, so it is +1 on day k and -1 on day h + n. The
+running sum of the changes is the count at the end of any day, in whole numbers, exactly.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import ibis
+import ibis.expr.types as ir
+
+from pipelines.contracts import CREATED_TIMESTAMP, EVENT_TIMESTAMP
+from pipelines.features.timing import day_number, last_moment, microseconds
+
+ONE: Final = ibis.literal(1, type="int64")
+_ZERO: Final = ibis.literal(0, type="int64")
+
+
+def known_days(events: ir.Table) -> ir.Table:
+    """Add to events the UTC days on which they happened and from whose end on they count."""
+    return events.mutate(
+        happened_day=day_number(microseconds(events.occurred_at)),
+        known_day=day_number(microseconds(ibis.greatest(events.occurred_at, events.recorded_at))),
+    )
+
+
+def since_known(facts: ir.Table, keys: Sequence[str], values: Mapping[str, ir.Value]) -> ir.Table:
+    """Return the changes of sums over all time: `values` from `known_day` on."""
+    return facts.select(*keys, day=facts.known_day, **values)
+
+
+def trailing(
+    facts: ir.Table, keys: Sequence[str], days: int, values: Mapping[str, ir.Value]
+) -> ir.Table:
+    """Return the changes of sums over the trailing `days` days.
+
+    Args:
+        facts: with `keys`, happened_day and known_day (not before happened_day).
+        keys: columns to sum by.
+        days: length of the window; the day that closes is its last.
+        values: whole numbers to sum, by the name of their sum.
+    """
+    facts = facts.select(*keys, "happened_day", "known_day", **values)
+    facts = facts.filter(facts.known_day < facts.happened_day + days)
+    enters = facts.select(*keys, *values, day=facts.known_day)
+    leaves = facts.select(
+        *keys, day=facts.happened_day + days, **{name: -facts[name] for name in values}
+    )
+    return enters.union(leaves.select(enters.columns))
+
+
+def active_days(facts: ir.Table, keys: Sequence[str], day: str) -> ir.Table:
+    """Mark the days that get a row: those on which something became known of the keys."""
+    return facts.select(*keys, day=facts[day], is_active=ONE)
+
+
+def close_days(keys: Sequence[str], changes: Sequence[ir.Table]) -> ir.Table:
+    """Sum up changes and keep the active days.
+
+    Args:
+        keys: join keys of the view; rows in which one is null are dropped.
+        changes: tables of the keys, `day` and any whole-number columns; a column that a
+            table has not is 0 there. At least one has `is_active`.
+
+    Returns:
+        The keys, day, and the running sum of every column but `is_active` at the day's end.
+    """
+    names = sorted({name for table in changes for name in table.columns} - {*keys, "day"})
+    parts = [
+        table.select(
+            *keys,
+            "day",
+            **{name: table[name] if name in table.columns else _ZERO for name in names},
+        )
+        for table in changes
+    ]
+    every = ibis.union(*parts) if len(parts) > 1 else parts[0]
+    every = every.filter(*(every[key].notnull() for key in keys))
+    daily = every.group_by(*keys, "day").agg(**{n: every[n].sum().cast("int64") for n in names})
+    so_far = ibis.window(group_by=list(keys), order_by="day", rows=(None, 0))
+    sums = {n: daily[n].sum().over(so_far).cast("int64") for n in names if n != "is_active"}
+    closed = daily.select(*keys, "day", "is_active", **sums)
+    return closed.filter(closed.is_active > 0).drop("is_active")
+
+
+def trailing_days(facts: ir.Table, keys: Sequence[str], days: int, value: str) -> ir.Table:
+    """Repeat `value` of each fact for the days at whose end it is known and in the window."""
+    day = ibis.range(facts.known_day, facts.happened_day + days).unnest()
+    return facts.select(*keys, value, day=day)
+
+
+def trailing_median(
+    closed: ir.Table, facts: ir.Table, keys: Sequence[str], days: int, value: str
+) -> ir.Table:
+    """Return keys, day and the median `value` of the trailing `days` days of each closed day.
+
+    Days without a value have no row.
+    """
+    known = trailing_days(facts.filter(facts[value].notnull()), keys, days, value)
+    known = known.semi_join(closed, [*keys, "day"])
+    return known.group_by(*keys, "day").agg(median=known[value].median())
+
+
+def with_timestamps(closed: ir.Table) -> ir.Table:
+    """Replace `day` by the two timestamps, both the day's last microsecond."""
+    moment = last_moment(closed.day)
+    return closed.mutate(**{EVENT_TIMESTAMP: moment, CREATED_TIMESTAMP: moment}).drop("day")

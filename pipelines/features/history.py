@@ -1,0 +1,108 @@
+"""The history in the lake as Ibis tables, cut at a moment of recording."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import fsspec  # type: ignore[import-untyped]
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
+import pyarrow as pa
+from fsspec.implementations.local import LocalFileSystem
+from ibis.backends.duckdb import Backend
+
+from pipelines.contracts import HistoryTable
+from pipelines.errors import FeatureBuildError
+from pipelines.extract.lake import list_partitions, partition_path
+from pipelines.history.schema import TASK_EVENTS, TIMESTAMP
+
+_CLOSURES: Final = pa.schema(
+    [
+        pa.field("workflow_id", pa.string(), nullable=False),
+        pa.field("closed_at", TIMESTAMP, nullable=False),
+        pa.field("outcome", pa.string()),
+        pa.field("outcome_is_late", pa.bool_()),
+        pa.field("recorded_at", TIMESTAMP, nullable=False),
+    ]
+)
+_WORKFLOWS: Final = pa.schema(
+    [
+        pa.field("workflow_id", pa.string(), nullable=False),
+        pa.field("template_id", pa.string()),
+        pa.field("client_id", pa.string()),
+        pa.field("priority", pa.string()),
+        pa.field("opened_at", TIMESTAMP, nullable=False),
+        pa.field("due_at", TIMESTAMP),
+        pa.field("attributes", pa.string(), nullable=False),
+        pa.field("recorded_at", TIMESTAMP, nullable=False),
+    ]
+)
+SCHEMAS: Final = {
+    HistoryTable.TASK_EVENTS: TASK_EVENTS,
+    HistoryTable.WORKFLOWS: _WORKFLOWS,
+    HistoryTable.WORKFLOW_CLOSURES: _CLOSURES,
+}
+
+
+@dataclass(frozen=True)
+class History:
+    """What had been recorded by some moment.
+
+    `attribute_keys` are the keys that occur in the events' attributes, sorted.
+    """
+
+    task_events: ir.Table
+    workflows: ir.Table
+    workflow_closures: ir.Table
+    attribute_keys: tuple[str, ...] = ()
+
+
+@ibis.udf.scalar.builtin
+def json_keys(document: dt.json) -> dt.Array[dt.string]:  # type: ignore[empty-body]
+    """Return the keys of a JSON object (DuckDB's own function)."""
+
+
+def read_history(lake: str, until: datetime | None, connection: Backend | None = None) -> History:
+    """Read the lake's history, or what of it was recorded before `until`.
+
+    Args:
+        lake: local path or fsspec URL.
+        until: with a time zone; None means everything.
+        connection: DuckDB to read with; a new one in memory where none is given.
+
+    Raises:
+        FeatureBuildError: `until` has no time zone.
+    """
+    if until is not None and until.tzinfo is None:
+        raise FeatureBuildError(f"until has no time zone: {until}. Pass a UTC time.")
+    connection = connection or ibis.duckdb.connect()
+    filesystem, _ = fsspec.core.url_to_fs(lake)
+    if not isinstance(filesystem, LocalFileSystem):
+        connection.register_filesystem(filesystem)
+    tables = {name: _read(lake, name, until, connection) for name in HistoryTable}
+    events = tables[HistoryTable.TASK_EVENTS]
+    return History(
+        task_events=events,
+        workflows=tables[HistoryTable.WORKFLOWS],
+        workflow_closures=tables[HistoryTable.WORKFLOW_CLOSURES],
+        attribute_keys=attribute_keys(events, connection),
+    )
+
+
+def attribute_keys(events: ir.Table, connection: Backend) -> tuple[str, ...]:
+    """List the keys that occur in the events' attributes, sorted."""
+    documents = events.filter(events.attributes != "{}").select("attributes").distinct()
+    keys = documents.select(key=json_keys(documents.attributes.cast("json")).unnest())
+    return tuple(sorted(connection.to_pyarrow(keys.distinct())["key"].to_pylist()))
+
+
+def _read(lake: str, table: HistoryTable, until: datetime | None, connection: Backend) -> ir.Table:
+    folder = f"history/{table.value}"
+    starts = [s for s in list_partitions(lake, folder) if until is None or s < until]
+    if not starts:
+        empty = SCHEMAS[table].empty_table()
+        return connection.create_table(f"empty_{table.value}", empty, temp=True, overwrite=True)
+    paths = [partition_path(lake, folder, start) for start in starts]
+    rows = connection.read_parquet(paths, hive_partitioning=False)
+    return rows if until is None else rows.filter(rows.recorded_at < until)

@@ -1,0 +1,37 @@
+"""Time as whole microseconds and days since 1970 (UTC), exact and the same on every engine."""
+
+from typing import Final
+
+import ibis
+import ibis.expr.types as ir
+
+MICROSECONDS_PER_SECOND: Final = 1_000_000
+MICROSECONDS_PER_DAY: Final = 86_400 * MICROSECONDS_PER_SECOND
+_SECONDS_PER_DAY: Final = 86_400
+_EPOCH: Final = ibis.literal("1970-01-01", type="timestamp('UTC')")
+
+
+def microseconds(moment: ir.TimestampValue) -> ir.IntegerValue:
+    """Express a timestamp as microseconds since 1970-01-01 UTC."""
+    return moment.delta(_EPOCH, unit="microsecond")
+
+
+def seconds_between(start_us: ir.IntegerValue, end_us: ir.IntegerValue) -> ir.FloatingValue:
+    """Return the seconds from one moment to another, both in microseconds."""
+    return (end_us - start_us) / MICROSECONDS_PER_SECOND
+
+
+def milliseconds(seconds: ir.FloatingValue) -> ir.IntegerValue:
+    """Round seconds to whole milliseconds, whose sums are exact in any order."""
+    return (seconds * 1_000).round().cast("int64")
+
+
+def day_number(moment_us: ir.IntegerValue) -> ir.IntegerValue:
+    """Return the UTC day of a moment in microseconds, counted from 1970-01-01."""
+    return moment_us // MICROSECONDS_PER_DAY
+
+
+def last_moment(day: ir.IntegerValue) -> ir.TimestampValue:
+    """Return the last microsecond of a UTC day given by its number."""
+    next_day = ((day + 1) * _SECONDS_PER_DAY).as_timestamp("s")
+    return (next_day - ibis.interval(microseconds=1)).cast("timestamp('UTC')")
