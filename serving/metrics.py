@@ -1,0 +1,47 @@
+"""What the service counts for Prometheus, beside BentoML's own requests and latencies.
+
+BentoML gathers these from every worker: its worker processes are started with the shared
+folder that prometheus_client writes to.
+"""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from pipelines.monitoring.prediction_log import LogCounts
+
+_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+
+ANSWERS: Final = Counter(
+    "workcast_answers", "Answers sent, by model, version and state.",
+    ["model", "version", "is_degraded"],
+)  # fmt: skip
+FEATURES_SECONDS: Final = Histogram(
+    "workcast_features_seconds", "Time to read the features of one request.",
+    ["model"], buckets=_BUCKETS,
+)  # fmt: skip
+INFERENCE_SECONDS: Final = Histogram(
+    "workcast_inference_seconds", "Time of the model, reasons included, for one request.",
+    ["model"], buckets=_BUCKETS,
+)  # fmt: skip
+SWAPS: Final = Counter(
+    "workcast_model_swaps", "Versions that took over or were kept out.", ["model", "result"]
+)
+LOG_ROWS: Final = Gauge(
+    "workcast_prediction_log_rows", "Predictions of the log since the start, by what became of "
+    "them; `queued` and `waiting_files` are present numbers.",
+    ["state"], multiprocess_mode="livesum",
+)  # fmt: skip
+
+
+def show_log(counts: LogCounts) -> None:
+    """Show the state of the prediction log."""
+    for state, count in (
+        ("queued", counts.queued_count),
+        ("written", counts.written_count),
+        ("spilled", counts.spilled_count),
+        ("refused", counts.refused_count),
+        ("lost", counts.lost_count),
+        ("waiting_files", counts.waiting_file_count),
+    ):
+        LOG_ROWS.labels(state).set(count)

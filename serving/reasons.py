@@ -1,0 +1,99 @@
+"""Say in words which inputs moved an answer, and which way."""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import pandas as pd
+
+from pipelines.features.views import VIEWS
+from serving.schemas import Reason
+
+MAX_REASONS: Final = 5
+# Less than this share of all inputs' weight explains nothing.
+_LEAST_SHARE: Final = 0.02
+
+_MEANINGS: Final[dict[str, str]] = {
+    **{
+        f"{prefix}{column.name}": column.description.partition(";")[0].rstrip(".")
+        for spec in VIEWS.values()
+        for column in spec.columns
+        for prefix in ("", f"{spec.name.value}__")
+    },
+    "hour": "Hour of the day",
+    "weekday": "Day of the week, Monday is 0",
+    "time_since_last_event_s": "Time since the last event",
+    "elapsed_now_s": "Time since opening",
+    "slack_s": "Time left until the due date",
+}
+_UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
+def reasons(
+    contributions: Mapping[str, float], values: Mapping[str, Any], limit: int = MAX_REASONS
+) -> list[Reason]:
+    """Choose the inputs that moved an answer most, the strongest first, ties by name.
+
+    `contributions` are signed shares in log-odds by feature; `values` what the model was
+    given, as far as it is known.
+    """
+    total = sum(abs(share) for share in contributions.values())
+    ranked = sorted(contributions.items(), key=lambda item: (-abs(item[1]), item[0]))
+    strong = [(f, s) for f, s in ranked[:limit] if total and abs(s) >= _LEAST_SHARE * total]
+    return [_reason(feature, share, values.get(feature)) for feature, share in strong]
+
+
+def _reason(feature: str, share: float, value: Any) -> Reason:
+    effect = "raises" if share > 0 else "lowers"
+    told = _told(feature, value)
+    return Reason(
+        feature=feature,
+        value=_plain(value),
+        contribution=round(share, 6),
+        effect=effect,
+        text=f"{_meaning(feature)}: {told}, which {effect} the risk.",
+    )
+
+
+def _meaning(feature: str) -> str:
+    if feature in _MEANINGS:
+        return _MEANINGS[feature]
+    source, dot, key = feature.partition(".")
+    if dot:
+        return f"{key} (attribute of the {'task' if 'task' in source else 'workflow'})"
+    return feature
+
+
+def _told(feature: str, value: Any) -> str:
+    plain = _plain(value)
+    if plain is None:
+        return "not known"
+    is_seconds = "_s_" in f"{feature}_" and isinstance(plain, float | int)
+    if is_seconds and not isinstance(plain, bool):
+        return _duration(float(plain))
+    return f"{plain:g}" if isinstance(plain, float) else str(plain)
+
+
+def _duration(seconds: float) -> str:
+    """Tell a duration in its two largest units: 93,784 s is "1 d 2 h"."""
+    sign, left = ("minus " if seconds < 0 else ""), abs(round(seconds))
+    parts = []
+    for unit, size in _UNITS:
+        count, left = divmod(left, size)
+        if count or parts:
+            parts.append(f"{count} {unit}")
+    return sign + (" ".join(parts[:2]) or "0 s")
+
+
+def _plain(value: Any) -> str | float | bool | None:
+    if value is None or value is pd.NaT or value is pd.NA:
+        return None
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, bool | str):
+        return value
+    number = float(value)
+    return number if math.isfinite(number) else None

@@ -1,0 +1,168 @@
+"""What is asked and answered over HTTP; the OpenAPI page is made from these."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, StringConstraints, Tag
+
+MAX_BATCH: Final = 1_000
+MAX_ID_LENGTH: Final = 200
+
+WorkflowId = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=MAX_ID_LENGTH),
+    Field(description="Id of a running workflow, as the history names it."),
+]
+
+
+class Strict(BaseModel):
+    """Base of what is asked: a field that is not there is an error, and nothing is converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class OneWorkflow(Strict):
+    """Ask about one running workflow."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"workflow_id": "WF-000017"}]})
+
+    workflow_id: WorkflowId
+
+
+class ManyWorkflows(Strict):
+    """Ask about several running workflows at once."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"workflow_ids": ["WF-000017", "WF-000018"]}]}
+    )
+
+    workflow_ids: Annotated[list[WorkflowId], Field(min_length=1, max_length=MAX_BATCH)]
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, ManyWorkflows):
+        return "many"
+    return "many" if isinstance(value, dict) and "workflow_ids" in value else "one"
+
+
+class Question(
+    RootModel[
+        Annotated[
+            Annotated[OneWorkflow, Tag("one")] | Annotated[ManyWorkflows, Tag("many")],
+            Discriminator(_kind),
+        ]
+    ]
+):
+    """One workflow or many."""
+
+
+class ModelVersion(BaseModel):
+    """The registered model that answered."""
+
+    name: str = Field(examples=["remaining_time"])
+    version: str = Field(examples=["3"])
+    alias: str = Field(examples=["champion"])
+
+
+class Answer(BaseModel):
+    """What every answer says about itself."""
+
+    prediction_id: UUID = Field(description="Key of the row in the prediction log.")
+    workflow_id: str
+    model: ModelVersion
+    as_of: datetime = Field(
+        description="The moment the answer speaks about: the clock of the features, not the "
+        "wall clock."
+    )
+    features_known_at: datetime = Field(
+        description="When the youngest fact behind the answer became known."
+    )
+    is_degraded: bool = Field(description="True when a part behind the answer had failed.")
+    degraded_because: list[str] = Field(description="What had failed; empty when nothing had.")
+
+
+class Duration(Answer):
+    """How long a workflow will still take."""
+
+    remaining_time_s: float = Field(ge=0, description="Expected seconds from as_of to closing.")
+    remaining_time_s_p10: float = Field(ge=0, description="One in ten takes less.")
+    remaining_time_s_p90: float = Field(ge=0, description="One in ten takes more.")
+    expected_closed_at: datetime = Field(description="as_of plus remaining_time_s.")
+
+
+class Reason(BaseModel):
+    """One input that moved the answer."""
+
+    feature: str
+    value: str | float | bool | None = Field(description="As the model was given it.")
+    contribution: float = Field(
+        description="Share of this input in the log-odds of being late; the signs add up."
+    )
+    effect: Literal["raises", "lowers"]
+    text: str = Field(examples=["3 steps were repeated, which raises the risk."])
+
+
+class Risk(Answer):
+    """How likely a workflow will be late, and why."""
+
+    late_probability: float = Field(ge=0, le=1)
+    due_at: datetime | None = Field(description="Null where the workflow has no due date.")
+    reasons: list[Reason] = Field(description="The strongest inputs first.")
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(examples=["urn:problem-type:workcast:unknown-workflow"])
+    title: str
+    status: int
+    detail: str = Field(description="What, which value, and what to do.")
+
+
+class WorkflowProblem(BaseModel):
+    """What went wrong with one workflow of several."""
+
+    workflow_id: str
+    problem: Problem
+
+
+class DurationBatch(BaseModel):
+    """Answers and problems of several workflows, each in the order asked."""
+
+    answers: list[Duration]
+    problems: list[WorkflowProblem]
+
+
+class RiskBatch(BaseModel):
+    """Answers and problems of several workflows, each in the order asked."""
+
+    answers: list[Risk]
+    problems: list[WorkflowProblem]
+
+
+class ModelState(BaseModel):
+    """What the service knows about one registered model."""
+
+    name: str
+    alias: str
+    version: str | None = Field(description="The version that answers; null: none, so 503.")
+    loaded_at: datetime | None
+    message: str | None = Field(description="Why there is none, or why a newer one is kept out.")
+
+
+class Models(BaseModel):
+    """Every model of the service."""
+
+    models: list[ModelState]
+
+
+class Readiness(BaseModel):
+    """Whether the service can answer, and what is missing."""
+
+    is_ready: bool
+    missing: list[str] = Field(description="What is needed to answer and is not there.")
+    degraded: list[str] = Field(description="What has failed without stopping the answers.")
+    as_of: datetime | None
