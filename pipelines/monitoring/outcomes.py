@@ -1,0 +1,98 @@
+"""What really happened to the workflows that were predicted."""
+
+from datetime import datetime
+from typing import Final
+
+import duckdb
+import pandas as pd
+from sqlalchemy import Engine, select
+
+from pipelines.contracts import HistoryTable, Model
+from pipelines.errors import MonitoringError
+from pipelines.features.history import SCHEMAS
+from pipelines.learning.labels import workflow_labels
+from pipelines.source.platform_tables import predictions
+from pipelines.store.frames import typed_frame
+from pipelines.store.scan import duckdb_session, scan_parquet
+
+ANSWER: Final = {
+    Model.REMAINING_TIME: "remaining_time_s",
+    Model.DELAY_RISK: "late_probability",
+}
+_COLUMNS: Final = (
+    "prediction_id",
+    "model_name",
+    "model_version",
+    "workflow_id",
+    "as_of",
+    "requested_at",
+    "features",
+    "output",
+    "is_degraded",
+)
+
+
+def read_predictions(engine: Engine, model: Model, start: datetime, end: datetime) -> pd.DataFrame:
+    """Read the logged answers of a model about moments in [start, end), in order of as_of."""
+    statement = (
+        select(*(predictions.c[name] for name in _COLUMNS))
+        .where(predictions.c.model_name == model.value)
+        .where(predictions.c.as_of >= start, predictions.c.as_of < end)
+        .order_by(predictions.c.as_of, predictions.c.prediction_id)
+    )
+    with engine.connect() as connection:
+        frame = pd.DataFrame(connection.execute(statement), columns=list(_COLUMNS))
+    for name in ("as_of", "requested_at"):
+        frame[name] = pd.to_datetime(frame[name], utc=True)
+    return frame
+
+
+def read_outcomes(
+    lake: str, until: datetime, late_quantile: float, train_end: datetime
+) -> pd.DataFrame:
+    """Read what had been recorded before `until` of how each workflow ended.
+
+    `late_quantile` and `train_end` are those the model's labels were made with.
+
+    Returns:
+        closed_at, lead_time_s, is_late (missing if open) and late_rule, by workflow_id.
+    """
+    with duckdb_session() as connection:
+        workflows = _known(connection, lake, HistoryTable.WORKFLOWS, until)
+        closures = _known(connection, lake, HistoryTable.WORKFLOW_CLOSURES, until)
+    return workflow_labels(workflows, closures, late_quantile, pd.Timestamp(train_end))
+
+
+def join_outcomes(answered: pd.DataFrame, outcomes: pd.DataFrame, model: Model) -> pd.DataFrame:
+    """Put what was predicted beside what happened.
+
+    Adds `predicted` and `actual`: seconds for remaining time, a probability and 0 or 1 for
+    delay risk; `actual` is missing while the workflow is open. The inputs stay as they are.
+
+    Raises:
+        MonitoringError: an answer lacks the model's figure.
+    """
+    figure = ANSWER[model]
+    predicted = answered["output"].map(lambda output: output.get(figure))
+    if predicted.isna().any():
+        missing = answered.loc[predicted.isna(), "prediction_id"].iloc[0]
+        raise MonitoringError(f"Prediction {missing} has no {figure} in its output.")
+    facts = outcomes.reindex(answered["workflow_id"])
+    if model is Model.REMAINING_TIME:
+        closed_at = facts["closed_at"].reset_index(drop=True)
+        as_of = answered["as_of"].reset_index(drop=True)
+        actual = (closed_at - as_of).dt.total_seconds().to_numpy()
+    else:
+        actual = facts["is_late"].astype("Float64").to_numpy(dtype="float64", na_value=float("nan"))
+    return answered.assign(predicted=predicted.astype("float64"), actual=actual)
+
+
+def _known(
+    connection: duckdb.DuckDBPyConnection, lake: str, table: HistoryTable, until: datetime
+) -> pd.DataFrame:
+    rows = scan_parquet(connection, f"{lake.rstrip('/')}/history/{table.value}")
+    if rows is None:
+        return typed_frame(SCHEMAS[table].empty_table())
+    recorded = duckdb.ColumnExpression("recorded_at")
+    known = rows.filter(recorded < duckdb.ConstantExpression(until)).to_arrow_table()
+    return typed_frame(known)
