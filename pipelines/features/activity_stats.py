@@ -45,7 +45,7 @@ def activity_stats(events: ir.Table, completions: ir.Table, changes: ir.Table) -
             changes.select(*_KEYS, "day", open_task_count=changes.change),
         ],
     )
-    medians = trailing_median(closed, completions, _KEYS, _DAYS, "sojourn_time_s")
+    medians = trailing_median(completions, _KEYS, _DAYS, "sojourn_time_s")
     rows = closed.left_join(medians, [*_KEYS, "day"])
     rows = rows.select(
         *_KEYS,

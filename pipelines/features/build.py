@@ -20,16 +20,9 @@ from pipelines.extract.lake import (
     remove_partition,
     writing_partition,
 )
-from pipelines.features.activity_stats import activity_stats
-from pipelines.features.durations import completed_tasks
+from pipelines.features.compute import Keep, ViewComputer
 from pipelines.features.history import History, read_history
-from pipelines.features.open_tasks import open_task_changes
-from pipelines.features.person_activity import person_activity
-from pipelines.features.person_workload import person_workload
-from pipelines.features.team_load import team_load
 from pipelines.features.views import VIEWS, ViewSpec
-from pipelines.features.workflow_progress import workflow_progress
-from pipelines.features.workflow_status import workflow_status
 
 Progress = Callable[[FeatureView, int, int], None]
 
@@ -49,7 +42,7 @@ class BuildResult:
     watermark: datetime | None
 
 
-def build_features(
+def build_features(  # noqa: PLR0917 - explicit parameters beat a bag
     lake: str,
     until: datetime | None,
     partition: PartitionUnit,
@@ -84,9 +77,9 @@ def build_features(
         )
         try:
             history = read_history(lake, until, connection)
-            tables = view_tables(history, keep=_keep_in(connection))
+            tables = ViewComputer(history, _keep_in(connection))
             for done, view in enumerate(chosen, start=1):
-                table = tables[view]()
+                table = tables.view(view)
                 if until is not None:
                     table = table.filter(table[CREATED_TIMESTAMP] < until)
                 counts = _write(lake, VIEWS[view], table, partition, connection)
@@ -100,38 +93,7 @@ def build_features(
     return BuildResult(rows, partitions, watermark)
 
 
-def view_tables(
-    history: History, keep: Callable[[str, ir.Table], ir.Table] = lambda _, table: table
-) -> dict[FeatureView, Callable[[], ir.Table]]:
-    """Return for every view what makes its expression.
-
-    Args:
-        history: to compute from.
-        keep: may store a table that several views share, given its name; the default repeats
-            its expression in each of them.
-    """
-    shared: dict[str, ir.Table] = {}
-
-    def share(name: str, make: Callable[[History], ir.Table]) -> ir.Table:
-        if name not in shared:
-            shared[name] = keep(name, make(history))
-        return shared[name]
-
-    def day_close(view: Callable[[ir.Table, ir.Table, ir.Table], ir.Table]) -> ir.Table:
-        completions = share("completions", completed_tasks)
-        return view(history.task_events, completions, share("changes", open_task_changes))
-
-    return {
-        FeatureView.WORKFLOW_PROGRESS: lambda: workflow_progress(history),
-        FeatureView.WORKFLOW_STATUS: lambda: workflow_status(history),
-        FeatureView.ACTIVITY_STATS: lambda: day_close(activity_stats),
-        FeatureView.PERSON_WORKLOAD: lambda: day_close(person_workload),
-        FeatureView.PERSON_ACTIVITY: lambda: person_activity(share("completions", completed_tasks)),
-        FeatureView.TEAM_LOAD: lambda: day_close(team_load),
-    }
-
-
-def _keep_in(connection: Backend) -> Callable[[str, ir.Table], ir.Table]:
+def _keep_in(connection: Backend) -> Keep:
     return lambda name, table: connection.create_table(name, table, temp=True)
 
 

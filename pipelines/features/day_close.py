@@ -44,6 +44,9 @@ def trailing(
     """
     facts = facts.select(*keys, "happened_day", "known_day", **values)
     facts = facts.filter(facts.known_day < facts.happened_day + days)
+    facts = facts.group_by(*keys, "happened_day", "known_day").agg(
+        **{name: facts[name].sum().cast("int64") for name in values}
+    )
     enters = facts.select(*keys, *values, day=facts.known_day)
     leaves = facts.select(
         *keys, day=facts.happened_day + days, **{name: -facts[name] for name in values}
@@ -53,7 +56,7 @@ def trailing(
 
 def active_days(facts: ir.Table, keys: Sequence[str], day: str) -> ir.Table:
     """Mark the days that get a row: those on which something became known of the keys."""
-    return facts.select(*keys, day=facts[day], is_active=ONE)
+    return facts.select(*keys, day=facts[day], is_active=ONE).distinct()
 
 
 def close_days(keys: Sequence[str], changes: Sequence[ir.Table]) -> ir.Table:
@@ -91,15 +94,12 @@ def trailing_days(facts: ir.Table, keys: Sequence[str], days: int, value: str) -
     return facts.select(*keys, value, day=day)
 
 
-def trailing_median(
-    closed: ir.Table, facts: ir.Table, keys: Sequence[str], days: int, value: str
-) -> ir.Table:
-    """Return keys, day and the median `value` of the trailing `days` days of each closed day.
+def trailing_median(facts: ir.Table, keys: Sequence[str], days: int, value: str) -> ir.Table:
+    """Return keys, day and the median `value` of the trailing `days` days.
 
-    Days without a value have no row.
+    For every day, one without news too; days without a value have no row.
     """
     known = trailing_days(facts.filter(facts[value].notnull()), keys, days, value)
-    known = known.semi_join(closed, [*keys, "day"])
     return known.group_by(*keys, "day").agg(median=known[value].median())
 
 

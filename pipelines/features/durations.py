@@ -16,15 +16,18 @@ import ibis
 import ibis.expr.types as ir
 
 from pipelines.contracts import Transition
-from pipelines.features.history import History
-from pipelines.features.prefixes import VERSION_KEY, in_order, known_prefixes, last_known
+from pipelines.features.prefixes import VERSION_KEY, in_order, last_known
 from pipelines.features.timing import day_number, microseconds, seconds_between
 
 _BEFORE_ALL = -(2**62)
 
 
-def completed_tasks(history: History) -> ir.Table:
+def completed_tasks(prefixes: ir.Table, workflows: ir.Table) -> ir.Table:
     """Return one row for each task's first completion.
+
+    Args:
+        prefixes: of `prefixes.known_prefixes`.
+        workflows: the history's.
 
     Returns:
         workflow_id, task_id, activity; person_id and team_id (the last named by the task's
@@ -33,9 +36,8 @@ def completed_tasks(history: History) -> ir.Table:
         service_time_s, sojourn_time_s (null where unknown); is_on_time (completed by the
         workflow's due date; null without one) and due_known_day (from whose end on that counts).
     """
-    events = known_prefixes(history)
-    previous = events.happened_us.lag().over(in_order(*VERSION_KEY))
-    events = events.mutate(previous_us=previous.coalesce(_BEFORE_ALL))
+    previous = prefixes.happened_us.lag().over(in_order(*VERSION_KEY))
+    events = prefixes.mutate(previous_us=previous.coalesce(_BEFORE_ALL))
     task = (*VERSION_KEY, "task_id")
     so_far = in_order(*task, rows=(None, 0))
     is_start = events.transition == Transition.STARTED.value
@@ -72,10 +74,10 @@ def completed_tasks(history: History) -> ir.Table:
         service_time_s=seconds_between(completions.started_us, completions.happened_us),
         sojourn_time_s=seconds_between(ready_us, completions.happened_us),
     )
-    due = history.workflows.select(
+    due = workflows.select(
         "workflow_id",
         "due_at",
-        opening_known_day=day_number(microseconds(history.workflows.recorded_at)),
+        opening_known_day=day_number(microseconds(workflows.recorded_at)),
     )
     timed = timed.left_join(due, "workflow_id").drop("workflow_id_right")
     return timed.mutate(

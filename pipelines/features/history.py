@@ -9,8 +9,9 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import pyarrow as pa
-from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 from ibis.backends.duckdb import Backend
+from ibis.util import gen_name
 
 from pipelines.contracts import HistoryTable
 from pipelines.errors import FeatureBuildError
@@ -58,8 +59,8 @@ class History:
     attribute_keys: tuple[str, ...] = ()
 
 
-@ibis.udf.scalar.builtin
-def json_keys(document: dt.json) -> dt.Array[dt.string]:  # type: ignore[empty-body]
+@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
+def json_keys(document: dt.json) -> dt.Array[dt.string]:
     """Return the keys of a JSON object (DuckDB's own function)."""
 
 
@@ -101,8 +102,7 @@ def _read(lake: str, table: HistoryTable, until: datetime | None, connection: Ba
     folder = f"history/{table.value}"
     starts = [s for s in list_partitions(lake, folder) if until is None or s < until]
     if not starts:
-        empty = SCHEMAS[table].empty_table()
-        return connection.create_table(f"empty_{table.value}", empty, temp=True, overwrite=True)
+        return connection.create_table(gen_name(table), SCHEMAS[table].empty_table(), temp=True)
     paths = [partition_path(lake, folder, start) for start in starts]
     rows = connection.read_parquet(paths, hive_partitioning=False)
     return rows if until is None else rows.filter(rows.recorded_at < until)

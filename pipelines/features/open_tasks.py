@@ -8,19 +8,17 @@ recorded, and not at all where a later event of its task was already known.
 import ibis
 import ibis.expr.types as ir
 
-from pipelines.features.history import History
 from pipelines.features.prefixes import in_order, is_open, last_known
 from pipelines.features.timing import day_number, microseconds
 
 
-def open_task_changes(history: History) -> ir.Table:
-    """Return the changes of the number of open tasks.
+def open_task_changes(events: ir.Table) -> ir.Table:
+    """Return the changes of the number of open tasks that `task_events` make.
 
     Returns:
         day (UTC day since 1970 from whose end on the change is known), activity, person_id,
         team_id (null where no event named one) and change (+1 or -1).
     """
-    events = history.task_events
     events = events.mutate(
         happened_us=microseconds(events.occurred_at),
         known_us=microseconds(ibis.greatest(events.occurred_at, events.recorded_at)),

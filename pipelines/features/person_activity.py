@@ -48,7 +48,7 @@ def person_activity(completions: ir.Table) -> ir.Table:
 
 
 def _sums(completions: ir.Table, keys: Sequence[str], values: Mapping[str, ir.Value]) -> ir.Table:
-    """Sums over everything known at the end of the days on which something became known."""
+    """Sum up everything known at the end of the days on which something became known."""
     return close_days(
         keys,
         [
@@ -64,7 +64,7 @@ def _latest_so_far(latest: ir.Table) -> ir.TimestampColumn:
 
 
 def _mean_ratio(rows: ir.Table, kind: str) -> ir.FloatingColumn:
-    """The person's mean over everyone's; null where either is unknown or everyone's is zero."""
+    """Divide the person's mean by everyone's; null where one is unknown or everyone's is zero."""
     own = rows[f"{kind}_ms"] / rows[f"{kind}_count"].nullif(0)
     everyone = rows[f"all_{kind}_ms"] / rows[f"all_{kind}_count"].nullif(0)
     return own / everyone.nullif(0)

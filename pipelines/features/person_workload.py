@@ -47,7 +47,7 @@ def person_workload(events: ir.Table, completions: ir.Table, changes: ir.Table) 
             ),
         ],
     )
-    medians = trailing_median(closed, completions, _KEYS, _DAYS, "sojourn_time_s")
+    medians = trailing_median(completions, _KEYS, _DAYS, "sojourn_time_s")
     rows = closed.left_join(medians, [*_KEYS, "day"])
     rows = rows.select(
         *_KEYS,

@@ -17,15 +17,18 @@ import ibis.expr.types as ir
 from ibis.expr.builders import WindowBuilder
 
 from pipelines.contracts import Transition
-from pipelines.features.history import History
 from pipelines.features.timing import microseconds
 
 VERSION_KEY: Final = ("workflow_id", "version")
 _BEFORE_ALL: Final = -(2**62)  # earlier than any moment in microseconds
 
 
-def known_prefixes(history: History) -> ir.Table:
+def known_prefixes(task_events: ir.Table, workflows: ir.Table) -> ir.Table:
     """Repeat every event once for each version of its workflow that holds it.
+
+    Args:
+        task_events: the history's.
+        workflows: the history's.
 
     Returns:
         The columns of `task_events` and: happened_us, recorded_us (microseconds since 1970);
@@ -34,11 +37,11 @@ def known_prefixes(history: History) -> ir.Table:
         recording at or after `known_from_us` are new; position (1, 2, … by occurred_at,
         sequence, event_id within a version).
     """
-    events = history.task_events.mutate(
-        happened_us=microseconds(history.task_events.occurred_at),
-        recorded_us=microseconds(history.task_events.recorded_at),
+    events = task_events.mutate(
+        happened_us=microseconds(task_events.occurred_at),
+        recorded_us=microseconds(task_events.recorded_at),
     )
-    late = _late_recordings(events, history.workflows)
+    late = _late_recordings(events, workflows)
     first_late = late.group_by("workflow_id").agg(first_late_us=late.known_from_us.min())
     original = events.left_join(first_late, "workflow_id").drop("workflow_id_right")
     original = original.filter(

@@ -42,7 +42,6 @@ def team_load(events: ir.Table, completions: ir.Table, changes: ir.Table) -> ir.
     people = facts.filter(facts.team_id.notnull(), facts.person_id.notnull())
     people = people.select(*_KEYS, "person_id", "happened_day", "known_day").distinct()
     people = trailing_days(people, _KEYS, _DAYS, "person_id")
-    people = people.semi_join(closed, [*_KEYS, "day"])
     counts = people.group_by(*_KEYS, "day").agg(person_count=people.person_id.nunique())
     rows = closed.left_join(counts, [*_KEYS, "day"])
     rows = rows.select(

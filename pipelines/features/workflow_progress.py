@@ -1,12 +1,13 @@
 """A workflow's prefix at every moment with an event: position, times, activities, people."""
 
+from collections.abc import Sequence
+
 import ibis
 import ibis.expr.types as ir
 
 from pipelines.contracts import CREATED_TIMESTAMP, EVENT_TIMESTAMP, Transition
 from pipelines.features.calendar import working_seconds
-from pipelines.features.history import History
-from pipelines.features.prefixes import VERSION_KEY, in_order, is_open, known_prefixes, last_known
+from pipelines.features.prefixes import VERSION_KEY, in_order, is_open, last_known
 from pipelines.features.task_attributes import merged_attributes
 from pipelines.features.timing import microseconds, seconds_between
 
@@ -14,15 +15,22 @@ _SO_FAR = (None, 0)
 _BEFORE = (None, -1)
 
 
-def workflow_progress(history: History) -> ir.Table:
-    """Compute the view `workflow_progress`.
+def workflow_progress(
+    prefixes: ir.Table, workflows: ir.Table, attribute_keys: Sequence[str]
+) -> ir.Table:
+    """Compute the view `workflow_progress`: a row for every moment with an event.
 
     Events of a workflow at the same moment give one row, of the last by `sequence`. Where
     something is recorded late, the rows from its moment on appear once more, corrected, with
     the time of that recording as `created_timestamp`.
+
+    Args:
+        prefixes: of `prefixes.known_prefixes`.
+        workflows: the history's.
+        attribute_keys: keys that occur in the events' attributes.
     """
-    rows = _at_moments(_accumulated(_flagged(known_prefixes(history)), history))
-    rows = rows.left_join(_openings(history), "workflow_id").drop("workflow_id_right")
+    rows = _at_moments(_accumulated(_flagged(prefixes), attribute_keys))
+    rows = rows.left_join(_openings(workflows), "workflow_id").drop("workflow_id_right")
     is_known = rows.opening_recorded_us < rows.known_until_us.coalesce(2**62)
     facts = ["opened_at", "due_at", "template_id", "client_id", "priority", "workflow_attributes"]
     known = {name: is_known.ifelse(rows[name], ibis.null(rows[name].type())) for name in facts}
@@ -68,7 +76,7 @@ def _flagged(events: ir.Table) -> ir.Table:
     )
 
 
-def _accumulated(events: ir.Table, history: History) -> ir.Table:
+def _accumulated(events: ir.Table, attribute_keys: Sequence[str]) -> ir.Table:
     """Sum up along each version what its events add."""
     so_far = in_order(*VERSION_KEY, rows=_SO_FAR)
     is_handover = (events.person_id != events.person_before).cast("int64").coalesce(0)
@@ -85,7 +93,7 @@ def _accumulated(events: ir.Table, history: History) -> ir.Table:
         handover_count=is_handover.sum().over(so_far),
         open_task_count=events.opened_count.sum().over(so_far),
         task_attributes=merged_attributes(
-            events.attributes, events.position, history.attribute_keys, so_far
+            events.attributes, events.position, attribute_keys, so_far
         ),
     )
 
@@ -98,8 +106,7 @@ def _at_moments(events: ir.Table) -> ir.Table:
     return rows.mutate(since_previous_event_s=seconds_between(previous_us, rows.happened_us))
 
 
-def _openings(history: History) -> ir.Table:
-    workflows = history.workflows
+def _openings(workflows: ir.Table) -> ir.Table:
     return workflows.select(
         "workflow_id",
         "opened_at",

@@ -7,21 +7,20 @@ import ibis
 import ibis.expr.types as ir
 
 from pipelines.contracts import CREATED_TIMESTAMP, EVENT_TIMESTAMP
-from pipelines.features.history import History
 
 
-def workflow_status(history: History) -> ir.Table:
+def workflow_status(workflows: ir.Table, closures: ir.Table) -> ir.Table:
     """Compute the view `workflow_status`.
 
     A closing recorded before the opening gets a second row once the opening is known. An
     opening gets no row where the closing at the same moment was known by then.
+
+    Args:
+        workflows: the history's.
+        closures: the history's `workflow_closures`.
     """
-    openings = history.workflows.select(
-        "workflow_id", "opened_at", opening_recorded_at="recorded_at"
-    )
-    closings = history.workflow_closures.select(
-        "workflow_id", "closed_at", closing_recorded_at="recorded_at"
-    )
+    openings = workflows.select("workflow_id", "opened_at", opening_recorded_at="recorded_at")
+    closings = closures.select("workflow_id", "closed_at", closing_recorded_at="recorded_at")
     both = openings.inner_join(closings, "workflow_id")
     hidden = both.filter(
         both.closed_at == both.opened_at, both.closing_recorded_at <= both.opening_recorded_at
