@@ -1,5 +1,8 @@
 """Write Parquet beside a source's files, aside first and renamed then, so readers see no half."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
 from uuid import uuid4
 
 import fsspec  # type: ignore[import-untyped]
@@ -48,15 +51,29 @@ def replace_parquet(url: str, table: pa.Table, *, allow_overwrite: bool) -> None
     _write(filesystem, path if is_file else f"{path.rstrip('/')}/part.parquet", table)
 
 
+def write_file(url: str, content: bytes) -> None:
+    """Write a whole file."""
+    filesystem, path = fsspec.core.url_to_fs(url)
+    with _aside(filesystem, path) as file:
+        file.write(content)
+
+
 def _write(filesystem: AbstractFileSystem, path: str, table: pa.Table) -> None:
+    with _aside(filesystem, path) as file:
+        pq.write_table(table, file)
+
+
+@contextmanager
+def _aside(filesystem: AbstractFileSystem, path: str) -> Iterator[IO[bytes]]:
+    """Open a hidden file beside `path` that takes its place when all went well."""
     folder, _, name = path.rpartition("/")
     filesystem.makedirs(folder, exist_ok=True)
-    aside = f"{folder}/.{name}.{uuid4().hex}.tmp"
+    hidden = f"{folder}/.{name}.{uuid4().hex}.tmp"
     try:
-        with filesystem.open(aside, "wb") as file:
-            pq.write_table(table, file)
-        filesystem.mv(aside, path)
+        with filesystem.open(hidden, "wb") as file:
+            yield file
+        filesystem.mv(hidden, path)
     except BaseException:
-        if filesystem.exists(aside):
-            filesystem.rm(aside)
+        if filesystem.exists(hidden):
+            filesystem.rm(hidden)
         raise

@@ -1,0 +1,129 @@
+"""When to predict: the moments of past workflows to learn from, and the workflows running now."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from duckdb import ColumnExpression, ConstantExpression
+
+from pipelines.contracts import EVENT_TIMESTAMP, HistoryTable
+from pipelines.errors import FeatureStoreError
+from pipelines.history.schema import TIMESTAMP
+from pipelines.store.frames import typed_frame
+from pipelines.store.scan import duckdb_session, scan_parquet
+
+_BETWEEN_SHARE: Final = 0.5
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_COLUMNS: Final = {
+    HistoryTable.TASK_EVENTS: ("workflow_id", "occurred_at", "recorded_at"),
+    HistoryTable.WORKFLOWS: ("workflow_id", "opened_at", "recorded_at"),
+    HistoryTable.WORKFLOW_CLOSURES: ("workflow_id", "closed_at", "recorded_at"),
+}
+
+_LAST_CLOSURES: Final = """
+SELECT workflow_id, arg_max(closed_at, recorded_at) AS closed_at FROM workflow_closures GROUP BY ALL
+"""
+# The platform can answer with an event from when it is recorded, so that is its moment.
+_EVENT_MOMENTS: Final = """
+WITH moments AS (
+  SELECT DISTINCT e.workflow_id,
+    epoch_us(greatest(e.occurred_at, e.recorded_at)) AS moment, epoch_us(c.closed_at) AS closed
+  FROM task_events e LEFT JOIN closed c USING (workflow_id)
+)
+SELECT workflow_id, moment, coalesce(
+  lead(moment) OVER (PARTITION BY workflow_id ORDER BY moment), closed, moment) AS next_moment
+FROM moments WHERE closed IS NULL OR moment < closed ORDER BY workflow_id, moment
+"""
+_RUNNING: Final = """
+SELECT e.workflow_id, coalesce(any_value(w.opened_at), min(e.occurred_at)) AS opened_at,
+  max(e.occurred_at) AS last_event_at
+FROM task_events e
+LEFT JOIN workflows w USING (workflow_id) ANTI JOIN closed c USING (workflow_id)
+GROUP BY e.workflow_id ORDER BY e.workflow_id
+"""
+
+
+def prediction_moments(lake: str, until: datetime, seed: int, max_rows: int) -> pd.DataFrame:
+    """Choose moments at which a model would have been asked, to learn from.
+
+    Every moment at which an event became known, and within a seeded half of the gaps between
+    two of them (the last gap ends with the workflow) one random moment more, because a service
+    is asked at any time. Moments lie before the closing and before `until`; workflows that are
+    still open are in. Above `max_rows`, whole workflows are left out, evenly over their openings.
+
+    Returns:
+        workflow_id and event_timestamp, in their order; the same arguments give the same rows.
+
+    Raises:
+        FeatureStoreError: there is no history before `until`.
+    """
+    with duckdb_session() as connection:
+        _history(connection, lake, until)
+        events = connection.sql(_EVENT_MOMENTS).df()
+    rng = np.random.default_rng(seed)
+    gap = (events["next_moment"] - events["moment"]).to_numpy()
+    chosen = (rng.random(len(events)) < _BETWEEN_SHARE) & (gap > 1)
+    inside = 1 + np.floor(rng.random(len(events)) * (gap - 1)).astype(np.int64)
+    between = events[chosen].assign(moment=events["moment"][chosen] + inside[chosen])
+    moments = pd.concat([events, between])
+    moments = moments[moments["moment"] < (until - _EPOCH) // _MICROSECOND]
+    moments = moments.sort_values(["workflow_id", "moment"], ignore_index=True)
+    kept = _evenly(moments, max_rows)
+    return pd.DataFrame(
+        {
+            "workflow_id": kept["workflow_id"].astype(object),
+            EVENT_TIMESTAMP: pd.to_datetime(kept["moment"], unit="us", utc=True).dt.as_unit("us"),
+        }
+    ).reset_index(drop=True)
+
+
+def running_workflows(lake: str, as_of: datetime) -> pd.DataFrame:
+    """List the workflows that had begun and, as was known before `as_of`, had not closed.
+
+    Returns:
+        workflow_id, opened_at and last_event_at, by workflow_id.
+
+    Raises:
+        FeatureStoreError: there is no history before `as_of`.
+    """
+    with duckdb_session() as connection:
+        _history(connection, lake, as_of)
+        return typed_frame(connection.sql(_RUNNING).to_arrow_table())
+
+
+def _history(connection: duckdb.DuckDBPyConnection, lake: str, until: datetime) -> None:
+    """Make views of the history tables with what was recorded before `until`."""
+    for table, columns in _COLUMNS.items():
+        rows = scan_parquet(connection, f"{lake.rstrip('/')}/history/{table.value}")
+        if rows is None and table is HistoryTable.TASK_EVENTS:
+            raise FeatureStoreError(
+                f"The lake at {lake} has no task events; extract the history first."
+            )
+        if rows is None:
+            # No workflow with a known opening, or none that has closed.
+            kinds = [pa.string() if name == "workflow_id" else TIMESTAMP for name in columns]
+            fields = zip(columns, kinds, strict=True)
+            rows = connection.from_arrow(pa.schema(list(fields)).empty_table())
+        known = ColumnExpression("recorded_at") < ConstantExpression(until)
+        rows.select(*columns).filter(known).create_view(table.value, replace=True)
+    connection.sql(_LAST_CLOSURES).create_view("closed", replace=True)
+
+
+def _evenly(moments: pd.DataFrame, max_rows: int) -> pd.DataFrame:
+    """Keep at most `max_rows` rows by keeping every n-th workflow in the order of opening."""
+    workflows = moments.groupby("workflow_id")["moment"].agg(["min", "size"]).reset_index()
+    workflows = workflows.sort_values(["min", "workflow_id"], ignore_index=True)
+    count = len(workflows)
+    while count:
+        places = np.linspace(0, len(workflows) - 1, count).round().astype(int)
+        excess = int(workflows["size"].iloc[places].sum()) - max_rows
+        if excess <= 0:
+            break
+        count -= max(1, int(excess / workflows["size"].mean()))
+    else:
+        return moments.iloc[:0]
+    return moments[moments["workflow_id"].isin(workflows["workflow_id"].iloc[places])]
