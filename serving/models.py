@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import pandas as pd
 
 from pipelines.contracts import Alias, Model
 from pipelines.errors import WorkcastError
+from pipelines.learning.encode import Encoder
 from serving.poller import Poller
 from serving.problems import NoChampionError
 
@@ -28,15 +29,27 @@ _THRESHOLDS: Final = (50_000, 20, 100)
 
 
 class Predicts(Protocol):
-    """What a loaded model can do; the columns are those of its feature service."""
+    """What a loaded model can do; `pipelines.learning.predictor.Predictor` is one."""
+
+    @property
+    def encoder(self) -> Encoder:
+        """How a row becomes numbers."""
+
+    @property
+    def input_columns(self) -> list[str]:
+        """Columns that a row must have."""
 
     def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Answer each row."""
-        ...
+
+    def predict_row(self, values: Mapping[str, Any]) -> dict[str, float]:
+        """Answer one row."""
 
     def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Give each feature's signed share in each row's answer."""
-        ...
+
+    def contributions_row(self, values: Mapping[str, Any]) -> dict[str, float]:
+        """Give each feature's signed share in one row's answer."""
 
 
 class Registry(Protocol):
@@ -44,11 +57,9 @@ class Registry(Protocol):
 
     def version_of(self, model: Model, alias: Alias) -> str | None:
         """Return the version that carries the alias, or None."""
-        ...
 
     def load(self, model: Model, version: str) -> Predicts:
         """Load one version."""
-        ...
 
 
 @dataclass(frozen=True)

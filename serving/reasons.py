@@ -8,15 +8,23 @@ from typing import Any, Final
 import pandas as pd
 
 from pipelines.features.views import VIEWS
+from pipelines.learning.encode import Encoder, parse_object
 from serving.schemas import Reason
 
 MAX_REASONS: Final = 5
 # Less than this share of all inputs' weight explains nothing.
 _LEAST_SHARE: Final = 0.02
 
+
+def _in_short(description: str) -> str:
+    """Keep a description's first part; a duration is told with its units."""
+    first = description.partition(";")[0].rstrip(".")
+    return f"Time{first.removeprefix('Seconds')}" if first.startswith("Seconds ") else first
+
+
 _MEANINGS: Final[dict[str, str]] = {
     **{
-        f"{prefix}{column.name}": column.description.partition(";")[0].rstrip(".")
+        f"{prefix}{column.name}": _in_short(column.description)
         for spec in VIEWS.values()
         for column in spec.columns
         for prefix in ("", f"{spec.name.value}__")
@@ -42,6 +50,15 @@ def reasons(
     ranked = sorted(contributions.items(), key=lambda item: (-abs(item[1]), item[0]))
     strong = [(f, s) for f, s in ranked[:limit] if total and abs(s) >= _LEAST_SHARE * total]
     return [_reason(feature, share, values.get(feature)) for feature, share in strong]
+
+
+def given_values(encoder: Encoder, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the model was given, by feature: a column's value or that of its attribute."""
+    objects = {c.source: parse_object(row[c.source]) for c in encoder.columns if c.key is not None}
+    return {
+        c.name: row[c.source] if c.key is None else objects[c.source].get(c.key)
+        for c in encoder.columns
+    }
 
 
 def _reason(feature: str, share: float, value: Any) -> Reason:
@@ -78,7 +95,7 @@ def _told(feature: str, value: Any) -> str:
 def _duration(seconds: float) -> str:
     """Tell a duration in its two largest units: 93,784 s is "1 d 2 h"."""
     sign, left = ("minus " if seconds < 0 else ""), abs(round(seconds))
-    parts = []
+    parts: list[str] = []
     for unit, size in _UNITS:
         count, left = divmod(left, size)
         if count or parts:
@@ -95,5 +112,6 @@ def _plain(value: Any) -> str | float | bool | None:
         return value.isoformat()
     if isinstance(value, bool | str):
         return value
-    number = float(value)
-    return number if math.isfinite(number) else None
+    if not isinstance(value, float | int):
+        return str(value)
+    return float(value) if math.isfinite(value) else None

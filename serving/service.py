@@ -25,4 +25,5 @@ class WorkcastService:
     """Answers about running workflows, by the registered models."""
 
 
-WorkcastService.add_asgi_middleware(Front, own=app)
+# mypy takes no notice of what a class decorator returns.
+WorkcastService.add_asgi_middleware(Front, own=app)  # type: ignore[attr-defined]

@@ -1,0 +1,80 @@
+"""The features of running workflows, as the online store has them at the clock's moment."""
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+import pandas as pd
+
+from pipelines.contracts import Model
+from pipelines.errors import FeatureStoreError
+from pipelines.features.request_time import add_request_time
+from serving.clock import FeatureClock
+from serving.poller import Poller
+from serving.problems import FeaturesAwayError
+
+logger = logging.getLogger(__name__)
+
+_PROBE: Final = "no workflow is called this"
+
+
+class Reads(Protocol):
+    """What is needed of the online store."""
+
+    def read(self, workflow_ids: Sequence[str], service: str, as_of: datetime) -> pd.DataFrame:
+        """Return one row for each id, in their order."""
+
+
+class OnlineFeatures:
+    """Read features and complete them with those of the moment of asking."""
+
+    def __init__(self, reader: Reads, clock: FeatureClock, seconds: float = 5.0) -> None:
+        self._reader = reader
+        self._clock = clock
+        self._missing: str | None = "the online store has not been asked yet"
+        self._poller = Poller("online-store-probe", self.probe, seconds)
+
+    def start(self) -> None:
+        """Start asking now and then whether the online store answers."""
+        self._poller.start()
+
+    def stop(self) -> None:
+        """Stop asking."""
+        self._poller.stop()
+
+    @property
+    def missing(self) -> str | None:
+        """Why features cannot be read, or None."""
+        return self._missing
+
+    def probe(self) -> None:
+        """Ask for a workflow that does not exist."""
+        try:
+            self._reader.read([_PROBE], Model.REMAINING_TIME.value, datetime.now(UTC))
+        except FeatureStoreError as err:
+            if self._missing is None:
+                logger.warning("Features cannot be read: %s", err)
+            self._missing = str(err)
+        else:
+            self._missing = None
+
+    def read(self, workflow_ids: Sequence[str], model: Model) -> pd.DataFrame:
+        """Read one row for each id: what `OnlineReader.read` gives, and request-time features.
+
+        `as_of` is the clock's moment. Where a workflow's features are younger than the clock
+        (the moment between writing them and moving it), it is their moment: nothing is
+        answered about a time before what the answer rests on.
+
+        Raises:
+            FeaturesAwayError: there is no clock, or the online store does not answer.
+        """
+        as_of = self._clock.read().as_of
+        try:
+            frame = self._reader.read(workflow_ids, model.value, as_of)
+        except FeatureStoreError as err:
+            self._missing = str(err)
+            raise FeaturesAwayError(f"Features cannot be read: {err}") from err
+        known_at = frame["features_known_at"]
+        moments = frame["as_of"].where(~(known_at > frame["as_of"]), known_at)
+        return add_request_time(frame.assign(as_of=moments))

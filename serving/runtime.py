@@ -1,0 +1,107 @@
+"""Everything a worker holds while it answers: clock, features, models, prediction log."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Self
+
+import pandas as pd
+
+from pipelines.contracts import Model
+from pipelines.errors import WorkcastError
+from pipelines.monitoring.prediction_log import PredictionLog
+from pipelines.settings import Settings
+from pipelines.store.online import OnlineReader
+from serving import metrics
+from serving.clock import FeatureClock
+from serving.features import OnlineFeatures
+from serving.models import ChampionWatch, Predicts
+from serving.poller import Poller
+from serving.registry import MlflowRegistry
+from serving.schemas import Models, ModelState, Readiness
+
+_SHOW_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The parts behind the answers; each looks after itself in a thread of its own."""
+
+    clock: FeatureClock
+    features: OnlineFeatures
+    watch: ChampionWatch
+    log: PredictionLog
+    meter: Poller
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """Start all parts; none of them needs its server to be there yet."""
+        clock = FeatureClock(settings.database)
+        features = OnlineFeatures(OnlineReader(settings), clock)
+        log = PredictionLog(settings.database, settings.home / "spill" / "predictions")
+        registry = MlflowRegistry(settings.mlflow, settings.home / "models")
+        watch = ChampionWatch(registry, warm_up, on_swap=_count_swap)
+        meter = Poller("meter", lambda: metrics.show_log(log.counts), _SHOW_SECONDS)
+        for part in (clock, features, watch, log, meter):
+            part.start()
+        return cls(clock, features, watch, log, meter)
+
+    def close(self) -> None:
+        """Stop all parts; the prediction log last, with everything written."""
+        for part in (self.meter, self.watch, self.features, self.clock):
+            part.stop()
+        self.log.close()
+
+    def models(self) -> Models:
+        """Tell which version of each model answers."""
+        return Models(
+            models=[
+                ModelState(
+                    name=model.value,
+                    alias=self.watch.alias.value,
+                    version=state.loaded.version if state.loaded else None,
+                    loaded_at=state.loaded.loaded_at if state.loaded else None,
+                    message=state.message,
+                )
+                for model, state in self.watch.states.items()
+            ]
+        )
+
+    def readiness(self) -> Readiness:
+        """Tell whether every question could be answered now, and what is not as it should be."""
+        states = self.watch.states.items()
+        missing = [f"model {m}: {s.message}" for m, s in states if s.loaded is None]
+        missing += [part.missing for part in (self.clock, self.features) if part.missing]
+        degraded = [f"model {m}: {s.message}" for m, s in states if s.loaded and s.message]
+        reading = self.clock.reading
+        if reading is not None and reading.is_stale:
+            degraded.append("the clock of the features is not up to date: no database")
+        if self.log.is_away:
+            degraded.append("the prediction log goes to disk: no database")
+        return Readiness(
+            is_ready=not missing,
+            missing=missing,
+            degraded=degraded,
+            as_of=reading.as_of if reading else None,
+        )
+
+
+def warm_up(model: Model, predictor: Predicts) -> None:
+    """Let a version answer rows about which nothing is known; see that it gives numbers.
+
+    Raises:
+        WorkcastError: it does not.
+    """
+    blank = pd.DataFrame({name: [None, None] for name in predictor.input_columns})
+    blank["as_of"] = pd.Timestamp(datetime.now(UTC))
+    for rows in (blank, blank.head(1)):
+        predicted = predictor.predict(rows)
+        if len(predicted) != len(rows) or predicted.isna().to_numpy().any():
+            raise WorkcastError(f"The model answers {predicted.to_dict('records')} to blank rows.")
+    row = {str(name): value for name, value in blank.iloc[0].items()}
+    predictor.predict_row(row)
+    if model is Model.DELAY_RISK:
+        predictor.contributions_row(row)
+
+
+def _count_swap(model: Model, _version: str, is_taken: bool) -> None:
+    metrics.SWAPS.labels(model.value, "taken" if is_taken else "kept_out").inc()

@@ -1,0 +1,222 @@
+"""A worker's runtime without servers: real predictors, rows instead of the online store."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from sqlalchemy import URL
+
+from pipelines.contracts import Alias, Model
+from pipelines.errors import FeatureStoreError
+from pipelines.features.request_time import add_request_time
+from pipelines.features.views import VIEWS, FeatureView, qualified
+from pipelines.history.schema import TIMESTAMP
+from pipelines.learning.fit_encoder import fit_encoder
+from pipelines.learning.predictor import Predictor
+from pipelines.monitoring.prediction import LoggedPrediction
+from pipelines.monitoring.prediction_log import LogCounts
+from serving.app import create_app
+from serving.clock import ClockReading
+from serving.features import OnlineFeatures
+from serving.models import ChampionWatch
+from serving.poller import Poller
+from serving.problems import FeaturesAwayError
+from serving.runtime import Runtime, warm_up
+
+AS_OF = datetime(2016, 4, 1, 12, tzinfo=UTC)
+OPENED = AS_OF - timedelta(days=3)
+NOWHERE = URL.create("postgresql+psycopg", host="127.0.0.1", port=1)
+
+
+def feature_row(workflow_id: str, **changes: Any) -> dict[str, Any]:
+    """A row as the online reader gives it."""
+    row: dict[str, Any] = {
+        "workflow_id": workflow_id,
+        "as_of": AS_OF,
+        "is_known": True,
+        "is_closed": False,
+        "closed_at": None,
+        "features_known_at": AS_OF - timedelta(hours=2),
+        "activity": "check",
+        "person_id": "ann",
+        "team_id": None,
+    }
+    for view, spec in VIEWS.items():
+        if view is not FeatureView.WORKFLOW_STATUS:
+            row |= {qualified(view, column.name): None for column in spec.columns}
+    row |= {
+        "workflow_progress__opened_at": OPENED,
+        "workflow_progress__due_at": AS_OF + timedelta(days=1),
+        "workflow_progress__last_event_at": AS_OF - timedelta(hours=2),
+        "workflow_progress__event_count": 4,
+        "workflow_progress__rework_count": 1,
+        "workflow_progress__last_activity": "check",
+        "workflow_progress__workflow_attributes": '{"amount": 100}',
+    }
+    return row | changes
+
+
+def frame_of(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows)
+    for name in frame.columns:
+        is_time = name in {"as_of", "closed_at", "features_known_at"} or any(
+            name == qualified(view, column.name) and column.dtype == TIMESTAMP
+            for view, spec in VIEWS.items()
+            for column in spec.columns
+        )
+        if is_time:
+            frame[name] = pd.to_datetime(frame[name], utc=True).astype("datetime64[us, UTC]")
+    return frame.assign(is_closed=frame["is_closed"].astype("boolean"))
+
+
+def predictor(model: Model) -> Predictor:
+    """Train the smallest real predictor, on rows that differ in four columns."""
+    rng = np.random.default_rng(7)
+    rows = [
+        feature_row(
+            f"W{i % 40}",
+            workflow_progress__rework_count=int(rng.integers(0, 6)),
+            workflow_progress__last_activity=str(rng.choice(["check", "pay"])),
+            workflow_progress__workflow_attributes=f'{{"amount": {int(rng.integers(1, 900))}}}',
+            workflow_progress__opened_at=AS_OF - timedelta(hours=float(rng.integers(1, 99))),
+        )
+        for i in range(400)
+    ]
+    frame = add_request_time(frame_of(rows))
+    encoder = fit_encoder(frame)
+    matrix = encoder.matrix(frame)
+    effort = frame["workflow_progress__rework_count"].to_numpy(dtype=float)
+    quiet: dict[str, Any] = {"verbosity": -1, "num_threads": 1, "seed": 1}
+
+    def booster(objective: dict[str, Any], target: Any) -> lgb.Booster:
+        data = lgb.Dataset(matrix, target, feature_name=[f"f{i}" for i in range(matrix.shape[1])])
+        return lgb.train(objective | quiet, data, num_boost_round=20)
+
+    if model is Model.DELAY_RISK:
+        boosters = {"late": booster({"objective": "binary"}, (effort > 2).astype(float))}
+        fitted: dict[str, Any] = {"slope": 1.0, "intercept": 0.0}
+    else:
+        target = np.log1p(effort * 10 + rng.random(len(effort)))
+        boosters = {
+            name: booster({"objective": "quantile", "alpha": alpha}, target)
+            for name, alpha in (("p10", 0.1), ("p50", 0.5), ("p90", 0.9))
+        }
+        fitted = {"shifts": {"p10": 0.0, "p90": 0.0}}
+    return Predictor(model, encoder, boosters, fitted, {})
+
+
+class Rows:
+    """The online store as a dictionary."""
+
+    def __init__(self, rows: Sequence[dict[str, Any]]) -> None:
+        self.rows = {row["workflow_id"]: row for row in rows}
+        self.is_away = False
+
+    def read(self, workflow_ids: Sequence[str], service: str, as_of: datetime) -> pd.DataFrame:
+        if self.is_away:
+            raise FeatureStoreError("Valkey does not answer (refused); start the platform")
+        assert service in {model.value for model in Model}
+        unknown = {"is_known": False, "is_closed": None, "features_known_at": None}
+        rows = [self.rows.get(i) or feature_row(i, **unknown) for i in workflow_ids]
+        return frame_of([row | {"as_of": as_of} for row in rows])
+
+
+@dataclass
+class FixedClock:
+    as_of: datetime | None = AS_OF
+    is_stale: bool = False
+
+    @property
+    def reading(self) -> ClockReading | None:
+        return None if self.as_of is None else ClockReading(self.as_of, self.is_stale)
+
+    @property
+    def missing(self) -> str | None:
+        return "no features have been built yet" if self.as_of is None else None
+
+    def read(self) -> ClockReading:
+        if self.reading is None:
+            raise FeaturesAwayError("No answer without a clock: no features have been built yet.")
+        return self.reading
+
+    def stop(self) -> None: ...
+
+
+@dataclass
+class Kept:
+    """A prediction log that keeps its rows."""
+
+    rows: list[LoggedPrediction] = field(default_factory=list)
+    is_away: bool = False
+
+    def add(self, predictions: Sequence[LoggedPrediction]) -> None:
+        self.rows.extend(predictions)
+
+    def close(self) -> None: ...
+
+    @property
+    def counts(self) -> LogCounts:
+        return LogCounts(0, len(self.rows), 0, 0, 0, 0, self.is_away)
+
+
+class Versions:
+    """A registry in memory."""
+
+    def __init__(self, predictors: dict[Model, Predictor]) -> None:
+        self.predictors = predictors
+        self.versions: dict[Model, str] = dict.fromkeys(predictors, "1")
+
+    def version_of(self, model: Model, alias: Alias) -> str | None:
+        return self.versions.get(model)
+
+    def load(self, model: Model, version: str) -> Predictor:
+        return self.predictors[model]
+
+
+@dataclass
+class World:
+    """The service in this process, and what stands behind it."""
+
+    client: TestClient
+    store: Rows
+    clock: FixedClock
+    log: Kept
+    registry: Versions
+    watch: ChampionWatch
+    app: FastAPI
+
+
+@pytest.fixture(scope="session")
+def predictors() -> dict[Model, Predictor]:
+    return {model: predictor(model) for model in Model}
+
+
+@pytest.fixture
+def world(predictors: dict[Model, Predictor], tmp_path: Path) -> Any:
+    store = Rows(
+        [
+            feature_row("WF-1"),
+            feature_row("WF-2", workflow_progress__rework_count=5, workflow_progress__due_at=None),
+            feature_row("closed", is_closed=True, closed_at=AS_OF - timedelta(days=1)),
+            feature_row("old", features_known_at=None),
+            feature_row("young", features_known_at=AS_OF + timedelta(minutes=5)),
+        ]
+    )
+    clock, log, registry = FixedClock(), Kept(), Versions(predictors)
+    watch = ChampionWatch(registry, warm_up)
+    watch.look()
+    features = OnlineFeatures(store, clock)  # type: ignore[arg-type]
+    features.probe()
+    idle = Poller("idle", lambda: None, 60)
+    runtime = Runtime(clock, features, watch, log, idle)  # type: ignore[arg-type]
+    app = create_app(lambda: runtime, "0.0.0")
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield World(client, store, clock, log, registry, watch, app)
