@@ -44,6 +44,11 @@ def integer_times(moments: pa.ChunkedArray, unit: str) -> pa.ChunkedArray:
         ) from err
 
 
+def microseconds(moment: datetime) -> int:
+    """Return an aware moment as its count of microseconds."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
 def time_literal(column_type: str, count: int, unit: str) -> Expression | None:
     """Return a time as a literal of the column's own type, so that row groups can be skipped.
 

@@ -1,6 +1,6 @@
 """When to predict: the moments of past workflows to learn from, and the workflows running now."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import duckdb
@@ -12,12 +12,11 @@ from duckdb import ColumnExpression, ConstantExpression
 from pipelines.contracts import EVENT_TIMESTAMP, HistoryTable
 from pipelines.errors import FeatureStoreError
 from pipelines.history.schema import TIMESTAMP
+from pipelines.store.clock import microseconds
 from pipelines.store.frames import typed_frame
 from pipelines.store.scan import duckdb_session, scan_parquet
 
 _BETWEEN_SHARE: Final = 0.5
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 _COLUMNS: Final = {
     HistoryTable.TASK_EVENTS: ("workflow_id", "occurred_at", "recorded_at"),
     HistoryTable.WORKFLOWS: ("workflow_id", "opened_at", "recorded_at"),
@@ -70,7 +69,7 @@ def prediction_moments(lake: str, until: datetime, seed: int, max_rows: int) -> 
     inside = 1 + np.floor(rng.random(len(events)) * (gap - 1)).astype(np.int64)
     between = events[chosen].assign(moment=events["moment"][chosen] + inside[chosen])
     moments = pd.concat([events, between])
-    moments = moments[moments["moment"] < (until - _EPOCH) // _MICROSECOND]
+    moments = moments[moments["moment"] < microseconds(until)]
     moments = moments.sort_values(["workflow_id", "moment"], ignore_index=True)
     kept = _evenly(moments, max_rows)
     return pd.DataFrame(

@@ -168,10 +168,15 @@ class DuckDBLakeOfflineStore(OfflineStore):
         Raises:
             FeatureStoreError: the columns are not the source's, in their order.
         """
-        url = source_url(feature_view.batch_source, config.repo_path)
+        batch_source = feature_view.batch_source
+        url = source_url(batch_source, config.repo_path)
+        mapping = batch_source.field_mapping if batch_source is not None else {}
         with _session(config) as connection:
             rows = scan_parquet(connection, url)
             schema = table.schema if rows is None else rows.limit(0).to_arrow_table().schema
+        # Feast has already renamed the columns as the field mapping says; the files have not.
+        in_file = {new: old for old, new in mapping.items()}
+        table = table.rename_columns([in_file.get(name, name) for name in table.column_names])
         if table.column_names != schema.names:
             raise FeatureStoreError(
                 f"Rows for {feature_view.name} have the columns {', '.join(table.column_names)}; "

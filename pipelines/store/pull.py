@@ -4,10 +4,17 @@ from datetime import UTC, datetime
 
 import duckdb
 import pyarrow as pa
-from duckdb import ColumnExpression, ConstantExpression
+from duckdb import ColumnExpression, ConstantExpression, FunctionExpression
 
 from pipelines.errors import FeatureStoreError
-from pipelines.store.clock import column_type
+from pipelines.store.clock import (
+    MICROSECOND,
+    NANOSECOND,
+    column_type,
+    epoch_function,
+    microseconds,
+    time_literal,
+)
 from pipelines.store.scan import scan_parquet
 
 
@@ -72,15 +79,21 @@ def _within(
             f"The files at {url} lack the columns {', '.join(missing)}; "
             f"they have {', '.join(rows.columns)}."
         )
-    is_aware = "TIME ZONE" in (kind := column_type(rows, event)) or kind == "TIMESTAMPTZ_NS"
-    if start is not None:
-        rows = rows.filter(ColumnExpression(event) >= _literal(start, is_aware))
-    if end is not None:
-        rows = rows.filter(ColumnExpression(event) <= _literal(end, is_aware))
+    for bound, is_start in ((start, True), (end, False)):
+        if bound is not None:
+            time, literal = _comparable(rows, event, bound)
+            rows = rows.filter(time >= literal if is_start else time <= literal)
     return rows.select(*(ColumnExpression(name) for name in columns))
 
 
-def _literal(moment: datetime, is_aware: bool) -> duckdb.Expression:
-    """Express a moment in UTC, as the column is: with time zone or without."""
+def _comparable(
+    rows: duckdb.DuckDBPyRelation, event: str, moment: datetime
+) -> tuple[duckdb.Expression, duckdb.Expression]:
+    """Return the event time and a moment (naive: UTC) in one type, the column's own if it may."""
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return ConstantExpression(moment if is_aware else moment.replace(tzinfo=None))
+    count = microseconds(moment)
+    literal = time_literal(column_type(rows, event), count, MICROSECOND)
+    if literal is not None:
+        return ColumnExpression(event), literal
+    time = FunctionExpression(epoch_function(NANOSECOND), ColumnExpression(event))
+    return time, ConstantExpression(count * 1_000)
