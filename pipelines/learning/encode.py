@@ -1,0 +1,215 @@
+"""Turn feature rows into the numbers LightGBM reads, the same way in training and serving.
+
+What is learned from training rows (which attributes exist, which are numbers, the levels of a
+category) is plain data, kept in a model's spec.json.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipelines.errors import TrainingError
+from pipelines.learning.columns import AS_OF, require_columns
+
+Matrix = npt.NDArray[np.float64]
+
+
+class Kind(StrEnum):
+    """How a value becomes a number."""
+
+    NUMBER = "number"  # itself
+    AGE = "age"  # a UTC time: seconds before as_of, never the date itself
+    CATEGORY = "category"  # position among the levels; one past the last for any other value
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the matrix: where its value is found and how it is read."""
+
+    name: str
+    source: str  # column of the feature frame
+    kind: Kind
+    key: str | None = None  # key inside the source's JSON object
+    levels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Columns of the matrix, in order, fitted on training rows by `fit_encoder`."""
+
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the matrix's columns."""
+        return [column.name for column in self.columns]
+
+    @property
+    def categorical(self) -> list[int]:
+        """Positions of the columns that hold category codes."""
+        return [i for i, column in enumerate(self.columns) if column.kind is Kind.CATEGORY]
+
+    @property
+    def sources(self) -> list[str]:
+        """Columns a feature frame must have, `as_of` among them where an age is taken."""
+        needed = dict.fromkeys(column.source for column in self.columns)
+        if any(column.kind is Kind.AGE for column in self.columns):
+            needed[AS_OF] = None
+        return list(needed)
+
+    def matrix(self, frame: pd.DataFrame) -> Matrix:
+        """Encode a feature frame into float64 (rows, columns); missing values are NaN.
+
+        Raises:
+            TrainingError: a column the model was trained on is missing.
+        """
+        require_columns(frame, self.sources, "rows to predict")
+        keys: dict[str, set[str]] = {}
+        for column in self.columns:
+            if column.key is not None:
+                keys.setdefault(column.source, set()).add(column.key)
+        parsed = {
+            source: expand_json(frame[source], sorted(wanted)) for source, wanted in keys.items()
+        }
+        result = np.empty((len(frame), len(self.columns)))
+        for i, column in enumerate(self.columns):
+            of = frame[column.source] if column.key is None else parsed[column.source][column.key]
+            result[:, i] = _encode(of, column, frame)
+        return result
+
+    def row(self, values: Mapping[str, Any]) -> Matrix:
+        """Encode one row given as column -> value into float64 (1, columns), without pandas.
+
+        Raises:
+            TrainingError: a column the model was trained on is missing.
+        """
+        objects: dict[str, dict[str, Any]] = {}
+        result = np.empty((1, len(self.columns)))
+        try:
+            for i, (column, codes) in enumerate(zip(self.columns, self._codes, strict=True)):
+                value = values[column.source]
+                if column.key is not None:
+                    if column.source not in objects:
+                        objects[column.source] = parse_object(value)
+                    value = objects[column.source].get(column.key)
+                result[0, i] = _encode_value(value, column, codes, values)
+        except KeyError as err:
+            raise TrainingError(
+                f"The row to predict lacks the column {err.args[0]}; "
+                f"it needs {', '.join(self.sources)}."
+            ) from err
+        return result
+
+    @cached_property
+    def _codes(self) -> list[dict[str, int]]:
+        """Mapping of level to code, one per column."""
+        return [{level: i for i, level in enumerate(c.levels)} for c in self.columns]
+
+    def to_spec(self) -> list[dict[str, Any]]:
+        """Return the columns as plain data for JSON."""
+        return [asdict(column) for column in self.columns]
+
+    @classmethod
+    def from_spec(cls, spec: Sequence[Mapping[str, Any]]) -> Self:
+        """Read the columns back from `to_spec`'s data."""
+        return cls(
+            tuple(
+                Column(**{**c, "kind": Kind(c["kind"]), "levels": tuple(c["levels"])}) for c in spec
+            )
+        )
+
+
+def parse_object(text: object) -> dict[str, Any]:
+    """Parse a JSON object; anything else, a missing value included, is an empty one."""
+    if isinstance(text, Mapping):
+        return dict(text)
+    if not isinstance(text, str) or len(text) < len('{"":0}'):
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def expand_json(texts: pd.Series, keys: Sequence[str]) -> dict[str, pd.Series]:
+    """Return one object column per key; each distinct text is parsed once."""
+    codes, distinct = pd.factorize(texts)
+    objects = [parse_object(text) for text in distinct]
+    expanded = {}
+    for key in keys:
+        values = np.array([*(scalar(o.get(key)) for o in objects), None], dtype=object)
+        expanded[key] = pd.Series(values[codes], index=texts.index)
+    return expanded
+
+
+def scalar(value: object) -> object:
+    """Return a value that can be a level or a number; lists and objects count as missing."""
+    return None if isinstance(value, list | dict) or value == "" else value
+
+
+def level_of(value: object) -> str:
+    """Return the text that names a category's level: 3, 3.0 and "3" are one level."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def to_number(value: object) -> float:
+    """Read a value as a finite number; NaN where it is none."""
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return math.nan
+    return number if math.isfinite(number) else math.nan
+
+
+def numbers(series: pd.Series) -> Matrix:
+    """Read a column as finite float64; NaN where a value is none."""
+    values: Matrix = np.array(
+        pd.to_numeric(series, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    )
+    values[~np.isfinite(values)] = np.nan
+    return values
+
+
+def _encode(series: pd.Series, column: Column, frame: pd.DataFrame) -> Matrix:
+    if column.kind is Kind.NUMBER:
+        return numbers(series)
+    if column.kind is Kind.AGE:
+        age = pd.to_datetime(frame[AS_OF], utc=True) - pd.to_datetime(series, utc=True)
+        return np.asarray(age.dt.total_seconds(), dtype=np.float64)
+    codes, distinct = pd.factorize(series)
+    of_level = {level: float(i) for i, level in enumerate(column.levels)}
+    other = float(len(column.levels))
+    of_code = np.array([*(of_level.get(level_of(v), other) for v in distinct), math.nan])
+    return of_code[codes]  # pandas codes a missing value -1: the last one
+
+
+def _encode_value(
+    value: object, column: Column, codes: Mapping[str, int], values: Mapping[str, Any]
+) -> float:
+    if column.kind is Kind.NUMBER:
+        return to_number(value)
+    # NaN and NaT are the values that differ from themselves.
+    if value is None or value is pd.NA or value != value:  # noqa: PLR0124
+        return math.nan
+    if column.kind is Kind.AGE:
+        return _seconds_between(value, values[AS_OF])
+    value = scalar(value)
+    return math.nan if value is None else float(codes.get(level_of(value), len(column.levels)))
+
+
+def _seconds_between(earlier: object, later: object) -> float:
+    if not isinstance(earlier, datetime) or not isinstance(later, datetime):
+        raise TrainingError(f"Times must be datetimes with a time zone: {earlier!r}, {later!r}.")
+    return (later - earlier).total_seconds()

@@ -1,0 +1,129 @@
+"""What a reader must know about a model before trusting it, as Markdown."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import pandas as pd
+
+from pipelines.contracts import Model
+from pipelines.learning.metrics import Metrics
+from pipelines.learning.plots import feature_label
+
+_PURPOSE: Final = {
+    Model.REMAINING_TIME: "How long a running workflow will still take: the median, and an "
+    "interval (p10 to p90) meant to hold four of five cases.",
+    Model.DELAY_RISK: "The probability that a running workflow ends late, and what drives it.",
+}
+_LATE_RULES: Final = {
+    "due_date": "closed after its due date",
+    "outcome": "late by the outcome the log itself records at closing",
+    "lead_time_quantile": "a lead time beyond the chosen quantile of its template's lead times "
+    "in the training period",
+}
+_SHOWN_FEATURES: Final = 15
+
+
+def model_card(
+    model: Model,
+    facts: Mapping[str, Any],
+    *,
+    metrics: Metrics,
+    baselines: Mapping[str, Metrics],
+    segments: Mapping[str, pd.DataFrame],
+    importance: Mapping[str, float],
+) -> str:
+    """Write the card.
+
+    Args:
+        model: remaining time or delay risk.
+        facts: the predictor's facts: periods, counts, late rule, beats_baseline.
+        metrics: the model's on the test rows.
+        baselines: each baseline's on the same rows.
+        segments: metrics by segment.
+        importance: mean absolute contribution by feature.
+    """
+    lines = [f"# {model.value}", "", _PURPOSE[model], ""]
+    if not facts["beats_baseline"]:
+        lines += [
+            "**It does not beat the median baseline on the later period and must not answer.**",
+            "",
+        ]
+    lines += ["## Data", "", *_data(facts), ""]
+    if model is Model.DELAY_RISK:
+        rule = _LATE_RULES.get(facts["late_rule"], facts["late_rule"])
+        lines += [f"Late means: {rule}.", ""]
+    lines += ["## On the later period", ""]
+    lines += _table(["measure", "model", *baselines], _metric_rows(metrics, baselines))
+    for name, table in segments.items():
+        if not table.empty:
+            lines += ["", f"## By {name}", ""]
+            lines += _table(list(table.columns), table.to_numpy().tolist())
+    top = sorted(importance.items(), key=lambda item: -item[1])[:_SHOWN_FEATURES]
+    lines += ["", "## What moves it most", ""]
+    lines += _table(
+        ["feature", "mean absolute contribution"], [[feature_label(n), v] for n, v in top]
+    )
+    lines += ["", "## Limits", "", *(f"- {limit}" for limit in _limits(model, facts)), ""]
+    return "\n".join(lines)
+
+
+def _data(facts: Mapping[str, Any]) -> list[str]:
+    rows = [
+        [
+            "opened",
+            f"{facts['train_start']} to {facts['test_start']}",
+            f"{facts['test_start']} to {facts['test_end']}",
+        ],
+        ["workflows", facts["train_workflow_count"], facts["test_workflow_count"]],
+        ["prediction moments", facts["train_row_count"], facts["test_row_count"]],
+    ]
+    return [
+        *_table(["", "training", "later period"], rows),
+        "",
+        (
+            f"Left out: {facts['open_at_split_count']} workflows still open when the later period "
+            f"began, {facts['not_closed_count']} opened later and not closed yet."
+        ),
+    ]
+
+
+def _metric_rows(metrics: Metrics, baselines: Mapping[str, Metrics]) -> list[list[Any]]:
+    return [
+        [name, value, *(baseline.get(name) for baseline in baselines.values())]
+        for name, value in metrics.items()
+    ]
+
+
+def _limits(model: Model, facts: Mapping[str, Any]) -> list[str]:
+    limits = [
+        (
+            "Measured on workflows that have ended: those that run longest are under-represented "
+            "near the end of the period."
+        ),
+        (
+            "People, teams, activities and attribute values with fewer than five training "
+            "workflows are treated alike."
+        ),
+        "It describes what happened, not what would happen if someone else did the work.",
+    ]
+    if model is Model.DELAY_RISK and facts["late_rule"] == "lead_time_quantile":
+        limits.append("Without due dates, late is relative: some workflows are late by definition.")
+    return limits
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    return [
+        "| " + " | ".join(header) + " |",
+        "|" + " --- |" * len(header),
+        *("| " + " | ".join(_cell(value) for value in row) + " |" for row in rows),
+    ]
+
+
+def _cell(value: object) -> str:
+    if value is None or value != value:  # noqa: PLR0124 - NaN
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1 else f"{value:,.2f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(value).replace("|", "/")

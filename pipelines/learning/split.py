@@ -1,0 +1,133 @@
+"""Split workflows by time: learn from those that had ended, judge on those that came after."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from pipelines.errors import TrainingError
+from pipelines.learning.columns import PART, WORKFLOW_ID, require_columns
+
+_LONGEST_WEIGHT: Final = 5.0
+
+
+class Part(StrEnum):
+    """Side of the split a workflow's rows stand on; a workflow never stands on both."""
+
+    TRAIN = "train"
+    TEST = "test"
+
+
+@dataclass(frozen=True)
+class TimeSplit:
+    """Workflows on either side of `test_start`, and how many had to be left out.
+
+    Training workflows were recorded as closed before `test_start`, the opening of the first
+    test workflow. Left out are those open at that moment (`open_at_split_count`) and those
+    opened later whose end is not known yet (`not_closed_count`).
+    """
+
+    test_start: pd.Timestamp
+    train_start: pd.Timestamp
+    test_end: pd.Timestamp  # opening of the last test workflow
+    train_count: int
+    test_count: int
+    open_at_split_count: int
+    not_closed_count: int
+    parts: pd.Series = field(repr=False)  # workflow_id -> Part, of the workflows that are kept
+    weights: pd.Series = field(repr=False)  # workflow_id -> weight, of the training workflows
+
+    @property
+    def workflow_ids(self) -> pd.Index:
+        """Ids of the workflows on either side, for which moments are worth sampling."""
+        return self.parts.index
+
+
+def split_by_time(
+    workflows: pd.DataFrame,
+    closures: pd.DataFrame,
+    test_ratio: float,
+    *,
+    min_train: int = 30,
+    min_test: int = 10,
+) -> TimeSplit:
+    """Split workflows so that training knows only what was recorded before the test begins.
+
+    The test side is the latest-opened `test_ratio` share of the closed workflows, whole
+    openings at one instant on one side.
+
+    Args:
+        workflows: one row per workflow: workflow_id, opened_at.
+        closures: one row per closed workflow: workflow_id, closed_at, recorded_at.
+        test_ratio: between 0 and 1.
+        min_train: fewest training workflows to go on with.
+        min_test: fewest test workflows to go on with.
+
+    Raises:
+        TrainingError: too few workflows on one side; says how many there are and are needed.
+    """
+    require_columns(workflows, [WORKFLOW_ID, "opened_at"], "workflows")
+    require_columns(closures, [WORKFLOW_ID, "closed_at", "recorded_at"], "closures")
+    known = workflows[[WORKFLOW_ID, "opened_at"]].merge(
+        closures[[WORKFLOW_ID, "closed_at", "recorded_at"]], on=WORKFLOW_ID, how="left"
+    )
+    known = known.sort_values(["opened_at", WORKFLOW_ID], ignore_index=True)
+    closed = known[known["closed_at"].notna()]
+    needed = max(min_train, min_test)
+    if len(closed) < needed:
+        raise TrainingError(
+            f"{len(closed)} of {len(known)} workflows have ended; at least {needed} must have: "
+            "import more history or wait until more workflows close."
+        )
+    position = min(len(closed) - 1, int(np.floor(len(closed) * (1 - test_ratio))))
+    test_start = closed["opened_at"].iloc[position]
+    before = known["opened_at"] < test_start
+    is_train = before & (known["recorded_at"] < test_start)
+    is_test = ~before & known["closed_at"].notna()
+    counts = {"training": (int(is_train.sum()), min_train), "test": (int(is_test.sum()), min_test)}
+    for side, (count, least) in counts.items():
+        if count < least:
+            raise TrainingError(
+                f"Split at {test_start:%Y-%m-%d %H:%M}: {count} {side} workflows, at least {least} "
+                f"are needed ({int((before & ~is_train).sum())} of {len(known)} were still open "
+                "then). Import a longer history or change the test ratio."
+            )
+    parts = pd.Series(Part.TRAIN.value, index=known[WORKFLOW_ID], name=PART)
+    parts[is_test.to_numpy()] = Part.TEST.value
+    return TimeSplit(
+        test_start=test_start,
+        train_start=known.loc[is_train, "opened_at"].iloc[0],
+        test_end=known.loc[is_test, "opened_at"].iloc[-1],
+        train_count=counts["training"][0],
+        test_count=counts["test"][0],
+        open_at_split_count=int((before & ~is_train).sum()),
+        not_closed_count=int((~before & ~is_test).sum()),
+        parts=parts[(is_train | is_test).to_numpy()],
+        weights=censoring_weights(
+            known.loc[before, "opened_at"], known[is_train].set_index(WORKFLOW_ID), test_start
+        ),
+    )
+
+
+def censoring_weights(
+    opened_at: pd.Series, closed: pd.DataFrame, train_end: pd.Timestamp
+) -> pd.Series:
+    """Weigh closed workflows so that they stand for the open ones that had to be left out.
+
+    A workflow of lead time L is among the closed only if it was opened by `train_end` - L, so
+    long ones are under-represented near the end. The inverse of the share of openings early
+    enough is the inverse-probability-of-censoring weight (Robins and Rotnitzky, 1992) where
+    the moment of censoring is known for everyone; it is capped at 5.
+
+    Args:
+        opened_at: opening of every workflow opened before `train_end`, closed or not, sorted.
+        closed: opened_at and recorded_at of the closed ones, indexed by workflow_id.
+        train_end: end of the training period.
+    """
+    openings = np.sort(opened_at.to_numpy())
+    latest = (train_end - (closed["recorded_at"] - closed["opened_at"])).to_numpy()
+    early_enough = np.searchsorted(openings, latest, side="right")
+    weights = len(openings) / np.maximum(early_enough, 1)
+    return pd.Series(np.minimum(weights, _LONGEST_WEIGHT), index=closed.index, name="weight")

@@ -1,0 +1,79 @@
+"""The rows a model is trained and judged on: labelled, split and weighted."""
+
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from pipelines.errors import TrainingError
+from pipelines.learning.columns import AS_OF, PART, WEIGHT, WORKFLOW_ID, require_columns
+from pipelines.learning.labels import add_labels
+from pipelines.learning.split import Part, TimeSplit
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Labelled rows with `part` (train or test) and `censoring_weight`, ordered by as_of.
+
+    `late_rule` is the rule most rows were labelled by; `censored_row_count` and
+    `left_out_row_count` are the moments without a label, and those on neither side.
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+    split: TimeSplit
+    late_rule: str
+    censored_row_count: int
+    left_out_row_count: int
+
+
+def build_training_set(
+    moments: pd.DataFrame,
+    workflows: pd.DataFrame,
+    closures: pd.DataFrame,
+    split: TimeSplit,
+    late_quantile: float,
+) -> TrainingSet:
+    """Label prediction moments and put each on its side of the split.
+
+    Args:
+        moments: workflow_id, as_of and the features as known then; not changed.
+        workflows: workflow_id, template_id, opened_at, due_at.
+        closures: workflow_id, closed_at, outcome_is_late, recorded_at.
+        split: made by `split_by_time` from the same workflows and closures.
+        late_quantile: between 0 and 1, for workflows without a due date and an outcome.
+
+    Raises:
+        TrainingError: a column is missing, or a side has no row.
+    """
+    labelled = add_labels(moments, workflows, closures, late_quantile, split.test_start)
+    known = labelled[~labelled["is_censored"]]
+    part = known[WORKFLOW_ID].map(split.parts)
+    frame = known.assign(
+        **{PART: part, WEIGHT: known[WORKFLOW_ID].map(split.weights).fillna(1.0).astype(float)}
+    )[part.notna()]
+    for side in Part:
+        if not (frame[PART] == side.value).any():
+            raise TrainingError(
+                f"None of {len(moments)} prediction moments is of a {side.value} workflow "
+                f"(split at {split.test_start:%Y-%m-%d %H:%M}): sample moments of the workflows "
+                "of the split."
+            )
+    return TrainingSet(
+        frame=frame.sort_values([AS_OF, WORKFLOW_ID], kind="stable", ignore_index=True),
+        split=split,
+        late_rule=str(frame["late_rule"].mode().iloc[0]),
+        censored_row_count=int(labelled["is_censored"].sum()),
+        left_out_row_count=len(known) - len(frame),
+    )
+
+
+def rows_of(frame: pd.DataFrame, part: Part) -> pd.DataFrame:
+    """Return one side's rows of a training set's frame.
+
+    Raises:
+        TrainingError: the frame has no `part`, or no row of it.
+    """
+    require_columns(frame, [PART, WORKFLOW_ID, AS_OF], "training rows")
+    rows = frame[frame[PART] == part.value].reset_index(drop=True)
+    if rows.empty:
+        raise TrainingError(f"The training set of {len(frame)} rows has no {part.value} row.")
+    return rows

@@ -1,0 +1,198 @@
+"""Log a trained model to MLflow and register it as challenger."""
+
+import tempfile
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import mlflow
+import mlflow.pyfunc
+import pandas as pd
+from mlflow.data.dataset_source_registry import resolve_dataset_source
+from mlflow.data.meta_dataset import MetaDataset
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.tracking import MlflowClient
+from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types.schema import AnyType
+
+from pipelines.contracts import Alias
+from pipelines.learning.metrics import Metrics
+from pipelines.learning.train import TrainedModel
+from pipelines.registry.client import connected, registry_client
+
+PREDICTOR_ARTIFACT: Final = "predictor"
+_CODE: Final = Path(__file__).with_name("pyfunc_model.py")
+_REQUIREMENTS: Final = ("mlflow", "lightgbm", "numpy", "pandas", "scikit-learn")
+_DIGEST_LENGTH: Final = 36  # the most MLflow takes
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a training run came from: everything needed to repeat it."""
+
+    dataset_url: str  # the training set's Parquet file
+    dataset_digest: str  # its SHA-256
+    feature_service: str
+    watermark: str  # everything recorded before it was known, ISO 8601
+    code_version: str
+    dag_run_id: str = ""
+
+
+@dataclass(frozen=True)
+class RegisteredVersion:
+    """A version in the registry."""
+
+    name: str
+    version: str
+    run_id: str
+    experiment_id: str
+    alias: str
+
+
+def register(trained: TrainedModel, origin: Origin, uri: str) -> RegisteredVersion:
+    """Log a run with everything about the model and register it with the alias `challenger`.
+
+    The experiment and the registered model have the model's name. The alias moves last, so
+    whoever follows it finds a complete version. A model that does not beat its median baseline
+    is registered too, with the tag `beats_baseline` false.
+
+    Args:
+        trained: the model.
+        origin: dataset, feature service, watermark and code it was made from.
+        uri: address of the MLflow server.
+
+    Raises:
+        RegistryError: the server cannot be reached or refuses.
+    """
+    name = trained.model.value
+    tags = _tags(trained, origin)
+    client = registry_client(uri)
+    with connected(uri), tempfile.TemporaryDirectory() as scratch:
+        experiment_id = _experiment(client, name)
+        with mlflow.start_run(experiment_id=experiment_id, log_system_metrics=False) as run:
+            run_id = str(run.info.run_id)
+            client.log_batch(
+                run_id,
+                metrics=_metrics(trained, run.info.start_time),
+                params=[Param(key, str(value)) for key, value in trained.params.items()],
+                tags=[RunTag(key, value) for key, value in tags.items()],
+            )
+            mlflow.log_input(_dataset(trained, origin), context="training")
+            mlflow.log_artifacts(str(_write_artifacts(trained, Path(scratch) / "run")))
+            predictor = Path(scratch) / PREDICTOR_ARTIFACT
+            trained.predictor.save(predictor)
+            info = mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(_CODE),
+                artifacts={PREDICTOR_ARTIFACT: str(predictor)},
+                signature=signature(trained),
+                input_example=_plain(trained.sample_input),
+                pip_requirements=[f"{package}=={version(package)}" for package in _REQUIREMENTS],
+                registered_model_name=name,
+                metadata=tags,
+            )
+        number = str(info.registered_model_version)
+        for key, value in tags.items():
+            client.set_model_version_tag(name, number, key, value)
+        client.update_model_version(name, number, description=trained.card)
+        client.set_registered_model_alias(name, Alias.CHALLENGER.value, number)
+    return RegisteredVersion(name, number, run_id, experiment_id, Alias.CHALLENGER.value)
+
+
+def signature(trained: TrainedModel) -> ModelSignature:
+    """Describe inputs and outputs; every input may be missing a value, as new keys are cold."""
+    inputs = _schema(trained.sample_input)
+    outputs = _schema(trained.predictor.predict(trained.sample_input))
+    return ModelSignature(inputs=inputs, outputs=outputs)
+
+
+def _schema(frame: pd.DataFrame) -> Schema:
+    return Schema(
+        [ColSpec(_data_type(frame[name]), str(name), required=False) for name in frame.columns]
+    )
+
+
+def _data_type(values: pd.Series) -> DataType | AnyType:
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return AnyType()  # type: ignore[no-untyped-call]  # MLflow's own datetime refuses a time zone
+    if pd.api.types.is_numeric_dtype(values):  # booleans too: a missing one is a NaN
+        return DataType.double
+    return DataType.string
+
+
+def _plain(sample: pd.DataFrame) -> pd.DataFrame:
+    """Return the sample with whole numbers as reals, as the schema has them."""
+    reals = {c: float for c in sample.columns if _data_type(sample[c]) == DataType.double}
+    return sample.astype(reals)
+
+
+def _experiment(client: MlflowClient, name: str) -> str:
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(client.create_experiment(name))
+        except MlflowException:  # another process made it in between
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return str(found.experiment_id)
+
+
+def _metrics(trained: TrainedModel, timestamp: int) -> list[Metric]:
+    groups: dict[str, Metrics] = {"": trained.metrics, "validation_": trained.validation_metrics}
+    groups |= {f"baseline_{name}_": of for name, of in trained.baseline_metrics.items()}
+    return [
+        Metric(f"{prefix}{name}", value, timestamp, 0)
+        for prefix, metrics in groups.items()
+        for name, value in metrics.items()
+        if value is not None
+    ]
+
+
+def _tags(trained: TrainedModel, origin: Origin) -> Mapping[str, str]:
+    facts = trained.predictor.facts
+    return {
+        "feature_service": origin.feature_service,
+        "watermark": origin.watermark,
+        "code_version": origin.code_version,
+        "dag_run_id": origin.dag_run_id,
+        "dataset_url": origin.dataset_url,
+        "dataset_digest": origin.dataset_digest,
+        "late_rule": str(facts["late_rule"]),
+        "beats_baseline": str(facts["beats_baseline"]).lower(),
+        "train_period": f"{facts['train_start']} to {facts['test_start']}",
+        "test_period": f"{facts['test_start']} to {facts['test_end']}",
+    }
+
+
+def _dataset(trained: TrainedModel, origin: Origin) -> MetaDataset:
+    with warnings.catch_warnings():
+        # Two of MLflow's classes read local paths; it says so and takes the first.
+        warnings.simplefilter("ignore")
+        source = resolve_dataset_source(origin.dataset_url)
+    return MetaDataset(  # type: ignore[abstract]  # its class declares `profile` abstract
+        source=source,
+        name=f"{trained.model.value}_training_set",
+        digest=origin.dataset_digest[:_DIGEST_LENGTH],
+        schema=_schema(trained.sample_input),
+    )
+
+
+def _write_artifacts(trained: TrainedModel, folder: Path) -> Path:
+    """Write card, figures, segments and test predictions into a folder and return it."""
+    (folder / "figures").mkdir(parents=True)
+    (folder / "segments").mkdir()
+    (folder / "model_card.md").write_text(trained.card, encoding="utf-8")
+    for name, figure in trained.figures.items():
+        figure.savefig(folder / "figures" / f"{name}.png")
+    for name, table in trained.segments.items():
+        table.to_csv(folder / "segments" / f"{name}.csv", index=False)
+    trained.test_predictions.to_parquet(folder / "test_predictions.parquet", index=False)
+    return folder
