@@ -100,9 +100,12 @@ def attribute_keys(events: ir.Table, connection: Backend) -> tuple[str, ...]:
 
 def _read(lake: str, table: HistoryTable, until: datetime | None, connection: Backend) -> ir.Table:
     folder = f"history/{table.value}"
+    # Parquet as DuckDB reads it may always be null; Ibis unites equal types only.
+    types = ibis.schema({f.name: f.type for f in SCHEMAS[table]})
     starts = [s for s in list_partitions(lake, folder) if until is None or s < until]
     if not starts:
-        return connection.create_table(gen_name(table), SCHEMAS[table].empty_table(), temp=True)
+        return connection.create_table(gen_name(table), schema=types, temp=True)
     paths = [partition_path(lake, folder, start) for start in starts]
     rows = connection.read_parquet(paths, hive_partitioning=False)
+    rows = rows.select(**{name: rows[name].cast(dtype) for name, dtype in types.items()})
     return rows if until is None else rows.filter(rows.recorded_at < until)
