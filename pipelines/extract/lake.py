@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import fsspec  # type: ignore[import-untyped]
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
 
@@ -32,6 +33,7 @@ from pipelines.extract.parquet import FixedGroupsWriter
 __all__ = [
     "Interval",
     "PartitionUnit",
+    "last_moment",
     "list_partitions",
     "partition_end",
     "partition_path",
@@ -101,6 +103,18 @@ def remove_partition(lake: str, table: str, start: datetime) -> None:
         if _is_local(fs):
             with suppress(OSError):  # another process is writing beside it
                 fs.rmdir(path.rsplit("/", 1)[0])
+
+
+def last_moment(lake: str, table: str, start: datetime, column: str) -> datetime | None:
+    """Return the latest time in a column of a partition; None where there is no whole one."""
+    fs, _ = _open(lake)
+    try:
+        with fs.open(partition_path(lake, table, start), "rb") as file:
+            moments = pq.ParquetFile(file).read([column])[column]
+    except (FileNotFoundError, pa.ArrowInvalid):
+        return None
+    latest: datetime | None = pc.max(moments).as_py()
+    return latest
 
 
 @contextmanager

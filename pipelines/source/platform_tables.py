@@ -40,7 +40,9 @@ imports: Final = Table(
             "events_added_count",
             "events_present_count",
             "tasks_added_count",
+            "tasks_present_count",
             "workflows_added_count",
+            "workflows_present_count",
         )
     ),
     moment("first_recorded_at"),

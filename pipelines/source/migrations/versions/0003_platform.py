@@ -104,7 +104,13 @@ def upgrade() -> None:
             "tasks_added_count", sa.BigInteger(), server_default=sa.text("0"), nullable=False
         ),
         sa.Column(
+            "tasks_present_count", sa.BigInteger(), server_default=sa.text("0"), nullable=False
+        ),
+        sa.Column(
             "workflows_added_count", sa.BigInteger(), server_default=sa.text("0"), nullable=False
+        ),
+        sa.Column(
+            "workflows_present_count", sa.BigInteger(), server_default=sa.text("0"), nullable=False
         ),
         sa.Column("first_recorded_at", sa.DateTime(timezone=True)),
         sa.Column("last_recorded_at", sa.DateTime(timezone=True)),
