@@ -36,7 +36,7 @@ class Program:
     user: str | None = None
     stop_signal: str = "TERM"
     stop_wait_s: int = 20
-    start_wait_s: int = 180
+    start_wait_s: int = 300
     priority: int = 100  # the higher, the earlier supervisord stops it
 
 

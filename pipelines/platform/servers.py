@@ -23,8 +23,9 @@ VALKEY: Final = "valkey"
 MLFLOW: Final = "mlflow"
 AIRFLOW_API_SERVER: Final = "airflow-api-server"
 
-# Stopped last and, when supervisord is gone, ended last: the others still write to them.
 STORES: Final = (POSTGRES, VALKEY)
+# Stopped after the others, in this order: a DAG task that ends now still writes to them.
+STOPPED_LAST: Final = ((AIRFLOW_API_SERVER, MLFLOW), STORES)
 
 
 def plan_programs(settings: Settings, layout: Layout) -> list[Program]:
@@ -146,8 +147,9 @@ def _airflow(settings: Settings) -> list[Program]:
         )
 
     return [
+        # The time-out is how long open connections may delay a stop.
         replace(
-            part(AIRFLOW_API_SERVER, ("api-server", "--worker-timeout", "15"), "metadatabase", 20),
+            part(AIRFLOW_API_SERVER, ("api-server", "--worker-timeout", "5"), "metadatabase", 20),
             port=WantedPort(settings.airflow_port, AIRFLOW_API_SERVER, "WORKCAST_AIRFLOW_PORT"),
         ),
         # The logs of DAG tasks lie where the API server reads them: no server for them needed.

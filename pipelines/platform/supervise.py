@@ -30,6 +30,7 @@ from pipelines.platform.servers import (
     AIRFLOW_API_SERVER,
     AIRFLOW_STEP,
     DATABASES_STEP,
+    STOPPED_LAST,
     STORES,
     plan_external,
     plan_programs,
@@ -39,7 +40,7 @@ from pipelines.platform.supervisord import Supervisord
 from pipelines.settings import Settings
 from pipelines.source.migrate import migrate
 
-_LOCK_WAIT_S: Final = 300
+_LOCK_WAIT_S: Final = 600
 _STOP_WAIT_S: Final = 40
 _WORKCAST_STEP: Final = "workcast-database"
 _TASKS_STEP: Final = "airflow-task-api"
@@ -236,8 +237,9 @@ def _stop(settings: Settings) -> int:
     running: list[str] = []
     if server.pid() is not None:
         running = [each.name for each in server.states() if each.pid is not None]
-        server.stop_programs([name for name in running if name not in STORES], _STOP_WAIT_S)
-        server.stop_programs([name for name in running if name in STORES], _STOP_WAIT_S)
+        last = {name for wave in STOPPED_LAST for name in wave}
+        for wave in ([name for name in running if name not in last], *STOPPED_LAST):
+            server.stop_programs([name for name in wave if name in running], _STOP_WAIT_S)
         server.shut_down(_STOP_WAIT_S)
     return max(len(running), _end_leftovers(settings.home))
 
