@@ -47,7 +47,7 @@ def simulate_company(
     planned = None
     if change is not None:
         at = company.seconds(_in_utc(change.at, "the change"))
-        if at < 0:
+        if at < company.seconds(start):
             raise SimulationError(f"The change at {change.at} lies before the start, {start}.")
         planned = (change.kind, at)
     simulation = Simulation(company, seed, task_count, change=planned, progress=progress)
@@ -64,7 +64,7 @@ def simulate_company(
         tasks=scratch / "tasks.parquet",
         workflows=scratch / "workflows.parquet",
         rejected_rows=scratch / "rejected_rows.parquet",
-        read_count=len(simulation.journal.event_task),
+        read_count=len(simulation.journal.events),
         rejected_count=0,
         master=write_master(scratch, company, simulation.templates, company.instant(end)),
     )

@@ -39,9 +39,9 @@ class Demand:
         self._doubled_from = doubled_from
 
     def moments(self) -> Iterator[int]:
-        """Yield the moments of opening, in order, day by day until the calendars end."""
-        noise = 0.0
-        for day in range(self._company.day_count):
+        """Yield the moments of opening from the start on, day by day until the calendars end."""
+        noise, begin = 0.0, self._company.seconds(self._company.start)
+        for day in range(self._company.days.count):
             if day % 7 == 0:
                 noise = 0.6 * noise + _WEEK_NOISE * self._arrivals.normal()
             expected = self._company.workflows_per_day * self._season(day) * exp(noise)
@@ -49,7 +49,7 @@ class Demand:
             if self._doubled_from is not None and self._doubled_from < (day + 1) * DAY_S:
                 extra = _moments_of_day(self._extra, day, expected)
                 moments += [at for at in extra if at >= self._doubled_from]
-            yield from sorted(moments)
+            yield from (at for at in sorted(moments) if at >= begin)
 
     def client(self) -> Client:
         """Choose who asks."""
@@ -72,14 +72,14 @@ class Demand:
         return (_CHANNELS if is_day else _NIGHT_CHANNELS).choose(self._requests)
 
     def _season(self, day: int) -> float:
-        weekday = (self._company.first.weekday() + day) % 7
+        weekday = (self._company.days.first.weekday() + day) % 7
         # Two waves a year, their crests in April and October.
         year = 1 - _YEAR_SWING * cos(4 * pi * (self._year_ratio(day) - 0.04))
         return _WEEKDAYS[weekday] / _WEEKDAY_MEAN * year
 
     def _year_ratio(self, day: int) -> float:
         """Return the part of the calendar year gone by, 0 to below 1."""
-        begin = self._company.first.timetuple().tm_yday - 1
+        begin = self._company.days.first.timetuple().tm_yday - 1
         return ((begin + day) % 365.25) / 365.25
 
 

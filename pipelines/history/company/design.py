@@ -1,12 +1,13 @@
 """The organisation before its first day: how large it is, its sites, teams, people and clients."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from pipelines.history.company.clients import Client, find_clients
-from pipelines.history.company.people import Person, Team, hire, pace_ratio
-from pipelines.history.company.shifts import DAY_S, Shifts
+from pipelines.history.company.hiring import hire
+from pipelines.history.company.people import Person, Team, pace_ratio
+from pipelines.history.company.shifts import DAY_S, Days, Shifts
 from pipelines.history.company.templates import (
     FUNCTION_OF_SKILL,
     FUNCTIONS,
@@ -26,8 +27,8 @@ _FEWEST_PEOPLE: Final = 18  # three in each function, so that somebody is always
 
 # Share of working time that tasks fill on average. Waiting for clients, the search for a
 # person with the skill, leave and seasons make queues well below 1.
-_UTILISATION: Final = 0.78
-_HIGHEST_UTILISATION: Final = 0.86  # of any one team
+_UTILISATION: Final = 0.79
+_HIGHEST_UTILISATION: Final = 0.84  # of any one team
 # Real hours per planned hour: few cases are easy, and long ones are longer than short ones short.
 _HOURS_FACTOR: Final = 1.10
 _BETWEEN_TASKS_H: Final = 0.16
@@ -39,8 +40,7 @@ class Company:
     """Everything that is settled before the first workflow arrives."""
 
     start: datetime
-    first: date
-    day_count: int  # days the calendars reach
+    days: Days
     office: Shifts  # promises and clients' answers count in its hours
     site_count: int
     teams: list[Team]
@@ -69,11 +69,11 @@ def design_company(task_count: int, seed: int, start: datetime) -> Company:
     head_count = max(_FEWEST_PEOPLE, round(_USUAL_PEOPLE * scale * _USUAL_DAYS / planned_days))
     site_count = max(1, round(head_count / _USUAL_PEOPLE))
     # Calendars reach well beyond the plan: quiet years take longer.
-    day_count = int(planned_days * 1.5) + 200
 
-    first = start.date()
+    days = Days(start.date(), int(planned_days * 1.5) + 200)
     hours = _hours_by_skill()
-    teams, people = hire(seed, first, day_count, site_count, head_count, hours)
+    staff = hire(seed, days, site_count=site_count, head_count=head_count, skill_hours=hours)
+    teams = staff.teams
     work_days = max(planned_days, 30.0)
     rates = [
         _workflows_per_day(local, hours, work_days)
@@ -83,12 +83,11 @@ def design_company(task_count: int, seed: int, start: datetime) -> Company:
     ]
     return Company(
         start=start,
-        first=first,
-        day_count=day_count,
-        office=Shifts(first, day_count, _OFFICE_WEEK),
+        days=days,
+        office=Shifts(days, _OFFICE_WEEK),
         site_count=site_count,
         teams=teams,
-        people=people,
+        people=staff.people,
         clients=find_clients(seed, rates, max(40, 2 * head_count)),
         templates=TEMPLATES,
         workflows_per_day=sum(rates),

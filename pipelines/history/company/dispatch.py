@@ -87,10 +87,10 @@ class Dispatch:
 
     def _choose(self, task: Task, but: Person | None) -> Person | None:
         now = self._clock.at
-        known = [person for person, _ in task.workflow.doers.values()]
+        known = task.workflow.people
         best, best_score = None, float("-inf")
         for person in task.team.by_skill[task.skill]:
-            load = person.load
+            load = len(person.inbox) + (person.current is not None)
             if load >= person.capacity or person is but or not person.is_working(now):
                 continue
             score = (

@@ -22,6 +22,8 @@ _NOISE: Final = 0.36
 _LONG_ABSENCE_DAYS: Final = 4
 _HANDED_OVER_RATIO: Final = 0.85  # of a person's tasks when they go away for long
 _SHORTEST_S: Final = 300
+_TOO_HARD: Final = 2  # complexity above level
+_NEEDLESS_RATIO: Final = 0.05  # of the steps that only a share of workflows needs
 
 
 class Labour:
@@ -123,6 +125,7 @@ class Labour:
             task.work_s = self._draw_work(task)
             task.pause = self._draw_pause(person, task)
             task.workflow.doers[task.step] = (person, task.team.pressure)
+            task.workflow.people.add(person)
         task.begun_at = clock.at
         part = task.pause[1] if task.pause else 1.0
         return max(_SHORTEST_S, int(task.work_s * part * _pace(person, task)))
@@ -138,7 +141,8 @@ class Labour:
     def _draw_pause(self, person: Person, task: Task) -> tuple[str, float] | None:
         """Draw whether the work will stop for a client's answer or for a better colleague."""
         level = person.levels.get(task.skill, 1)
-        expert_ratio = 0.14 if level <= 2 and task.complexity >= 4 else 0.012
+        is_too_hard = task.complexity - level >= _TOO_HARD
+        expert_ratio = 0.14 if is_too_hard else 0.012
         chance, part = self._pauses.uniform(), 0.15 + 0.7 * self._pauses.uniform()
         if chance < task.workflow.question_ratio:
             return ("client", part)
@@ -149,7 +153,7 @@ class Labour:
     def _is_needless(self, task: Task) -> bool:
         """Tell, before it starts, whether a step that not all need turns out to be needless."""
         step = task.workflow.template.steps[task.step]
-        return not task.is_started and step.share < 1 and self._pauses.uniform() < 0.05
+        return not task.is_started and step.share < 1 and self._pauses.uniform() < _NEEDLESS_RATIO
 
     def _pause(self, person: Person, task: Task) -> None:
         """Stop for the reason drawn; free the person for other work meanwhile."""
@@ -211,7 +215,7 @@ class Labour:
         for spell in person.leave:
             if spell.day_count < _LONG_ABSENCE_DAYS:
                 continue
-            morning = (spell.starts_on - company.first).days * DAY_S
+            morning = (spell.starts_on - company.days.first).days * DAY_S
             evening = person.shifts.last_close(morning)
             if evening is None or evening < self._clock.at:
                 continue
@@ -235,4 +239,4 @@ class Labour:
 def _pace(person: Person, task: Task) -> float:
     """Return how long the person takes for a second's work of the average: skill and pressure."""
     many = 1 + 0.04 * len(person.inbox)  # each open task distracts
-    return pace_ratio(person, task.skill) * many * (1 - 0.10 * task.team.pressure)
+    return pace_ratio(person, task.skill) * many * (1 - 0.22 * task.team.pressure)

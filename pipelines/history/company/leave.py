@@ -14,6 +14,7 @@ _HOLIDAYS: Final = (
     ((12, 21), 5, 6.0),
 )
 _ILL_PER_YEAR: Final = 2.2
+_FRIDAY: Final = 4
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,11 @@ def draw_leave(draws: Draws, first: date, day_count: int) -> list[Leave]:
 
 def _spell(begin: date, work_days: int, kind: str) -> Leave:
     """Let `work_days` days away begin on a working day, weekends in between included."""
-    while begin.weekday() > 4:
+    while begin.weekday() > _FRIDAY:
         begin += timedelta(days=1)
     end = begin
     for _ in range(work_days - 1):
         end += timedelta(days=1)
-        while end.weekday() > 4:
+        while end.weekday() > _FRIDAY:
             end += timedelta(days=1)
     return Leave(begin, end, kind)

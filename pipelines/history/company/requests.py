@@ -33,7 +33,7 @@ _PRIORITIES: Final = {
     "public": Weighted(range(4), (0.02, 0.10, 0.56, 0.32)),
     "health": Weighted(range(4), (0.12, 0.26, 0.50, 0.12)),
 }
-_PROMISE_BY_RANK: Final = (0.55, 0.75, 1.0, 1.5)
+_PROMISE_BY_RANK: Final = (0.55, 0.7, 0.92, 1.35)
 _PROMISE_BY_SEGMENT: Final = {"retail": 1.0, "industry": 0.92, "public": 1.2, "health": 0.95}
 _QUESTION_RATIO: Final = {"portal": 0.08, "email": 0.12, "phone": 0.10, "paper": 0.20}
 _LATE_OPENING_RATIO: Final = {"portal": 0.0, "email": 0.02, "phone": 0.01, "paper": 0.12}

@@ -6,6 +6,7 @@ Moments are whole seconds since the simulation's first midnight (UTC).
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
@@ -18,21 +19,27 @@ Week = Sequence[tuple[int, int] | None]
 _HOLIDAYS: Final = frozenset({(1, 1), (5, 1), (12, 25), (12, 26)})  # month, day
 
 
+@dataclass(frozen=True)
+class Days:
+    """The days calendars are laid out for."""
+
+    first: date
+    count: int
+
+
 class Shifts:
     """The shifts of one calendar, in order, one at most a day."""
 
     __slots__ = ("closes", "opens", "worked")
 
-    def __init__(
-        self, first: date, day_count: int, week: Week, absent: Collection[int] = ()
-    ) -> None:
-        """Lay out the shifts of `day_count` days; `absent` holds day numbers without work."""
+    def __init__(self, days: Days, week: Week, absent: Collection[int] = ()) -> None:
+        """Lay out the shifts of `days`; `absent` holds day numbers without work."""
         self.opens = array("q")
         self.closes = array("q")
         self.worked = array("q")  # seconds of work up to each shift's end
         total = 0
-        for number in range(day_count):
-            day = first + timedelta(days=number)
+        for number in range(days.count):
+            day = days.first + timedelta(days=number)
             hours = week[day.weekday()]
             if hours is None or number in absent or (day.month, day.day) in _HOLIDAYS:
                 continue

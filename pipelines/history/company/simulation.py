@@ -5,8 +5,8 @@ from math import exp
 from typing import Final
 
 from pipelines.contracts import Transition
-from pipelines.history.company.clock import Clock
 from pipelines.history.company.changes import ChangeKind, apply_change
+from pipelines.history.company.clock import Clock
 from pipelines.history.company.demand import Demand
 from pipelines.history.company.design import Company
 from pipelines.history.company.draws import Draws
@@ -74,7 +74,7 @@ class Simulation:
         template, client = self.templates[index], self._demand.client()
         request: Request = self._requests.draw(template, client, self._demand.channel(now), now)
         workflow = Workflow(
-            index=len(self.journal.workflow_template),
+            index=self.journal.workflow_count,
             template=template,
             client=client,
             rank=request.rank,

@@ -36,6 +36,7 @@ class Workflow:
     waiting: list[int]
     remaining: int
     doers: dict[int, tuple[Person, float]] = field(default_factory=dict)  # step -> who, pressure
+    people: set[Person] = field(default_factory=set)  # who did something for it
     open_tasks: "list[Task]" = field(default_factory=list)
     return_count: int = 0
     is_closed: bool = False

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from pipelines.history.company.design import Company
 from pipelines.history.company.event_ids import event_ids
-from pipelines.history.company.journal import NONE, TRANSITIONS, Journal
+from pipelines.history.company.journal import (
+    EVENT_COLUMNS,
+    NONE,
+    TASK_COLUMNS,
+    TRANSITIONS,
+    WORKFLOW_COLUMNS,
+    Journal,
+)
 from pipelines.history.company.work import PRIORITIES
 from pipelines.history.schema import REJECTED_ROWS, TASK_EVENTS, TASKS, TIMESTAMP, WORKFLOWS
 
@@ -32,81 +39,71 @@ class HistoryWriter:
         self._client_ids = _texts([client.client_id for client in company.clients])
         self._template_ids = _texts([template.template_id for template in company.templates])
         self._activities = _texts(list(journal.activities))
-        self._task_ids = _numbered("T", len(journal.task_workflow))
-        self._workflow_ids = _numbered("W", len(journal.workflow_template))
-        self._task_workflow = np.frombuffer(journal.task_workflow, np.int32)
-        self._task_activity = np.frombuffer(journal.task_activity, np.int32)
-        self._task_team = np.frombuffer(journal.task_team, np.int32)
+        self._events = dict(zip(EVENT_COLUMNS, journal.events.T, strict=True))
+        self._tasks = dict(zip(TASK_COLUMNS, journal.tasks.T, strict=True))
+        self._workflows = dict(zip(WORKFLOW_COLUMNS, journal.workflows.T, strict=True))
+        self._task_ids = _numbered("T", journal.task_count)
+        self._workflow_ids = _numbered("W", journal.workflow_count)
 
     def write_events(self, path: Path) -> int:
         """Write `task_events` in order of time; return the number of rows."""
-        journal = self._journal
-        task_of = np.frombuffer(journal.event_task, np.int32)
-        transition = np.frombuffer(journal.event_transition, np.int8)
-        person = np.frombuffer(journal.event_person, np.int32)
-        occurred_at = np.frombuffer(journal.event_occurred_at, np.int64)
-        recorded_at = np.minimum(np.frombuffer(journal.event_recorded_at, np.int64), self._end)
-        attribute = np.frombuffer(journal.event_attributes, np.int32)
-        attributes, transitions = _texts(list(journal.attributes)), _texts(list(TRANSITIONS))
-        count = len(task_of)
+        attributes = _texts(list(self._journal.attributes))
+        transitions = _texts(list(TRANSITIONS))
+        count = len(self._events["task"])
         with pq.ParquetWriter(path, TASK_EVENTS, compression="zstd") as writer:
             for begin in range(0, count, _BATCH_ROWS):
-                rows = slice(begin, begin + _BATCH_ROWS)
-                task = task_of[rows]
+                rows = {n: one[begin : begin + _BATCH_ROWS] for n, one in self._events.items()}
+                task = rows["task"]
                 sequence = np.arange(begin, begin + len(task), dtype=np.int64)
-                batch = [
+                columns = [
                     event_ids(self._seed, sequence),
-                    self._workflow_ids.take(pa.array(self._task_workflow[task])),
-                    self._task_ids.take(pa.array(task)),
+                    _pick(self._workflow_ids, self._tasks["workflow"][task]),
+                    _pick(self._task_ids, task),
                     pa.array(sequence),
-                    self._activities.take(pa.array(self._task_activity[task])),
-                    transitions.take(pa.array(transition[rows])),
-                    self._person_ids.take(_codes(person[rows])),
-                    self._team_ids.take(pa.array(self._task_team[task])),
-                    self._moments(occurred_at[rows]),
-                    self._moments(recorded_at[rows]),
-                    attributes.take(pa.array(attribute[rows])),
+                    _pick(self._activities, self._tasks["activity"][task]),
+                    _pick(transitions, rows["transition"]),
+                    _pick(self._person_ids, rows["person"]),
+                    _pick(self._team_ids, self._tasks["team"][task]),
+                    self._moments(rows["occurred_at"]),
+                    self._moments(np.minimum(rows["recorded_at"], self._end)),
+                    _pick(attributes, rows["attributes"]),
                 ]
-                writer.write_batch(pa.record_batch(batch, schema=TASK_EVENTS))
+                writer.write_batch(pa.record_batch(columns, schema=TASK_EVENTS))
         return count
 
     def write_tasks(self, path: Path) -> None:
         """Write `tasks` in order of creation."""
-        journal = self._journal
-        times = {name: np.frombuffer(one, np.int64) for name, one in journal.task_times.items()}
+        rows = self._tasks
         columns = [
             self._task_ids,
-            self._workflow_ids.take(pa.array(self._task_workflow)),
-            self._activities.take(pa.array(self._task_activity)),
-            self._person_ids.take(_codes(np.frombuffer(journal.task_person, np.int32))),
-            self._team_ids.take(pa.array(self._task_team)),
-            self._moments(times["created"]),
-            self._moments(times["started"]),
-            self._moments(times["completed"]),
-            self._moments(times["cancelled"]),
-            self._moments(np.frombuffer(journal.task_due_at, np.int64)),
+            _pick(self._workflow_ids, rows["workflow"]),
+            _pick(self._activities, rows["activity"]),
+            _pick(self._person_ids, rows["person"]),
+            _pick(self._team_ids, rows["team"]),
+            self._moments(rows["created"]),
+            self._moments(rows["started"]),
+            self._moments(rows["completed"]),
+            self._moments(rows["cancelled"]),
+            self._moments(rows["due_at"]),
         ]
         _write(pa.Table.from_arrays(columns, schema=TASKS), path)
 
     def write_workflows(self, path: Path) -> None:
         """Write `workflows` in order of opening; those still open have no closing."""
-        journal = self._journal
-        known_at = np.frombuffer(journal.workflow_closure_recorded_at, np.int64)
-        recorded_at = np.frombuffer(journal.workflow_recorded_at, np.int64)
-        ranks = np.frombuffer(journal.workflow_rank, np.int8)
+        rows = self._workflows
         columns = [
             self._workflow_ids,
-            self._template_ids.take(pa.array(np.frombuffer(journal.workflow_template, np.int32))),
-            self._client_ids.take(pa.array(np.frombuffer(journal.workflow_client, np.int32))),
-            _texts(PRIORITIES).take(pa.array(ranks)),
-            self._moments(np.frombuffer(journal.workflow_opened_at, np.int64)),
-            self._moments(np.frombuffer(journal.workflow_due_at, np.int64)),
-            self._moments(np.frombuffer(journal.workflow_closed_at, np.int64)),
-            _texts(journal.workflow_outcome),
-            pa.nulls(len(ranks), pa.bool_()),  # the due date tells
-            _texts(journal.workflow_attributes),
-            self._moments(np.minimum(recorded_at, self._end)),
-            self._moments(np.minimum(known_at, self._end)),
+            _pick(self._template_ids, rows["template"]),
+            _pick(self._client_ids, rows["client"]),
+            _pick(_texts(PRIORITIES), rows["rank"]),
+            self._moments(rows["opened_at"]),
+            self._moments(rows["due_at"]),
+            self._moments(rows["closed_at"]),
+            _texts(self._journal.outcomes),
+            pa.nulls(self._journal.workflow_count, pa.bool_()),  # the due date tells
+            _texts(self._journal.workflow_attributes),
+            self._moments(np.minimum(rows["recorded_at"], self._end)),
+            self._moments(np.minimum(rows["closure_recorded_at"], self._end)),
         ]
         _write(pa.Table.from_arrays(columns, schema=WORKFLOWS), path)
 
@@ -128,8 +125,8 @@ def _texts(values: Sequence[str | None]) -> pa.Array:
     return pa.array(values, pa.string())
 
 
-def _codes(codes: NDArray[np.int32]) -> pa.Array:
-    return pa.array(codes, mask=codes == NONE)
+def _pick(texts: pa.Array, codes: NDArray[np.int64]) -> pa.Array:
+    return texts.take(pa.array(codes, mask=codes == NONE))
 
 
 def _numbered(letter: str, count: int) -> pa.Array:
