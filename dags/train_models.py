@@ -1,11 +1,8 @@
 """### From features to challengers
 
-For each model:
-
 | step | what it does |
 |---|---|
-| `prepare` | a point-in-time training set (only what was known at each prediction moment), labelled, checked by Great Expectations, kept under its content's hash |
-| `train` | time split by workflow, LightGBM beside simple baselines, figures and model card; logged to MLflow and registered as `challenger` |
+| `train_<model>` | joins features to prediction moments (only what was known at each), labels and splits them by time, checks them with Great Expectations and keeps them under their content's hash; trains LightGBM beside simple baselines; logs figures and model card to MLflow and registers the model as `challenger` |
 
 **When it runs**: on every update of the asset `features`, or by hand.
 
@@ -42,37 +39,23 @@ from pipelines.contracts import DagId, Model
     },
 )
 def train_models():
-    """Wire two steps a model and the update of the asset."""
+    """Wire one training a model and the update of the asset."""
 
     @task
-    def prepare(model, params=None):
+    def train(model, params=None):
         from expectations import training
-        from pipelines.jobs.training import prepare
+        from pipelines.jobs.training import train_challenger
         from pipelines.settings import get_settings
 
-        return prepare(
+        return train_challenger(
             get_settings(), model, training.suite(model), params["seed"], params["max_rows"]
         )
-
-    @task
-    def train(model, dataset, params=None):
-        from pipelines.jobs.training import train
-        from pipelines.settings import get_settings
-
-        return train(get_settings(), model, dataset, params["seed"])
 
     @task(outlets=[CHALLENGERS])
     def announce(versions):
         return versions
 
-    announce(
-        [
-            train.override(task_id=f"train_{model}")(
-                model.value, prepare.override(task_id=f"prepare_{model}")(model.value)
-            )
-            for model in Model
-        ]
-    )
+    announce([train.override(task_id=f"train_{model}")(model.value) for model in Model])
 
 
 train_models()

@@ -46,7 +46,7 @@ def up() -> None:
     from pipelines.platform.supervise import up as start
     from pipelines.settings import get_settings
 
-    start(get_settings(), console())
+    start(get_settings(), console=console())
     print_pages(get_settings(), console())
 
 
@@ -56,7 +56,8 @@ def down() -> None:
     from pipelines.platform.supervise import down as stop
     from pipelines.settings import get_settings
 
-    stop(get_settings(), console())
+    count = stop(get_settings())
+    console().print(f"Stopped {count} programs." if count else "Nothing was running.")
 
 
 @app.command()
@@ -109,7 +110,9 @@ def simulate(
     from pipelines.settings import get_settings
 
     settings = get_settings()
-    summary = simulate_history(settings, tasks, seed, change, out, console())
+    summary = simulate_history(
+        settings, console(), task_count=tasks, seed=seed, change=change, out=out
+    )
     if summary is not None:
         announce(settings, summary, console())
 

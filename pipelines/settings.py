@@ -136,6 +136,11 @@ class Settings(BaseSettings):
         return self.home / "evidently"
 
     @property
+    def model_cache(self) -> Path:
+        """Folder of downloaded model versions."""
+        return self.home / "models"
+
+    @property
     def reports_dir(self) -> Path:
         """Folder of the drift reports as HTML."""
         return self.home / "reports"

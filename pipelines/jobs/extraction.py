@@ -22,7 +22,8 @@ def requested_interval(
     Args:
         start: ISO 8601 with offset, or None.
         end: likewise; excluded.
-        asset_events: the `extra` of each triggering event; may hold `start` and `end`.
+        asset_events: the `extra` of each triggering event, with `start` and `end` where it knows
+            them; the interval covers all of them.
 
     Returns:
         The interval `[start, end)`; None where nothing was said.
@@ -30,11 +31,14 @@ def requested_interval(
     Raises:
         ExtractError: a moment is not ISO 8601 or has no offset, or the interval is empty.
     """
-    said = [extra for extra in asset_events if extra.get("start") and extra.get("end")]
-    starts = [_moment("start", extra["start"]) for extra in said]
-    ends = [_moment("end", extra["end"]) for extra in said]
-    first = _moment("start", start) if start else min(starts, default=None)
-    last = _moment("end", end) if end else max(ends, default=None)
+    extras = list(asset_events)
+    starts = [_moment("start", extra["start"]) for extra in extras if extra.get("start")]
+    ends = [_moment("end", extra["end"]) for extra in extras if extra.get("end")]
+    # One event that does not say where it begins (or ends) may begin (or end) anywhere.
+    first = min(starts) if starts and len(starts) == len(extras) else None
+    last = max(ends) if ends and len(ends) == len(extras) else None
+    first = _moment("start", start) if start else first
+    last = _moment("end", end) if end else last
     if first is not None and last is not None and first >= last:
         raise ExtractError(f"The interval [{first}, {last}) is empty: start must lie before end.")
     return first, last

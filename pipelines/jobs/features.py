@@ -56,7 +56,7 @@ def validate_views(
 def materialise_views(settings: Settings, until: str) -> None:
     """Write the latest rows as known at `until` online, then move the watermark."""
     moment = datetime.fromisoformat(until)
-    materialize(settings, moment)
+    materialize(settings, None, moment)
     engine = open_engine(settings)
     try:
         set_watermark(engine, Stage.FEATURES, moment)

@@ -96,7 +96,10 @@ def _version_of(client: MlflowClient, name: str, alias: Alias) -> str | None:
     try:
         return str(client.get_model_version_by_alias(name, alias.value).version)
     except MlflowException as err:
-        # An alias that does not exist is reported as an invalid parameter.
-        if err.error_code in MISSING_CODES or "alias" in str(err.message).lower():
+        # An alias that does not exist is reported as an invalid parameter, not as missing.
+        is_unknown_alias = err.error_code == "INVALID_PARAMETER_VALUE" and "not found" in str(
+            err.message
+        )
+        if err.error_code in MISSING_CODES or is_unknown_alias:
             return None
         raise

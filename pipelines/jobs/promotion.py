@@ -1,0 +1,50 @@
+"""What the DAG `promote_models` does: judge challenger and champion, move the alias or not."""
+
+import pandas as pd
+
+from pipelines.contracts import Alias, Model
+from pipelines.learning.baselines import baseline_predictions
+from pipelines.learning.gate import decide
+from pipelines.learning.metrics import measure
+from pipelines.learning.split import Part
+from pipelines.learning.training_set import rows_of
+from pipelines.registry.load import LoadedModel, load_version
+from pipelines.registry.promote import alias_version, promote, refuse
+from pipelines.settings import Settings
+
+
+def decide_promotion(settings: Settings, model: str) -> str:
+    """Judge the challenger of `model` on its later window, beside the champion and baselines.
+
+    Both are measured on the test rows of the challenger's training set: workflows that neither
+    has learned from.
+
+    Returns:
+        The decision in words, as kept in the registry.
+
+    Raises:
+        RegistryError: MLflow refused or does not answer.
+    """
+    name = Model(model)
+    number = alias_version(name, Alias.CHALLENGER, settings.mlflow)
+    if number is None:
+        return f"{name}: there is no challenger to judge"
+    challenger = _load(settings, name, number)
+    rows = pd.read_parquet(challenger.dataset_url)
+    test = rows_of(rows, Part.TEST)
+    simple = baseline_predictions(name, rows_of(rows, Part.TRAIN), test)
+    number = alias_version(name, Alias.CHAMPION, settings.mlflow)
+    champion = _load(settings, name, number) if number is not None else None
+    decision = decide(
+        name,
+        measure(name, test, challenger.predictor.predict(test)),
+        measure(name, test, champion.predictor.predict(test)) if champion else None,
+        {baseline: measure(name, test, answer) for baseline, answer in simple.items()},
+    )
+    act = promote if decision.promote else refuse
+    act(name, challenger.version, decision.reason, settings.mlflow)
+    return f"{name} version {challenger.version}: {decision.reason}"
+
+
+def _load(settings: Settings, name: Model, version: str) -> LoadedModel:
+    return load_version(name, version, settings.mlflow, settings.model_cache)

@@ -1,0 +1,92 @@
+"""What the DAG `train_models` does: features as known at each moment, a model, a challenger."""
+
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from pipelines.contracts import Model, Stage
+from pipelines.errors import TrainingError
+from pipelines.features.history import read_history
+from pipelines.features.request_time import add_request_time
+from pipelines.learning.split import split_by_time
+from pipelines.learning.train import train
+from pipelines.learning.training_set import TrainingSet, build_training_set
+from pipelines.registry.log import Origin, register
+from pipelines.settings import Settings
+from pipelines.source.connect import open_engine
+from pipelines.source.watermarks import get_watermark
+from pipelines.store.moments import prediction_moments
+from pipelines.store.repo import open_store
+from pipelines.store.training_sets import save_training_set, training_set
+from pipelines.validate.run import require, run_suite
+
+if TYPE_CHECKING:
+    import great_expectations as gx
+
+
+def train_challenger(
+    settings: Settings,
+    model: str,
+    suite: "gx.ExpectationSuite",
+    seed: int | None = None,
+    max_rows: int | None = None,
+) -> str:
+    """Train `model` on what was known before the watermark and register it as challenger.
+
+    Args:
+        settings: where everything is.
+        model: name of the model.
+        suite: what its training set must look like.
+        seed: of sampling and training; None takes the setting.
+        max_rows: prediction moments to train on; None takes the setting.
+
+    Returns:
+        The registered version, as `model/version`.
+
+    Raises:
+        TrainingError: nothing to learn from, or too little.
+        ValidationFailedError: a critical expectation failed on the training set.
+        RegistryError: MLflow refused or does not answer.
+    """
+    name, seed = Model(model), settings.seed if seed is None else seed
+    until = _features_built_until(settings)
+    learned_from = make_training_set(
+        settings, name, until, seed, max_rows or settings.train_max_rows
+    )
+    require(run_suite(learned_from.frame, suite, settings.docs_dir))
+    path = save_training_set(settings.lake, name, learned_from.frame)
+    origin = Origin(
+        dataset_url=path,
+        dataset_digest=PurePosixPath(path).stem,
+        feature_service=name,
+        watermark=until.isoformat(),
+        code_version=version("workcast"),
+    )
+    registered = register(train(name, learned_from, seed=seed), origin, settings.mlflow)
+    return f"{registered.name}/{registered.version}"
+
+
+def make_training_set(
+    settings: Settings, model: Model, until: datetime, seed: int, max_rows: int
+) -> TrainingSet:
+    """Sample prediction moments, join their features as known then, label and split them."""
+    history = read_history(settings.lake, until)
+    workflows, closures = history.workflows.to_pandas(), history.workflow_closures.to_pandas()
+    split = split_by_time(workflows, closures, settings.test_ratio)
+    moments = prediction_moments(settings.lake, until, seed, max_rows, split.workflow_ids)
+    features = training_set(open_store(settings), moments, model.value)
+    return build_training_set(
+        add_request_time(features), workflows, closures, split, settings.late_quantile
+    )
+
+
+def _features_built_until(settings: Settings) -> datetime:
+    engine = open_engine(settings)
+    try:
+        until = get_watermark(engine, Stage.FEATURES)
+    finally:
+        engine.dispose()
+    if until is None:
+        raise TrainingError("No features are built yet: run the DAG build_features first.")
+    return until

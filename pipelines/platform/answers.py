@@ -1,0 +1,167 @@
+"""Ask the service about running workflows, as an application would, and show what it says."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import select
+
+from pipelines.errors import PlatformError
+from pipelines.platform.progress import progress_bars
+from pipelines.registry.figures import version_figures
+from pipelines.settings import Settings
+from pipelines.source.connect import open_engine
+from pipelines.source.tables import workflows
+from pipelines.store.moments import running_workflows
+
+_SHOWN_METRICS: Final = {
+    Model.REMAINING_TIME: {"mae_hours": "mean absolute error, hours"},
+    Model.DELAY_RISK: {"auc": "area under the ROC curve", "brier": "Brier score"},
+}
+_ASKED: Final = 10
+_READY_WAIT_S: Final = 60
+_POLL_S: Final = 0.5
+_TIMEOUT_S: Final = 30
+
+
+@dataclass(frozen=True)
+class AnswerRow:
+    """What the service said of one workflow, and what became of it; None where unknown."""
+
+    workflow_id: str
+    opened_at: datetime
+    remaining_time_s: float
+    remaining_time_s_p10: float
+    remaining_time_s_p90: float
+    late_probability: float
+    reason: str
+    as_of: datetime
+    closed_at: datetime | None
+
+
+def ask_service(settings: Settings, as_of: datetime, console: Console) -> list[AnswerRow]:
+    """Ask about some workflows that run at `as_of`, evenly over their ages.
+
+    Raises:
+        PlatformError: the service does not become ready, or answers with a problem.
+        FeatureStoreError: the lake holds no history.
+    """
+    running = running_workflows(settings.lake, as_of).sort_values(["opened_at", "workflow_id"])
+    if running.empty:
+        raise PlatformError(f"No workflow is running at {as_of}: there is nothing to ask about.")
+    step = max(1, len(running) // _ASKED)
+    asked = running.iloc[::step].head(_ASKED)
+    console.print(f"{len(running):,} workflows are running; asking about {len(asked)} of them.")
+    ids = asked["workflow_id"].tolist()
+    with httpx.Client(base_url=settings.service, timeout=_TIMEOUT_S, trust_env=False) as http:
+        _wait_until_ready(http, console)
+        durations = _ask(http, "/predict_duration", ids)
+        risks = _ask(http, "/assess_risk", ids)
+    closed = _closed_at(settings, ids)
+    return [
+        AnswerRow(
+            workflow_id=row.workflow_id,
+            opened_at=row.opened_at,
+            remaining_time_s=durations[row.workflow_id]["remaining_time_s"],
+            remaining_time_s_p10=durations[row.workflow_id]["remaining_time_s_p10"],
+            remaining_time_s_p90=durations[row.workflow_id]["remaining_time_s_p90"],
+            late_probability=risks[row.workflow_id]["late_probability"],
+            reason=next((r["text"] for r in risks[row.workflow_id]["reasons"]), ""),
+            as_of=datetime.fromisoformat(durations[row.workflow_id]["as_of"]),
+            closed_at=closed.get(row.workflow_id),
+        )
+        for row in asked.itertuples()
+    ]
+
+
+def print_answers(rows: Sequence[AnswerRow], console: Console) -> None:
+    """Show predictions beside what really happened."""
+    table = Table(box=None, header_style="bold")
+    for name in ("workflow", "age", "will still take", "80 % within", "it took", "late", "mainly"):
+        table.add_column(name, justify="left" if name in {"workflow", "mainly"} else "right")
+    for row in rows:
+        table.add_row(
+            row.workflow_id,
+            _span((row.as_of - row.opened_at).total_seconds()),
+            _span(row.remaining_time_s),
+            f"{_span(row.remaining_time_s_p10)} to {_span(row.remaining_time_s_p90)}",
+            "open" if row.closed_at is None else _span((row.closed_at - row.as_of).total_seconds()),
+            f"{row.late_probability:.0%}",
+            row.reason,
+        )
+    console.print(table)
+
+
+def print_models(settings: Settings, console: Console) -> None:
+    """Show each model's figures beside its baseline, and what was decided about it."""
+    table = Table(box=None, header_style="bold")
+    for name in ("model", "version", "figure", "model's", "plain median's or share's"):
+        table.add_column(name, justify="left" if name in {"model", "figure"} else "right")
+    decisions = []
+    for model, metrics in _SHOWN_METRICS.items():
+        for figures in version_figures(model, settings.mlflow):
+            decisions.append(f"{model} {figures.version} ({figures.alias}): {figures.decision}")
+            for metric, meaning in metrics.items():
+                own = figures.metrics.get(metric)
+                simple = figures.metrics.get(f"baseline_median_{metric}")
+                table.add_row(model, figures.version, meaning, _number(own), _number(simple))
+    console.print(table)
+    for decision in decisions:
+        console.print(decision, markup=False)
+
+
+def _wait_until_ready(http: httpx.Client, console: Console) -> None:
+    """Wait for the service to have picked up the champions; it looks for them by itself."""
+    deadline = time.monotonic() + _READY_WAIT_S
+    with progress_bars(console) as progress:
+        bar = progress.add_task("service loads the champions", total=1)
+        while True:
+            answer = http.get("/readyz")
+            if answer.is_success:
+                progress.update(bar, completed=1)
+                return
+            if time.monotonic() > deadline:
+                raise PlatformError(
+                    f"The service is not ready after {_READY_WAIT_S} s: {answer.text}. If a model "
+                    "was not promoted, the DAG promote_models says why."
+                )
+            time.sleep(_POLL_S)
+
+
+def _ask(http: httpx.Client, path: str, workflow_ids: list[str]) -> dict[str, Any]:
+    answer = http.post(path, json={"workflow_ids": workflow_ids})
+    if answer.is_error or answer.json()["problems"]:
+        raise PlatformError(f"POST {path} answered {answer.status_code}: {answer.text}")
+    return {each["workflow_id"]: each for each in answer.json()["answers"]}
+
+
+def _closed_at(settings: Settings, workflow_ids: list[str]) -> dict[str, datetime]:
+    """Return what only the source database knows: the ends that lie after the watermark."""
+    engine = open_engine(settings)
+    try:
+        with engine.connect() as connection:
+            query = select(workflows.c.workflow_id, workflows.c.closed_at).where(
+                workflows.c.workflow_id.in_(workflow_ids), workflows.c.closed_at.is_not(None)
+            )
+            return {row.workflow_id: row.closed_at for row in connection.execute(query)}
+    finally:
+        engine.dispose()
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4g}"
+
+
+def _span(seconds: float) -> str:
+    """Write a duration in the unit a person would choose."""
+    span = timedelta(seconds=seconds)
+    if span >= timedelta(days=2):
+        return f"{span / timedelta(days=1):.1f} d"
+    if span >= timedelta(hours=2):
+        return f"{span / timedelta(hours=1):.1f} h"
+    return f"{span / timedelta(minutes=1):.0f} min"

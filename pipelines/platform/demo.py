@@ -1,0 +1,119 @@
+"""`make demo`: the whole platform on one history, from nothing to answers.
+
+The history is cut at a past moment: the platform learns what had been recorded before it,
+answers for the workflows then running, and the source database, which knows the rest, says
+what really happened.
+"""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from pipelines.contracts import AssetName, DagId
+from pipelines.platform.airflow_client import AirflowClient, wait_for_dags
+from pipelines.platform.answers import ask_service, print_answers, print_models
+from pipelines.platform.chain import follow_chain
+from pipelines.platform.intake import import_file, simulate_history
+from pipelines.platform.pages import print_pages
+from pipelines.platform.progress import progress_bars
+from pipelines.platform.supervise import down, up
+from pipelines.settings import Settings
+from pipelines.source.connect import open_engine
+from pipelines.source.moments import past_moment
+
+# Share of the events before the moment at which the demo asks.
+_KNOWN_SHARE: Final = 0.9
+_DAGS_WAIT_S: Final = 120
+_SIMULATED_TASKS: Final = 20_000
+
+
+def run_demo(
+    settings: Settings, log: Path | None, mapping: Path | None, *, stop: bool, console: Console
+) -> None:
+    """Run the demo; with `stop` everything is stopped at the end, else it stays until Ctrl-C.
+
+    Raises:
+        WorkcastError: a step failed; the platform is stopped first.
+    """
+    settings = own_home(settings, log)
+    begun = time.monotonic()
+    with _stopping(settings, console):
+        console.rule(f"1/4 platform in {settings.home}")
+        up(settings, console=console)
+        console.rule("2/4 history")
+        if log is None:
+            simulate_history(settings, console, task_count=_SIMULATED_TASKS)
+        else:
+            import_file(settings, log, mapping, console)
+        console.rule("3/4 DAGs")
+        as_of = learn(settings, console)
+        console.rule(f"4/4 answers as of {as_of:%Y-%m-%d %H:%M} UTC")
+        print_answers(ask_service(settings, as_of, console), console)
+        print_models(settings, console)
+        print_pages(settings, console)
+        console.print(f"Done in {time.monotonic() - begun:.0f} s.")
+        if not stop:
+            _stay(settings, console)
+
+
+def own_home(settings: Settings, log: Path | None) -> Settings:
+    """Give each log a folder of its own, so that no two organisations' histories mix."""
+    if log is None:
+        return settings
+    stem = log.name.split(".")[0]
+    return settings.model_copy(
+        update={"home": settings.home.with_name(f"{settings.home.name}-{stem}")}
+    )
+
+
+def learn(settings: Settings, console: Console) -> datetime:
+    """Announce the history up to a past moment and follow the DAGs; return that moment.
+
+    Raises:
+        PlatformError: a DAG failed or did not run.
+        SourceError: the source database holds no history.
+    """
+    engine = open_engine(settings)
+    try:
+        as_of = past_moment(engine, _KNOWN_SHARE)
+    finally:
+        engine.dispose()
+    with AirflowClient.of(settings) as client, progress_bars(console) as progress:
+        wait_for_dags(client, list(DagId), timeout_s=_DAGS_WAIT_S)
+        since = datetime.now(UTC)
+        client.create_asset_event(AssetName.SOURCE_HISTORY, {"end": as_of.isoformat()})
+        follow_chain(client, since, progress)
+    return as_of
+
+
+@contextmanager
+def _stopping(settings: Settings, console: Console) -> Iterator[None]:
+    """Stop the platform however the block ends; SIGTERM ends it as Ctrl-C does."""
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print("Interrupted.")
+        raise
+    finally:
+        console.print("Stopping the platform ...")
+        down(settings)
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _stay(settings: Settings, console: Console) -> None:
+    console.print(
+        f"The platform stays up until Ctrl-C. For `workcast` in another shell: "
+        f"export WORKCAST_HOME={settings.home}"
+    )
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        return
