@@ -73,7 +73,9 @@ def materialize(
             rows[spec.name] = table.num_rows
             for offset in range(0, table.num_rows, _BATCH_ROWS):
                 batch = table.slice(offset, _BATCH_ROWS)
-                written |= _write(online, config, views[spec.name.value], spec, batch)
+                keys = _write(online, config, views[spec.name.value], spec, batch)
+                if start is None:
+                    written.update(_address(config, key) for key in keys)
                 if progress is not None:
                     progress(spec.name, offset + batch.num_rows, table.num_rows)
         removed = _remove_others(settings, config, written) if start is None else 0
@@ -86,8 +88,8 @@ def materialize(
 
 def _write(
     online: OnlineStore, config: RepoConfig, view: FeastView, spec: ViewSpec, batch: pa.Table
-) -> set[bytes]:
-    """Write rows in one round trip; return the keys they lie under."""
+) -> list[EntityKey]:
+    """Write rows in one round trip; return their keys."""
     keys = entity_keys(
         spec.entity_columns, [batch.column(name).to_pylist() for name in spec.entity_columns]
     )
@@ -100,7 +102,7 @@ def _write(
     online.online_write_batch(
         config, view, list(zip(keys, features, events, created, strict=True)), None
     )
-    return {_address(config, key) for key in keys}
+    return keys
 
 
 def _address(config: RepoConfig, key: EntityKey) -> bytes:

@@ -28,7 +28,15 @@ def values_of(column: pa.ChunkedArray | pa.Array) -> list[Value]:
     """Convert a column; null becomes a value that is not set."""
     field = _FIELDS[column.type]
     plain = column.cast(pa.int64()) if column.type == TIMESTAMP else column
-    return [_MISSING if x is None else Value(**{field: x}) for x in plain.to_pylist()]
+    # Most columns repeat their values, and making a message costs more than looking one up.
+    made: dict[Any, Value] = {None: _MISSING}
+    values = []
+    for x in plain.to_pylist():
+        value = made.get(x)
+        if value is None:
+            value = made[x] = Value(**{field: x})
+        values.append(value)
+    return values
 
 
 def array_of(values: Iterable[Value], kind: pa.DataType) -> pa.Array:

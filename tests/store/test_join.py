@@ -125,6 +125,17 @@ def test_late_row_counts_only_once_known(tmp_path):
         assert anyhow.column("skill__value").to_pylist() == [10, 31, 31, 31, 31]
 
 
+def test_of_rows_known_at_one_moment_the_latest_event_counts(tmp_path):
+    keys = [(f"key {i}", 1) for i in range(50)]
+    events = [3, 1, 4, 2]
+    rows = [(key, event, 5, event) for key in keys for event in events]
+    write_features(tmp_path, rows)
+    entities = entity_table([(key, 6) for key in keys])
+    for plan in PLANS:
+        joined = join(tmp_path, entities, view(tmp_path), plan=plan)
+        assert joined.column("skill__value").to_pylist() == [4] * len(keys)
+
+
 @pytest.mark.parametrize(("age", "value"), [(5, 1), (6, None)])
 def test_time_to_live_is_inclusive(tmp_path, age, value):
     write_features(tmp_path, [(("a", 1), 0, 0, 1)])
