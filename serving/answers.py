@@ -4,13 +4,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import uuid4
 
 import pandas as pd
 
 from pipelines.contracts import Model
-from pipelines.learning.predictor import EXPECTED
 from pipelines.monitoring.prediction import LoggedPrediction
 from serving import metrics
 from serving.models import LoadedModel
@@ -21,7 +20,6 @@ from serving.problems import (
     UnknownWorkflowError,
 )
 from serving.reasons import given_values, reasons
-from serving.runtime import Runtime
 from serving.schemas import (
     Answer,
     Duration,
@@ -32,6 +30,9 @@ from serving.schemas import (
     RiskBatch,
     WorkflowProblem,
 )
+
+if TYPE_CHECKING:
+    from serving.runtime import Runtime
 
 _DUE_AT: Final = "workflow_progress__due_at"
 _LATEST: Final = datetime.max.replace(tzinfo=UTC)
@@ -44,7 +45,7 @@ Said = TypeVar("Said", bound=Answer)
 class _Asked:
     """One request about one model, while it is answered."""
 
-    runtime: Runtime
+    runtime: "Runtime"
     loaded: LoadedModel
     frame: pd.DataFrame  # a row for each workflow asked about
     rows: list[Row]  # the same
@@ -53,7 +54,10 @@ class _Asked:
     degraded_because: list[str]
 
 
-def one_duration(runtime: Runtime, workflow_id: str) -> Duration:
+Say = Callable[[_Asked, list[int]], list[Said]]
+
+
+def one_duration(runtime: "Runtime", workflow_id: str) -> Duration:
     """Answer how long one workflow will still take.
 
     Raises:
@@ -62,7 +66,7 @@ def one_duration(runtime: Runtime, workflow_id: str) -> Duration:
     return _one(runtime, Model.REMAINING_TIME, workflow_id, _durations)
 
 
-def duration_batch(runtime: Runtime, workflow_ids: Sequence[str]) -> DurationBatch:
+def duration_batch(runtime: "Runtime", workflow_ids: Sequence[str]) -> DurationBatch:
     """Answer for each workflow, or say what is wrong with it, in the order asked.
 
     Raises:
@@ -72,7 +76,7 @@ def duration_batch(runtime: Runtime, workflow_ids: Sequence[str]) -> DurationBat
     return DurationBatch(answers=answers, problems=problems)
 
 
-def one_risk(runtime: Runtime, workflow_id: str) -> Risk:
+def one_risk(runtime: "Runtime", workflow_id: str) -> Risk:
     """Answer how likely one workflow will be late.
 
     Raises:
@@ -81,7 +85,7 @@ def one_risk(runtime: Runtime, workflow_id: str) -> Risk:
     return _one(runtime, Model.DELAY_RISK, workflow_id, _risks)
 
 
-def risk_batch(runtime: Runtime, workflow_ids: Sequence[str]) -> RiskBatch:
+def risk_batch(runtime: "Runtime", workflow_ids: Sequence[str]) -> RiskBatch:
     """Answer for each workflow, or say what is wrong with it, in the order asked.
 
     Raises:
@@ -92,7 +96,10 @@ def risk_batch(runtime: Runtime, workflow_ids: Sequence[str]) -> RiskBatch:
 
 
 def _one(
-    runtime: Runtime, model: Model, workflow_id: str, say: Callable[[_Asked, list[int]], list[Said]]
+    runtime: "Runtime",
+    model: Model,
+    workflow_id: str,
+    say: Say[Said],
 ) -> Said:
     asked = _ask(runtime, model, [workflow_id])
     fault = _fault(asked.rows[0])
@@ -102,10 +109,10 @@ def _one(
 
 
 def _many(
-    runtime: Runtime,
+    runtime: "Runtime",
     model: Model,
     workflow_ids: Sequence[str],
-    say: Callable[[_Asked, list[int]], list[Said]],
+    say: Say[Said],
 ) -> tuple[list[Said], list[WorkflowProblem]]:
     asked = _ask(runtime, model, workflow_ids)
     faults = [_fault(row) for row in asked.rows]
@@ -118,7 +125,7 @@ def _many(
     return (say(asked, sound) if sound else []), problems
 
 
-def _ask(runtime: Runtime, model: Model, workflow_ids: Sequence[str]) -> _Asked:
+def _ask(runtime: "Runtime", model: Model, workflow_ids: Sequence[str]) -> _Asked:
     requested_at, started = datetime.now(UTC), time.perf_counter()
     loaded = runtime.watch.champion(model)
     stale = runtime.clock.read().is_stale
@@ -215,7 +222,8 @@ def _contributions(asked: _Asked, positions: list[int]) -> list[dict[str, float]
         shares = [predictor.contributions_row(asked.rows[positions[0]])]
     else:
         shares = _records(predictor.contributions(asked.frame.iloc[positions]))
-    return [{f: s for f, s in share.items() if f != EXPECTED} for share in shares]
+    # Without the expected value, which is no input.
+    return [{name: share[name] for name in predictor.encoder.names} for share in shares]
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, float]]:

@@ -3,16 +3,16 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from pydantic import BaseModel
 
 from serving.answers import duration_batch, one_duration, one_risk, risk_batch
+from serving.examples import with_examples
 from serving.front import docs_page
 from serving.problems import MEDIA_TYPE, add_problem_handlers
-from serving.runtime import Runtime
 from serving.schemas import (
     Duration,
     DurationBatch,
@@ -23,6 +23,9 @@ from serving.schemas import (
     Risk,
     RiskBatch,
 )
+
+if TYPE_CHECKING:
+    from serving.runtime import Runtime
 
 _ABOUT: Final = """
 How long running workflows will still take, and which will be late, from the history of an
@@ -50,7 +53,7 @@ _ASKED: Final = _problems(
 )
 
 
-def create_app(open_runtime: Callable[[], Runtime], version: str) -> FastAPI:
+def create_app(open_runtime: "Callable[[], Runtime]", version: str) -> FastAPI:
     """Make the app; what it needs is opened when it starts and closed when it ends."""
 
     @asynccontextmanager
@@ -68,7 +71,7 @@ def create_app(open_runtime: Callable[[], Runtime], version: str) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        openapi_url="/openapi.json",
+        openapi_url=None,
     )
     add_problem_handlers(app)
     _add_questions(app)
@@ -76,7 +79,7 @@ def create_app(open_runtime: Callable[[], Runtime], version: str) -> FastAPI:
     return app
 
 
-def _runtime(request: Request) -> Runtime:
+def _runtime(request: Request) -> "Runtime":
     return cast("Runtime", request.app.state.runtime)
 
 
@@ -135,9 +138,10 @@ def _add_state(app: FastAPI) -> None:
     async def docs() -> HTMLResponse:
         return docs_page()
 
+    @app.get("/openapi.json", include_in_schema=False)
     @app.get("/docs.json", include_in_schema=False)
-    async def docs_json() -> JSONResponse:
-        return JSONResponse(app.openapi())
+    def openapi(request: Request) -> JSONResponse:
+        return JSONResponse(with_examples(app.openapi(), _runtime(request).example_ids()))
 
     @app.get("/", include_in_schema=False)
     async def index() -> RedirectResponse:

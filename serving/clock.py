@@ -3,9 +3,8 @@
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
 
-from sqlalchemy import URL, create_engine
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines.contracts import Stage
@@ -14,9 +13,6 @@ from serving.poller import Poller
 from serving.problems import FeaturesAwayError
 
 logger = logging.getLogger(__name__)
-
-_CONNECT_SECONDS: Final = 3
-_STATEMENT_MS: Final = 3_000
 
 
 @dataclass(frozen=True)
@@ -30,16 +26,8 @@ class ClockReading:
 class FeatureClock:
     """Keep the watermark of the features at hand, read in the background."""
 
-    def __init__(self, database: URL, seconds: float = 2.0) -> None:
-        self._engine = create_engine(
-            database,
-            pool_size=1,
-            pool_pre_ping=True,
-            connect_args={
-                "connect_timeout": _CONNECT_SECONDS,
-                "options": f"-c statement_timeout={_STATEMENT_MS}",
-            },
-        )
+    def __init__(self, engine: Engine, seconds: float = 2.0) -> None:
+        self._engine = engine
         self._reading: ClockReading | None = None
         self._missing = "the clock of the features has not been read yet"
         self._poller = Poller("feature-clock", self.refresh, seconds)
@@ -51,7 +39,6 @@ class FeatureClock:
     def stop(self) -> None:
         """Stop reading."""
         self._poller.stop()
-        self._engine.dispose()
 
     def refresh(self) -> None:
         """Read the watermark; without the database the last one stays, as a stale one."""

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Final, Self
 
 import pandas as pd
+from sqlalchemy import Engine, create_engine
 
 from pipelines.contracts import Model
 from pipelines.errors import WorkcastError
@@ -13,6 +14,7 @@ from pipelines.settings import Settings
 from pipelines.store.online import OnlineReader
 from serving import metrics
 from serving.clock import FeatureClock
+from serving.examples import running_ids
 from serving.features import OnlineFeatures
 from serving.models import ChampionWatch, Predicts
 from serving.poller import Poller
@@ -20,12 +22,16 @@ from serving.registry import MlflowRegistry
 from serving.schemas import Models, ModelState, Readiness
 
 _SHOW_SECONDS: Final = 2.0
+# A database that hangs must not hold a thread.
+_CONNECT_SECONDS: Final = 3
+_STATEMENT_MS: Final = 3_000
 
 
 @dataclass(frozen=True)
 class Runtime:
     """The parts behind the answers; each looks after itself in a thread of its own."""
 
+    engine: Engine
     clock: FeatureClock
     features: OnlineFeatures
     watch: ChampionWatch
@@ -35,21 +41,36 @@ class Runtime:
     @classmethod
     def open(cls, settings: Settings) -> Self:
         """Start all parts; none of them needs its server to be there yet."""
-        clock = FeatureClock(settings.database)
+        engine = create_engine(
+            settings.database,
+            pool_size=2,
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": _CONNECT_SECONDS,
+                "options": f"-c statement_timeout={_STATEMENT_MS}",
+            },
+        )
+        clock = FeatureClock(engine)
         features = OnlineFeatures(OnlineReader(settings), clock)
         log = PredictionLog(settings.database, settings.home / "spill" / "predictions")
-        registry = MlflowRegistry(settings.mlflow, settings.home / "models")
+        registry = MlflowRegistry(settings.mlflow, settings.model_cache)
         watch = ChampionWatch(registry, warm_up, on_swap=_count_swap)
         meter = Poller("meter", lambda: metrics.show_log(log.counts), _SHOW_SECONDS)
         for part in (clock, features, watch, log, meter):
             part.start()
-        return cls(clock, features, watch, log, meter)
+        return cls(engine, clock, features, watch, log, meter)
 
     def close(self) -> None:
         """Stop all parts; the prediction log last, with everything written."""
         for part in (self.meter, self.watch, self.features, self.clock):
             part.stop()
         self.log.close()
+        self.engine.dispose()
+
+    def example_ids(self) -> list[str]:
+        """Return ids that can be asked about now, for the OpenAPI page."""
+        reading = self.clock.reading
+        return running_ids(self.engine, reading.as_of) if reading else []
 
     def models(self) -> Models:
         """Tell which version of each model answers."""

