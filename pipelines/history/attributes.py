@@ -49,9 +49,11 @@ def attributes_json(
         if reason is not None:
             faults.append(AttributeFault(name, is_bad, reason))
         parts.append(part)
-    if not parts:
-        return pa.array(["{}"] * length, pa.string()), faults
-    inside = pc.binary_join_element_wise(*parts, ", ", null_handling="skip")
+    # Skipping drops a row that is null throughout, so each begins with an empty text, and the
+    # separator after it is cut off again.
+    first = pa.repeat("", length)
+    inside = pc.binary_join_element_wise(first, *parts, ", ", null_handling="skip")
+    inside = pc.utf8_slice_codeunits(inside, start=2)
     return pc.binary_join_element_wise("{", inside, "}", ""), faults
 
 

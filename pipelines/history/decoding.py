@@ -52,9 +52,12 @@ def detect_encoding(head: bytes, told: str | None) -> str:
 def is_text_encoding(name: str) -> bool:
     """Tell whether Python decodes text by this name."""
     try:
-        return isinstance(b"".decode(name), str)
-    except LookupError:
+        b"a".decode(name)  # an empty text is never looked up
+    except LookupError:  # unknown, or a codec between bytes and bytes
         return False
+    except UnicodeDecodeError:  # one byte is no character of it
+        return True
+    return True
 
 
 def looks_like_xml(head: bytes) -> bool:

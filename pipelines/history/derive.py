@@ -103,8 +103,9 @@ def _quiet_seconds(database: duckdb.DuckDBPyConnection, mapping: Mapping) -> flo
         return closing.quiet_days * _DAY_SECONDS
     if closing.activities:
         return None
-    row = database.execute(sql.QUIET_SECONDS).fetchone()
-    return 0.0 if row is None else float(row[0])
+    # All of it is fetched: a connection does one thing at a time.
+    ((quiet_s,),) = database.execute(sql.QUIET_SECONDS).fetchall()
+    return float(quiet_s)
 
 
 def _write_task_numbers(database: duckdb.DuckDBPyConnection, path: Path) -> Path:

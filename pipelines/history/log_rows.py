@@ -81,8 +81,8 @@ class _Shaper:
         rows = {
             **keys,
             "transition": self._transitions(columns.transition),
-            "task_due_at": _timestamps(self._moments(columns.task_due)),
-            "workflow_due_at": _timestamps(self._moments(columns.workflow_due)),
+            "task_due_at": _timestamps(self._due(columns.task_due)),
+            "workflow_due_at": _timestamps(self._due(columns.workflow_due)),
             "task_attributes": self._attributes(mapping.task_attributes),
             "workflow_attributes": self._attributes(mapping.workflow_attributes),
             "row_number": pa.array(self._numbers, pa.int64()),
@@ -141,8 +141,13 @@ class _Shaper:
         return self._id(column)
 
     def _moments(self, column: str | None) -> pd.DatetimeIndex:
-        texts = pd.Series(self._text(column).to_pandas(), dtype=object)
-        moments = parse_moments(texts, self._mapping.reading, self._now)
+        return self._instants(column, self._now)
+
+    def _due(self, column: str | None) -> pd.DatetimeIndex:
+        return self._instants(column, None)
+
+    def _instants(self, column: str | None, now: datetime | None) -> pd.DatetimeIndex:
+        moments = parse_moments(self._text(column), self._mapping.reading, now)
         self._refuse(moments.is_unparsable, column, Reason.UNPARSABLE_TIME)
         self._refuse(moments.is_impossible, column, Reason.IMPOSSIBLE_TIME)
         return moments.instants

@@ -47,7 +47,7 @@ EPOCH_FORMATS: Final[dict[str, Literal["s", "ms"]]] = {"unix_s": "s", "unix_ms":
 def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (ValueError, OSError) as err:
+    except (KeyError, ValueError, OSError) as err:
         raise ValueError(f"no such time zone: {name!r}; give a name like 'Europe/Rome'") from err
     return name
 

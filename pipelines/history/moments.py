@@ -6,11 +6,15 @@ from typing import Final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from pipelines.history.mapping import EPOCH_FORMATS, Reading
+from pipelines.history.schema import TIMESTAMP
 
 # A clock may run ahead of ours a little, and "now" may be asked for early in a day.
 _TOLERANCE: Final = timedelta(days=1)
+
+_NOT_A_TIME: Final = np.iinfo(np.int64).min  # NaT
 
 # Z, or a time of day followed by an offset; the date before it has its own hyphens.
 _OFFSET: Final = r"(?:[Zz]|[Tt ]\d{2}.*[+-]\d{2}(?::?\d{2})?)$"
@@ -27,7 +31,7 @@ class Moments:
     is_impossible: np.ndarray
 
 
-def parse_moments(texts: pd.Series, reading: Reading, now: datetime) -> Moments:
+def parse_moments(texts: pa.StringArray, reading: Reading, now: datetime | None) -> Moments:
     """Parse one column of times; a missing text gives NaT and is no fault.
 
     Without explicit formats, ISO 8601 is read (a space for the T and slashes in
@@ -39,27 +43,51 @@ def parse_moments(texts: pd.Series, reading: Reading, now: datetime) -> Moments:
     Args:
         texts: times as text, or missing; shape (n,).
         reading: zone, formats, and the earliest and latest plausible time.
-        now: a time more than a day after it is impossible, unless `reading.latest` is set.
+        now: a time more than a day after it is impossible, unless `reading.latest` is set;
+            None for times that may lie ahead, such as due dates.
     """
-    is_given = texts.notna().to_numpy()
-    codes, unique = pd.factorize(texts)
-    parsed = _parse(pd.Series(unique, dtype=object), reading)
-    # Years beyond what nanoseconds can hold are times, but none of a workflow.
-    far = [
-        is_bad and _is_time(text, reading.timestamp_formats)
-        for text, is_bad in zip(unique, parsed.isna(), strict=True)
-    ]
-    # Code -1 stands for a missing text and picks the entry added at the end.
-    values = pd.DatetimeIndex(np.append(parsed.to_numpy(), np.datetime64("NaT", "us"))[codes])
-    values = values.tz_localize(UTC)
-    is_far = np.array([*far, False])[codes]
-    latest = reading.latest if reading.latest is not None else now + _TOLERANCE
-    outside = (values < pd.Timestamp(reading.earliest)) | (values > pd.Timestamp(latest))
+    instants = _cast(texts, reading)
+    is_far = np.zeros(len(texts), dtype=bool)
+    if instants is None:
+        codes, unique = pd.factorize(texts.to_pandas())
+        parsed = _parse(pd.Series(unique, dtype=object), reading)
+        # Years beyond what nanoseconds can hold are times, but none of a workflow.
+        far = [
+            is_bad and _is_time(text, reading.timestamp_formats)
+            for text, is_bad in zip(unique, parsed.isna(), strict=True)
+        ]
+        # Code -1 stands for a missing text and picks the entry added at the end.
+        instants = pd.DatetimeIndex(np.append(parsed.to_numpy(), np.datetime64("NaT", "us"))[codes])
+        instants = instants.tz_localize(UTC)
+        is_far = np.array([*far, False])[codes]
+    outside = np.asarray(instants < pd.Timestamp(reading.earliest))
+    if now is not None:
+        latest = reading.latest or now + _TOLERANCE
+        outside |= np.asarray(instants > pd.Timestamp(latest))
+    is_given = np.asarray(texts.is_valid(), dtype=bool)
     return Moments(
-        instants=values,
-        is_unparsable=is_given & values.isna() & ~is_far,
-        is_impossible=np.asarray(outside) | is_far,
+        instants=instants,
+        is_unparsable=is_given & instants.isna() & ~is_far,
+        is_impossible=outside | is_far,
     )
+
+
+def _cast(texts: pa.StringArray, reading: Reading) -> pd.DatetimeIndex | None:
+    """Parse a column that is ISO 8601 throughout, all with an offset or all in UTC, at once.
+
+    Gives what `_parse` gives, ten times as fast; None where the column is something else.
+    """
+    if texts.null_count == len(texts):
+        return pd.DatetimeIndex(np.full(len(texts), np.datetime64("NaT", "us"))).tz_localize(UTC)
+    if reading.timestamp_formats:
+        return None
+    for kind in (TIMESTAMP, pa.timestamp("us")) if reading.time_zone == "UTC" else (TIMESTAMP,):
+        try:
+            parsed = texts.cast(kind).cast(pa.int64()).fill_null(_NOT_A_TIME)
+        except pa.ArrowInvalid:
+            continue
+        return pd.DatetimeIndex(np.asarray(parsed).view("datetime64[us]")).tz_localize(UTC)
+    return None
 
 
 def _parse(texts: pd.Series, reading: Reading) -> pd.Series:

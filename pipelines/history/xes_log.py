@@ -18,12 +18,12 @@ CASE_PREFIX: Final = "case:"
 
 # Characters outside the Char production of XML 1.0, which would end the parsing.
 _FORBIDDEN: Final = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_CONTROL_BYTES: Final = bytes(set(range(0x20)) - set(b"\t\n\r"))
 
 # Keys remembered for messages and for choosing a mapping.
 _KEYS_KEPT: Final = 1_000
 
-# A trace may say its own attributes after its events, so a chunk ends with a trace, unless
-# the trace is longer than this.
+# Events of one trace that wait for its end.
 _TRACE_ROWS: Final = 10 * CHUNK_ROWS
 
 Event = tuple[int, dict[str, str], dict[str, str]]  # number, event's own, its trace's
@@ -39,6 +39,7 @@ class EventCollector:
     def __init__(self, keys: frozenset[str] | None = None) -> None:
         self.events: list[Event] = []
         self.count = 0
+        self.complete = 0  # of the collected events, those whose traces have ended
         self.has_root = False
         self.seen: set[str] = set()
         self._keys = keys  # None: all
@@ -47,10 +48,18 @@ class EventCollector:
         self._event: dict[str, str] | None = None
         self._path: list[str] = []
 
-    @property
-    def is_between_traces(self) -> bool:
-        """Tell whether every collected event's trace is complete."""
-        return not self._in_trace
+    def take(self, at_least: int) -> list[Event]:
+        """Hand over the events of ended traces, once there are enough of them.
+
+        A trace may say its own attributes after its events, so its events wait for its
+        end, unless they are more than fit in memory.
+        """
+        size = self.complete if len(self.events) < _TRACE_ROWS else len(self.events)
+        if size < at_least:
+            return []
+        taken, self.events = self.events[:size], self.events[size:]
+        self.complete = 0
+        return taken
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         """Take an opening tag."""
@@ -97,10 +106,11 @@ class EventCollector:
             self.events.append((self.count, self._event, self._trace))
             self._event = None
             if not self._in_trace:
-                self._trace = {}
+                self.complete = len(self.events)
         elif self._in_trace:
             self._in_trace = False
             self._trace = {}
+            self.complete = len(self.events)
 
     def doctype(self, name: str, public_id: str | None, system: str | None) -> None:
         """Refuse a document type: entities and outside files are never read."""
@@ -127,10 +137,8 @@ class XesLog:
         """
         collector = EventCollector(frozenset(mapping.used_columns))
         for _ in self.feed(collector):
-            waiting = len(collector.events)
-            if waiting >= CHUNK_ROWS and (collector.is_between_traces or waiting >= _TRACE_ROWS):
-                yield _chunk(collector.events, mapping)
-                collector.events = []
+            if events := collector.take(CHUNK_ROWS):
+                yield _chunk(events, mapping)
         rest = _chunk(collector.events, mapping)
         if self._fault is not None:
             reason, value = self._fault
@@ -183,8 +191,13 @@ class XesLog:
             if decoder is None:
                 encoding = detect_encoding(block, self._encoding)
                 decoder = codecs.getincrementaldecoder(encoding)(MARK_ERRORS)
-            if text := decoder.decode(block):
-                yield _FORBIDDEN.sub(FORBIDDEN, text).encode("utf-8", "replace")
+            text = decoder.decode(block)
+            # Most blocks need no search through their text.
+            is_suspicious = len(block.translate(None, _CONTROL_BYTES)) < len(block)
+            if is_suspicious or "\ufffe" in text or "\uffff" in text:
+                text = _FORBIDDEN.sub(FORBIDDEN, text)
+            if text:
+                yield text.encode("utf-8", "replace")
         if decoder is not None and (text := decoder.decode(b"", final=True)):
             yield text.encode("utf-8", "replace")
 
