@@ -91,7 +91,10 @@ class Dispatch:
         best, best_score = None, float("-inf")
         for person in task.team.by_skill[task.skill]:
             load = len(person.inbox) + (person.current is not None)
-            if load >= person.capacity or person is but or not person.is_working(now):
+            if load >= person.capacity or person is but:
+                continue
+            # The remembered shift first: the call is what costs.
+            if not (person.open_at <= now < person.open_until or person.is_working(now)):
                 continue
             score = (
                 _LEVEL_WEIGHT * person.levels[task.skill]

@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,9 +25,10 @@ def test_the_log_read_again_is_the_same_history(small: History, tmp_path: Path, 
 
     events = ["workflow_id", "activity", "transition", "person_id", "team_id", "occurred_at"]
     events.append("recorded_at")
+    order = ["workflow_id", "sequence"]
     pd.testing.assert_frame_equal(
-        again.frame("task_events").sort_values("sequence")[events].reset_index(drop=True),
-        small.frame("task_events")[events],
+        again.frame("task_events").sort_values(order)[events].reset_index(drop=True),
+        small.frame("task_events").sort_values(order)[events].reset_index(drop=True),
     )
     facts = ["template_id", "client_id", "priority", "opened_at", "due_at"]
     pd.testing.assert_frame_equal(
@@ -39,3 +41,10 @@ def test_the_log_read_again_is_the_same_history(small: History, tmp_path: Path, 
         again.frame("tasks")[by].sort_values(by).reset_index(drop=True),
         small.frame("tasks")[by].sort_values(by).reset_index(drop=True),
     )
+    assert documents(again, "task_events", order) == documents(small, "task_events", order)
+    by_id = ["workflow_id"]
+    assert documents(again, "workflows", by_id) == documents(small, "workflows", by_id)
+
+
+def documents(history: History, name: str, order: list[str]) -> list[object]:
+    return [json.loads(text) for text in history.frame(name).sort_values(order).attributes]
