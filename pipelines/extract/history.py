@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import psycopg
@@ -17,6 +17,7 @@ from pipelines.extract.intervals import Interval, PartitionUnit, partitions
 from pipelines.extract.lake import last_moment, remove_partition, writing_partition
 from pipelines.extract.queries import LAKE_QUERIES
 from pipelines.extract.stream import CutByTime, stream_query
+from pipelines.source.database_errors import reason
 
 # One extract at a time: two could replace each other's last partition with a shorter one.
 _EXTRACT_LOCK: Final = 7_302_025_003
@@ -49,7 +50,7 @@ def history_table(table: HistoryTable) -> str:
 
 
 def history_span(engine: Engine) -> tuple[datetime, datetime] | None:
-    """Return the first and the last `recorded_at` of everything known; None when empty."""
+    """Return the first and the last `recorded_at` (UTC) of everything; None when empty."""
     with engine.connect() as connection:
         bounds = [
             connection.execute(
@@ -60,7 +61,8 @@ def history_span(engine: Engine) -> tuple[datetime, datetime] | None:
     known = [(first, last) for first, last in bounds if first is not None]
     if not known:
         return None
-    return min(first for first, _ in known), max(last for _, last in known)
+    first, last = min(first for first, _ in known), max(last for _, last in known)
+    return first.astimezone(UTC), last.astimezone(UTC)
 
 
 def extract_history(
@@ -112,7 +114,7 @@ def extract_history(
             }
     except (SQLAlchemyError, psycopg.Error, OSError, pa.ArrowException) as err:
         raise ExtractError(
-            f"The history from {start} to {end} was not extracted to {lake}: {err}. "
+            f"The history from {start} to {end} was not extracted to {lake}: {reason(err)}. "
             "Partitions are whole, some old and some new: run the same interval again."
         ) from err
     return ExtractResult(intervals[0].start, end, tables)

@@ -1,7 +1,7 @@
 """The record of every import: which file was read how, what it added, or why it failed."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pyarrow.compute as pc
@@ -83,8 +83,8 @@ def find_import(connection: Connection, origin: Origin) -> ImportSummary | None:
         workflows_added=0,
         workflows_present=row.workflows_added_count + row.workflows_present_count,
         rejected={row[0]: row[1] for row in reasons},
-        first_recorded_at=row.first_recorded_at,
-        last_recorded_at=row.last_recorded_at,
+        first_recorded_at=_utc(row.first_recorded_at),
+        last_recorded_at=_utc(row.last_recorded_at),
         seconds=0.0,
         already_imported=True,
     )
@@ -147,7 +147,7 @@ def close_import(connection: Connection, import_id: UUID, counts: LoadCounts) ->
 
 
 def recorded_span(files: HistoryFiles) -> tuple[datetime | None, datetime | None]:
-    """Return the first and the last `recorded_at` that the files tell of."""
+    """Return the first and the last `recorded_at` (UTC) that the files tell of."""
     bounds = [
         pc.min_max(pq.read_table(path, columns=[column], partitioning=None)[column]).as_py()
         for path, column in (
@@ -157,4 +157,8 @@ def recorded_span(files: HistoryFiles) -> tuple[datetime | None, datetime | None
         )
     ]
     known = [moment for bound in bounds for moment in bound.values() if moment is not None]
-    return min(known, default=None), max(known, default=None)
+    return _utc(min(known, default=None)), _utc(max(known, default=None))
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.astimezone(UTC)

@@ -21,6 +21,7 @@ from pipelines.history.choose import choose_mapping
 from pipelines.history.mapping import Mapping
 from pipelines.history.read import read_log
 from pipelines.history.schema import HistoryFiles
+from pipelines.source.database_errors import reason
 from pipelines.source.import_record import (
     ImportSummary,
     Origin,
@@ -116,7 +117,7 @@ def _load(
             span = recorded_span(files)
     except (SQLAlchemyError, psycopg.Error) as err:
         raise SourceError(
-            f"{origin.file} was not loaded, nothing of it is kept: {err}. "
+            f"{origin.file} was not loaded, nothing of it is kept: {reason(err)}. "
             "Check the database and its disk, then import again."
         ) from err
     return ImportSummary(
@@ -158,7 +159,7 @@ def _keep_failure(
             open_import(connection, import_id, origin, files, failure=message)
             keep_rejected_rows(connection, files.rejected_rows, import_id, origin.file)
     except (SQLAlchemyError, psycopg.Error) as err:
-        raise SourceError(f"{message} They could not be kept: {err}") from err
+        raise SourceError(f"{message} They could not be kept: {reason(err)}") from err
     return message
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines.errors import SourceError
 from pipelines.history.schema import HistoryFiles
+from pipelines.source.database_errors import reason
 from pipelines.source.merge import (
     add_events,
     add_missing,
@@ -74,7 +75,9 @@ def load_history(
             )
             return load_files(connection, files, import_id, origin, progress)
     except (SQLAlchemyError, psycopg.Error) as err:
-        raise SourceError(f"The history was not loaded, nothing of it is kept: {err}") from err
+        raise SourceError(
+            f"The history was not loaded, nothing of it is kept: {reason(err)}"
+        ) from err
 
 
 def load_files(

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines.contracts import PLATFORM_SCHEMA, WORKFLOW_SCHEMA
 from pipelines.errors import SourceError
+from pipelines.source.database_errors import reason
 from pipelines.source.tables import METADATA
 
 # Any number will do, as long as nothing else in the database locks the same.
@@ -74,6 +75,6 @@ def _locked(engine: Engine) -> Iterator[Connection]:
     except SQLAlchemyError as err:
         url = engine.url.render_as_string(hide_password=True)
         raise SourceError(
-            f"Could not migrate the database {url}: {err}. "
+            f"Could not migrate the database {url}: {reason(err)}. "
             "Check that the server runs and that the user owns the database."
         ) from err

@@ -13,6 +13,7 @@ from psycopg import sql
 from sqlalchemy import Column, Connection, MetaData, Table, text
 
 from pipelines.errors import SourceError
+from pipelines.source.database_errors import reason
 
 _BATCH_ROWS: Final = 50_000
 
@@ -83,7 +84,7 @@ def copy_rows(
             for batch in batches:
                 copy.write(_as_csv(batch))
     except psycopg.DataError as err:
-        raise SourceError(f"A value does not fit the table {table.name}: {err}") from err
+        raise SourceError(f"A value does not fit the table {table.name}: {reason(err)}") from err
 
 
 def _as_csv(batch: pa.RecordBatch) -> pa.Buffer:

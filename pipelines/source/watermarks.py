@@ -1,6 +1,6 @@
 """How far each stage has come: everything recorded before its watermark is processed."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import Engine, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -13,9 +13,10 @@ from pipelines.source.tables import watermarks
 def get_watermark(engine: Engine, stage: Stage) -> datetime | None:
     """Return the end of what `stage` has processed (UTC, exclusive), or None before its first."""
     with engine.connect() as connection:
-        return connection.execute(
+        at = connection.execute(
             select(watermarks.c.watermark_at).where(watermarks.c.stage == stage)
         ).scalar()
+    return None if at is None else at.astimezone(UTC)
 
 
 def set_watermark(engine: Engine, stage: Stage, at: datetime) -> None:
