@@ -13,7 +13,7 @@ from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-
 from ibis.backends.duckdb import Backend
 from ibis.util import gen_name
 
-from pipelines.contracts import HistoryTable
+from pipelines.contracts import HISTORY_FOLDER, QUARANTINE_FOLDER, HistoryTable
 from pipelines.errors import FeatureBuildError
 from pipelines.extract.lake import list_partitions, partition_path
 from pipelines.history.schema import TASK_EVENTS, TIMESTAMP
@@ -43,6 +43,12 @@ SCHEMAS: Final = {
     HistoryTable.TASK_EVENTS: TASK_EVENTS,
     HistoryTable.WORKFLOWS: _WORKFLOWS,
     HistoryTable.WORKFLOW_CLOSURES: _CLOSURES,
+}
+# What tells a table's rows apart.
+KEYS: Final = {
+    HistoryTable.TASK_EVENTS: "event_id",
+    HistoryTable.WORKFLOWS: "workflow_id",
+    HistoryTable.WORKFLOW_CLOSURES: ("workflow_id", "recorded_at"),
 }
 
 
@@ -81,7 +87,7 @@ def read_history(lake: str, until: datetime | None, connection: Backend | None =
     filesystem, _ = fsspec.core.url_to_fs(lake)
     if not isinstance(filesystem, LocalFileSystem):
         connection.register_filesystem(filesystem)
-    tables = {name: _read(lake, name, until, connection) for name in HistoryTable}
+    tables = {name: known_rows(lake, name, until, connection) for name in HistoryTable}
     events = tables[HistoryTable.TASK_EVENTS]
     return History(
         task_events=events,
@@ -98,14 +104,26 @@ def attribute_keys(events: ir.Table, connection: Backend) -> tuple[str, ...]:
     return tuple(sorted(connection.to_pyarrow(keys.distinct())["key"].to_pylist()))
 
 
-def _read(lake: str, table: HistoryTable, until: datetime | None, connection: Backend) -> ir.Table:
-    folder = f"history/{table.value}"
-    # Parquet as DuckDB reads it may always be null; Ibis unites equal types only.
-    types = ibis.schema({f.name: f.type for f in SCHEMAS[table]})
+def known_rows(
+    lake: str, table: HistoryTable, until: datetime | None, connection: Backend
+) -> ir.Table:
+    """Return a table's rows recorded before `until`, without those in quarantine."""
+    folder = f"{HISTORY_FOLDER}/{table.value}"
+    rows = _partitions(lake, folder, until, connection)
+    if rows is None:
+        schema = ibis.schema(SCHEMAS[table])
+        return connection.create_table(gen_name(table), schema=schema, temp=True)
+    refused = _partitions(lake, f"{QUARANTINE_FOLDER}/{table.value}", until, connection)
+    if refused is not None:
+        rows = rows.anti_join(refused, KEYS[table])
+    return rows if until is None else rows.filter(rows.recorded_at < until)
+
+
+def _partitions(
+    lake: str, folder: str, until: datetime | None, connection: Backend
+) -> ir.Table | None:
     starts = [s for s in list_partitions(lake, folder) if until is None or s < until]
     if not starts:
-        return connection.create_table(gen_name(table), schema=types, temp=True)
+        return None
     paths = [partition_path(lake, folder, start) for start in starts]
-    rows = connection.read_parquet(paths, hive_partitioning=False)
-    rows = rows.select(**{name: rows[name].cast(dtype) for name, dtype in types.items()})
-    return rows if until is None else rows.filter(rows.recorded_at < until)
+    return connection.read_parquet(paths, hive_partitioning=False)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import select
 
+from pipelines.contracts import Model
 from pipelines.errors import PlatformError
 from pipelines.platform.progress import progress_bars
 from pipelines.registry.figures import version_figures
@@ -65,17 +66,17 @@ def ask_service(settings: Settings, as_of: datetime, console: Console) -> list[A
     closed = _closed_at(settings, ids)
     return [
         AnswerRow(
-            workflow_id=row.workflow_id,
-            opened_at=row.opened_at,
-            remaining_time_s=durations[row.workflow_id]["remaining_time_s"],
-            remaining_time_s_p10=durations[row.workflow_id]["remaining_time_s_p10"],
-            remaining_time_s_p90=durations[row.workflow_id]["remaining_time_s_p90"],
-            late_probability=risks[row.workflow_id]["late_probability"],
-            reason=next((r["text"] for r in risks[row.workflow_id]["reasons"]), ""),
-            as_of=datetime.fromisoformat(durations[row.workflow_id]["as_of"]),
-            closed_at=closed.get(row.workflow_id),
+            workflow_id=workflow_id,
+            opened_at=opened_at,
+            remaining_time_s=durations[workflow_id]["remaining_time_s"],
+            remaining_time_s_p10=durations[workflow_id]["remaining_time_s_p10"],
+            remaining_time_s_p90=durations[workflow_id]["remaining_time_s_p90"],
+            late_probability=risks[workflow_id]["late_probability"],
+            reason=next((r["text"] for r in risks[workflow_id]["reasons"]), ""),
+            as_of=datetime.fromisoformat(durations[workflow_id]["as_of"]),
+            closed_at=closed.get(workflow_id),
         )
-        for row in asked.itertuples()
+        for workflow_id, opened_at in zip(ids, asked["opened_at"].tolist(), strict=True)
     ]
 
 

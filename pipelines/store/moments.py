@@ -1,28 +1,23 @@
 """When to predict: the moments of past workflows to learn from, and the workflows running now."""
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
 import duckdb
+import ibis
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-from duckdb import ColumnExpression, ConstantExpression
 
-from pipelines.contracts import EVENT_TIMESTAMP, HistoryTable
+from pipelines.contracts import EVENT_TIMESTAMP, HISTORY_FOLDER, HistoryTable
 from pipelines.errors import FeatureStoreError
-from pipelines.history.schema import TIMESTAMP
+from pipelines.extract.lake import list_partitions
+from pipelines.features.history import known_rows
 from pipelines.store.clock import microseconds
 from pipelines.store.frames import typed_frame
-from pipelines.store.scan import duckdb_session, scan_parquet
 
 _BETWEEN_SHARE: Final = 0.5
-_COLUMNS: Final = {
-    HistoryTable.TASK_EVENTS: ("workflow_id", "occurred_at", "recorded_at"),
-    HistoryTable.WORKFLOWS: ("workflow_id", "opened_at", "recorded_at"),
-    HistoryTable.WORKFLOW_CLOSURES: ("workflow_id", "closed_at", "recorded_at"),
-}
-
 _LAST_CLOSURES: Final = """
 SELECT workflow_id, arg_max(closed_at, recorded_at) AS closed_at FROM workflow_closures GROUP BY ALL
 """
@@ -46,7 +41,13 @@ GROUP BY e.workflow_id ORDER BY e.workflow_id
 """
 
 
-def prediction_moments(lake: str, until: datetime, seed: int, max_rows: int) -> pd.DataFrame:
+def prediction_moments(
+    lake: str,
+    until: datetime,
+    seed: int,
+    max_rows: int,
+    workflow_ids: Collection[str] | None = None,
+) -> pd.DataFrame:
     """Choose moments at which a model would have been asked, to learn from.
 
     Every moment at which an event became known, and within a seeded half of the gaps between
@@ -54,15 +55,23 @@ def prediction_moments(lake: str, until: datetime, seed: int, max_rows: int) -> 
     is asked at any time. Moments lie before the closing and before `until`; workflows that are
     still open are in. Above `max_rows`, whole workflows are left out, evenly over their openings.
 
+    Args:
+        lake: local path or fsspec URL.
+        until: moments lie before it; what was recorded later is not looked at.
+        seed: of the random moments.
+        max_rows: the most moments to return.
+        workflow_ids: the workflows to choose from; None for all.
+
     Returns:
         workflow_id and event_timestamp, in their order; the same arguments give the same rows.
 
     Raises:
         FeatureStoreError: there is no history before `until`.
     """
-    with duckdb_session() as connection:
-        _history(connection, lake, until)
+    with _history(lake, until) as connection:
         events = connection.sql(_EVENT_MOMENTS).df()
+    if workflow_ids is not None:
+        events = events[events["workflow_id"].isin(workflow_ids)].reset_index(drop=True)
     rng = np.random.default_rng(seed)
     gap = (events["next_moment"] - events["moment"]).to_numpy()
     chosen = (rng.random(len(events)) < _BETWEEN_SHARE) & (gap > 1)
@@ -89,27 +98,26 @@ def running_workflows(lake: str, as_of: datetime) -> pd.DataFrame:
     Raises:
         FeatureStoreError: there is no history before `as_of`.
     """
-    with duckdb_session() as connection:
-        _history(connection, lake, as_of)
+    with _history(lake, as_of) as connection:
         return typed_frame(connection.sql(_RUNNING).to_arrow_table())
 
 
-def _history(connection: duckdb.DuckDBPyConnection, lake: str, until: datetime) -> None:
-    """Make views of the history tables with what was recorded before `until`."""
-    for table, columns in _COLUMNS.items():
-        rows = scan_parquet(connection, f"{lake.rstrip('/')}/history/{table.value}")
-        if rows is None and table is HistoryTable.TASK_EVENTS:
+@contextmanager
+def _history(lake: str, until: datetime) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a DuckDB with views of what was recorded before `until`."""
+    backend = ibis.duckdb.connect()
+    try:
+        backend.raw_sql("SET TimeZone = 'UTC'")
+        for table in HistoryTable:
+            backend.create_view(table.value, known_rows(lake, table, until, backend))
+        if not list_partitions(lake, f"{HISTORY_FOLDER}/{HistoryTable.TASK_EVENTS}"):
             raise FeatureStoreError(
                 f"The lake at {lake} has no task events; extract the history first."
             )
-        if rows is None:
-            # No workflow with a known opening, or none that has closed.
-            kinds = [pa.string() if name == "workflow_id" else TIMESTAMP for name in columns]
-            fields = zip(columns, kinds, strict=True)
-            rows = connection.from_arrow(pa.schema(list(fields)).empty_table())
-        known = ColumnExpression("recorded_at") < ConstantExpression(until)
-        rows.select(*columns).filter(known).create_view(table.value, replace=True)
-    connection.sql(_LAST_CLOSURES).create_view("closed", replace=True)
+        backend.raw_sql(f"CREATE VIEW closed AS {_LAST_CLOSURES}")
+        yield backend.con
+    finally:
+        backend.disconnect()
 
 
 def _evenly(moments: pd.DataFrame, max_rows: int) -> pd.DataFrame:
