@@ -27,12 +27,11 @@ def connected(uri: str) -> Iterator[None]:
         RegistryError: the server cannot be reached or refuses; says what and where.
         NotFoundError: the model, version or alias does not exist.
     """
-    tracking, registry = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    before = mlflow.get_tracking_uri()
     logger = logging.getLogger("mlflow")
     level = logger.level
     logger.setLevel(logging.ERROR)
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
+    mlflow.set_tracking_uri(uri)  # the registry's address follows it
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -46,6 +45,5 @@ def connected(uri: str) -> Iterator[None]:
     except OSError as err:
         raise RegistryError(f"MLflow at {uri} cannot be reached: {err}") from err
     finally:
-        mlflow.set_tracking_uri(tracking)
-        mlflow.set_registry_uri(registry)
+        mlflow.set_tracking_uri(before)
         logger.setLevel(level)

@@ -2,7 +2,6 @@
 
 import tempfile
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -91,24 +90,32 @@ def register(trained: TrainedModel, origin: Origin, uri: str) -> RegisteredVersi
                 python_model=str(_CODE),
                 artifacts={PREDICTOR_ARTIFACT: str(predictor)},
                 signature=signature(trained),
-                input_example=_plain(trained.sample_input),
+                input_example=trained.sample_input,
                 pip_requirements=[f"{package}=={version(package)}" for package in _REQUIREMENTS],
-                registered_model_name=name,
                 metadata=tags,
             )
-        number = str(info.registered_model_version)
-        for key, value in tags.items():
-            client.set_model_version_tag(name, number, key, value)
-        client.update_model_version(name, number, description=trained.card)
+        _make_registered_model(client, name)
+        number = str(
+            client.create_model_version(
+                name,
+                source=info.model_uri,
+                run_id=run_id,
+                tags=tags,
+                description=trained.card,
+                model_id=info.model_id,
+            ).version
+        )
         client.set_registered_model_alias(name, Alias.CHALLENGER.value, number)
     return RegisteredVersion(name, number, run_id, experiment_id, Alias.CHALLENGER.value)
 
 
 def signature(trained: TrainedModel) -> ModelSignature:
     """Describe inputs and outputs; every input may be missing a value, as new keys are cold."""
-    inputs = _schema(trained.sample_input)
-    outputs = _schema(trained.predictor.predict(trained.sample_input))
-    return ModelSignature(inputs=inputs, outputs=outputs)
+    answers = trained.predictor.predict(trained.sample_input)
+    return ModelSignature(
+        inputs=_schema(trained.sample_input),
+        outputs=Schema([ColSpec(DataType.double, name) for name in answers.columns]),
+    )
 
 
 def _schema(frame: pd.DataFrame) -> Schema:
@@ -118,17 +125,11 @@ def _schema(frame: pd.DataFrame) -> Schema:
 
 
 def _data_type(values: pd.Series) -> DataType | AnyType:
-    if pd.api.types.is_datetime64_any_dtype(values):
-        return AnyType()  # type: ignore[no-untyped-call]  # MLflow's own datetime refuses a time zone
-    if pd.api.types.is_numeric_dtype(values):  # booleans too: a missing one is a NaN
-        return DataType.double
+    # A count is int64 in one frame and, where a key is cold, float64 in the next; times carry
+    # a zone. MLflow's own number and time types refuse one or the other.
+    if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values):
+        return AnyType()  # type: ignore[no-untyped-call]
     return DataType.string
-
-
-def _plain(sample: pd.DataFrame) -> pd.DataFrame:
-    """Return the sample with whole numbers as reals, as the schema has them."""
-    reals = {c: float for c in sample.columns if _data_type(sample[c]) == DataType.double}
-    return sample.astype(reals)
 
 
 def _experiment(client: MlflowClient, name: str) -> str:
@@ -145,6 +146,14 @@ def _experiment(client: MlflowClient, name: str) -> str:
     return str(found.experiment_id)
 
 
+def _make_registered_model(client: MlflowClient, name: str) -> None:
+    try:
+        client.create_registered_model(name)
+    except MlflowException as err:
+        if err.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
 def _metrics(trained: TrainedModel, timestamp: int) -> list[Metric]:
     groups: dict[str, Metrics] = {"": trained.metrics, "validation_": trained.validation_metrics}
     groups |= {f"baseline_{name}_": of for name, of in trained.baseline_metrics.items()}
@@ -156,7 +165,7 @@ def _metrics(trained: TrainedModel, timestamp: int) -> list[Metric]:
     ]
 
 
-def _tags(trained: TrainedModel, origin: Origin) -> Mapping[str, str]:
+def _tags(trained: TrainedModel, origin: Origin) -> dict[str, str]:
     facts = trained.predictor.facts
     return {
         "feature_service": origin.feature_service,

@@ -25,7 +25,7 @@ from pipelines.registry.log import Origin, RegisteredVersion, register
 from pipelines.registry.promote import alias_version, promote, refuse, roll_back
 from tests.learning.history import make_training_set
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 NAME = Model.REMAINING_TIME.value
 
@@ -215,9 +215,7 @@ def test_a_refused_version_stays_challenger_with_the_reason(
     name = Model.DELAY_RISK.value
     with pytest.raises(NotFoundError, match="has no champion of delay_risk"):
         load_champion(name, mlflow_uri, tmp_path)
-    started = time.monotonic()
     version = register(trained[Model.DELAY_RISK], origin, mlflow_uri)
-    assert time.monotonic() - started < 30  # 2 to 4 s where nothing else runs
     refuse(name, version.version, "worse than the base rate", mlflow_uri)
 
     assert load_alias(name, Alias.CHALLENGER, mlflow_uri, tmp_path).version == version.version
