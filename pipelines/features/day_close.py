@@ -75,7 +75,7 @@ def close_days(keys: Sequence[str], changes: Sequence[ir.Table]) -> ir.Table:
         table.select(
             *keys,
             "day",
-            **{name: table[name] if name in table.columns else _ZERO for name in names},
+            **{n: table[n].cast("int64") if n in table.columns else _ZERO for n in names},
         )
         for table in changes
     ]

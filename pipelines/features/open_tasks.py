@@ -8,7 +8,7 @@ recorded, and not at all where a later event of its task was already known.
 import ibis
 import ibis.expr.types as ir
 
-from pipelines.features.prefixes import in_order, is_open, last_known
+from pipelines.features.prefixes import in_order, is_open, last_known, position_in
 from pipelines.features.timing import day_number, microseconds
 
 
@@ -24,7 +24,7 @@ def open_task_changes(events: ir.Table) -> ir.Table:
         known_us=microseconds(ibis.greatest(events.occurred_at, events.recorded_at)),
     )
     events = events.mutate(
-        position=ibis.row_number().over(in_order("workflow_id", "task_id")) + 1,
+        position=position_in("workflow_id", "task_id"),
     )
     learned = ibis.window(
         group_by=["workflow_id", "task_id"], order_by=["known_us", "position"], rows=(None, -1)
@@ -32,7 +32,7 @@ def open_task_changes(events: ir.Table) -> ir.Table:
     events = events.mutate(known_position=events.position.max().over(learned).coalesce(0))
     events = events.filter(events.position > events.known_position)
     task = ["workflow_id", "task_id"]
-    so_far = ibis.window(group_by=task, order_by="position", rows=(None, 0))
+    so_far = in_order(*task, rows=(None, 0))
     states = events.select(
         *task,
         "position",
@@ -42,7 +42,7 @@ def open_task_changes(events: ir.Table) -> ir.Table:
         person_id=last_known(events.person_id, events.position, so_far),
         team_id=last_known(events.team_id, events.position, so_far),
     )
-    step = ibis.window(group_by=task, order_by="position")
+    step = in_order(*task)
     states = states.mutate(
         was_open=states.is_open.lag().over(step).coalesce(0),
         previous_activity=states.activity.lag().over(step),

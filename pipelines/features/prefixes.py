@@ -31,11 +31,11 @@ def known_prefixes(task_events: ir.Table, workflows: ir.Table) -> ir.Table:
         workflows: the history's.
 
     Returns:
-        The columns of `task_events` and: happened_us, recorded_us (microseconds since 1970);
-        version (0, 1, …), known_from_us and known_until_us (null in the last version): the
-        version holds what was recorded before `known_until_us`, and only its prefixes with a
-        recording at or after `known_from_us` are new; position (1, 2, … by occurred_at,
-        sequence, event_id within a version).
+        The columns of `task_events` without sequence and event_id; happened_us and recorded_us
+        (microseconds since 1970); version (0, 1, …), known_from_us and known_until_us (null in
+        the last version): the version holds what was recorded before `known_until_us`, and
+        only its prefixes with a recording at or after `known_from_us` are new; position (1, 2,
+        … by occurred_at, sequence, event_id within a version).
     """
     events = task_events.mutate(
         happened_us=microseconds(task_events.occurred_at),
@@ -57,14 +57,18 @@ def known_prefixes(task_events: ir.Table, workflows: ir.Table) -> ir.Table:
         corrected.known_until_us.isnull() | (corrected.recorded_us < corrected.known_until_us)
     )
     prefixes = original.union(corrected.select(original.columns))
-    position = ibis.row_number().over(in_order(*VERSION_KEY)) + 1
-    return prefixes.mutate(position=position)
+    return prefixes.mutate(position=position_in(*VERSION_KEY)).drop("sequence", "event_id")
+
+
+def position_in(*group_by: str) -> ir.IntegerColumn:
+    """Return the numbers (1, 2, …) of a group's events in the order they happened."""
+    order = ["happened_us", "sequence", "event_id"]
+    return ibis.row_number().over(ibis.window(group_by=list(group_by), order_by=order)) + 1
 
 
 def in_order(*group_by: str, rows: tuple[int | None, int | None] | None = None) -> WindowBuilder:
-    """Return a window over events in the order they happened; `rows` bounds its frame."""
-    order = ["happened_us", "sequence", "event_id"]
-    return ibis.window(group_by=list(group_by), order_by=order, rows=rows)
+    """Return a window over events by position; `rows` bounds its frame."""
+    return ibis.window(group_by=list(group_by), order_by="position", rows=rows)
 
 
 def is_open(transition: ir.StringValue) -> ir.BooleanValue:

@@ -50,6 +50,7 @@ def workflow_progress(
     opened_us = microseconds(rows.opened_at)
     return rows.mutate(
         elapsed_s=seconds_between(opened_us, rows.happened_us),
+        since_previous_event_s=seconds_between(rows.previous_us, rows.happened_us),
         working_elapsed_s=working_seconds(opened_us, rows.happened_us),
         last_event_at=rows.occurred_at,
         **{EVENT_TIMESTAMP: rows.occurred_at, CREATED_TIMESTAMP: rows.created},
@@ -62,11 +63,14 @@ def _flagged(events: ir.Table) -> ir.Table:
     activity = in_order(*VERSION_KEY, "activity")
     is_completion = (events.transition == Transition.COMPLETED.value).cast("int64")
     completed_count = is_completion.sum().over(in_order(*VERSION_KEY, "activity", rows=_BEFORE))
+    previous_us = events.happened_us.lag().over(version)
     last_transition = events.transition.lag().over(in_order(*VERSION_KEY, "task_id"))
     was_open = is_open(last_transition).cast("int64").coalesce(0)
     return events.mutate(
         **{f"previous_activity_{n}": events.activity.lag(n).over(version) for n in (1, 2, 3)},
         next_happened_us=events.happened_us.lead().over(version),
+        # At the first event of a moment, the moment before; it only grows along a version.
+        moment_before_us=(previous_us < events.happened_us).ifelse(previous_us, ibis.null("int64")),
         is_new_activity=(ibis.row_number().over(activity) == 0).cast("int64"),
         is_rework=(completed_count.coalesce(0) > 0).cast("int64"),
         opened_count=is_open(events.transition).cast("int64") - was_open,
@@ -82,6 +86,7 @@ def _accumulated(events: ir.Table, attribute_keys: Sequence[str]) -> ir.Table:
     is_handover = (events.person_id != events.person_before).cast("int64").coalesce(0)
     return events.mutate(
         event_count=events.position,
+        previous_us=events.moment_before_us.max().over(so_far),
         first_event_at=events.occurred_at.min().over(so_far),
         newest_recorded_at=events.recorded_at.max().over(so_far),
         last_activity=events.activity,
@@ -101,9 +106,7 @@ def _accumulated(events: ir.Table, attribute_keys: Sequence[str]) -> ir.Table:
 def _at_moments(events: ir.Table) -> ir.Table:
     """Keep the last event of each moment."""
     is_last = events.next_happened_us.isnull() | (events.next_happened_us > events.happened_us)
-    rows = events.filter(is_last)
-    previous_us = rows.happened_us.lag().over(in_order(*VERSION_KEY))
-    return rows.mutate(since_previous_event_s=seconds_between(previous_us, rows.happened_us))
+    return events.filter(is_last)
 
 
 def _openings(workflows: ir.Table) -> ir.Table:
