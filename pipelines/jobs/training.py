@@ -59,7 +59,7 @@ def train_challenger(
     origin = Origin(
         dataset_url=path,
         dataset_digest=PurePosixPath(path).stem,
-        feature_service=name,
+        feature_service=name.value,
         watermark=until.isoformat(),
         code_version=version("workcast"),
     )
