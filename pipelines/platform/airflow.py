@@ -20,6 +20,7 @@ import psycopg
 from sqlalchemy import URL
 
 from pipelines.errors import PlatformError
+from pipelines.platform import postgres
 from pipelines.platform.credentials import AIRFLOW_USER, Credentials, write_private
 from pipelines.platform.logs import log_tail
 from pipelines.platform.processes import inherited_environment
@@ -109,9 +110,8 @@ def warm_task_api(url: str) -> None:
 
 def _stamp(database: URL) -> dict[str, str | None]:
     """Return the installed Airflow's version and the revision its database is at."""
-    address = database.set(drivername="postgresql").render_as_string(hide_password=False)
     try:
-        with psycopg.connect(address) as connection:
+        with postgres.connect(database) as connection:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except psycopg.errors.UndefinedTable:
         row = None

@@ -128,7 +128,7 @@ def ensure_database(url: URL) -> None:
     """
     shown = url.render_as_string(hide_password=True)
     try:
-        with _connect(url, "postgres") as connection:
+        with connect(url, "postgres") as connection:
             known = connection.execute(
                 "SELECT 1 FROM pg_database WHERE datname = %s", [url.database]
             ).fetchone()
@@ -140,7 +140,7 @@ def ensure_database(url: URL) -> None:
     except psycopg.Error as err:
         # A server may keep its users out of the database `postgres`; then only theirs counts.
         try:
-            _connect(url, url.database or "").close()
+            connect(url).close()
         except psycopg.Error:
             raise PlatformError(
                 f"Database {shown} does not exist or does not answer, and could not be "
@@ -148,23 +148,27 @@ def ensure_database(url: URL) -> None:
             ) from err
 
 
+def connect(url: URL, database: str | None = None) -> psycopg.Connection:
+    """Open a connection in autocommit, to another database of the same server where given.
+
+    The URL is handed over in parts: libpq reads fewer URLs than SQLAlchemy.
+    """
+    parts = url.translate_connect_args(username="user", database="dbname")
+    if database is not None:
+        parts["dbname"] = database
+    return psycopg.connect(
+        **{"connect_timeout": CONNECT_TIMEOUT_S, **url.query, **parts}, autocommit=True
+    )
+
+
 def fault(url: URL) -> str | None:
     """Ask the server for an answer; return what is wrong, or None."""
     try:
-        with _connect(url, "postgres") as connection:
+        with connect(url, "postgres") as connection:
             connection.execute("SELECT 1")
     except psycopg.Error as err:
-        return str(err).strip().splitlines()[-1]
+        return (str(err).strip() or type(err).__name__).splitlines()[0]
     return None
-
-
-def _connect(url: URL, database: str) -> psycopg.Connection:
-    address = url.set(drivername="postgresql", database=database)
-    return psycopg.connect(
-        address.render_as_string(hide_password=False),
-        autocommit=True,
-        connect_timeout=CONNECT_TIMEOUT_S,
-    )
 
 
 def _initialise(data: Path, user: str | None) -> None:

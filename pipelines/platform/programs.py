@@ -36,7 +36,7 @@ class Program:
     user: str | None = None
     stop_signal: str = "TERM"
     stop_wait_s: int = 20
-    start_wait_s: int = 300
+    start_wait_s: int = 600  # a program that ends is noticed at once; this is for one that hangs
     priority: int = 100  # the higher, the earlier supervisord stops it
 
 

@@ -40,7 +40,7 @@ from pipelines.platform.supervisord import Supervisord
 from pipelines.settings import Settings
 from pipelines.source.migrate import migrate
 
-_LOCK_WAIT_S: Final = 600
+_LOCK_WAIT_S: Final = 900
 _STOP_WAIT_S: Final = 40
 _WORKCAST_STEP: Final = "workcast-database"
 _TASKS_STEP: Final = "airflow-task-api"
