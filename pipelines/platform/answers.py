@@ -61,8 +61,8 @@ def ask_service(settings: Settings, as_of: datetime, console: Console) -> list[A
     ids = asked["workflow_id"].tolist()
     with httpx.Client(base_url=settings.service, timeout=_TIMEOUT_S, trust_env=False) as http:
         _wait_until_ready(http, console)
-        durations = _ask(http, "/predict_duration", ids)
-        risks = _ask(http, "/assess_risk", ids)
+        durations = _ask(http, "/predict_duration", ids, console)
+        risks = _ask(http, "/assess_risk", ids, console)
     closed = _closed_at(settings, ids)
     return [
         AnswerRow(
@@ -77,6 +77,7 @@ def ask_service(settings: Settings, as_of: datetime, console: Console) -> list[A
             closed_at=closed.get(workflow_id),
         )
         for workflow_id, opened_at in zip(ids, asked["opened_at"].tolist(), strict=True)
+        if workflow_id in durations and workflow_id in risks
     ]
 
 
@@ -134,10 +135,15 @@ def _wait_until_ready(http: httpx.Client, console: Console) -> None:
             time.sleep(_POLL_S)
 
 
-def _ask(http: httpx.Client, path: str, workflow_ids: list[str]) -> dict[str, Any]:
+def _ask(
+    http: httpx.Client, path: str, workflow_ids: list[str], console: Console
+) -> dict[str, Any]:
+    """Ask about all workflows at once; a workflow that cannot be answered has its own problem."""
     answer = http.post(path, json={"workflow_ids": workflow_ids})
-    if answer.is_error or answer.json()["problems"]:
+    if answer.is_error or not answer.json()["answers"]:
         raise PlatformError(f"POST {path} answered {answer.status_code}: {answer.text}")
+    for each in answer.json()["problems"]:
+        console.print(f"{path}: {each['problem']['detail']}", markup=False)
     return {each["workflow_id"]: each for each in answer.json()["answers"]}
 
 
