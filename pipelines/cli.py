@@ -14,6 +14,8 @@ from rich.markup import escape
 
 from pipelines.errors import WorkcastError
 
+_WIDTH = 150
+
 app = typer.Typer(
     name="workcast",
     help="Learn from an organisation's workflow history and answer before the fact.",
@@ -33,7 +35,9 @@ MappingOption = Annotated[
         help="Which column means what. Without it, the shipped mapping whose columns the log has.",
     ),
 ]
-TasksOption = Annotated[int, typer.Option("--tasks", min=100, help="About how many tasks.")]
+TasksOption = Annotated[
+    int, typer.Option("--tasks", min=100, help="Tasks of the simulated company.")
+]
 SeedOption = Annotated[
     int | None, typer.Option(help="Same seed, same history. Default: WORKCAST_SEED.")
 ]
@@ -124,6 +128,7 @@ def demo(
         typer.Option(metavar="FILE", help="Event log; without it, the simulated company."),
     ] = None,
     mapping: MappingOption = None,
+    tasks: TasksOption = 20_000,
     stop: Annotated[
         bool, typer.Option("--exit", help="Stop everything at the end instead of staying up.")
     ] = False,
@@ -132,12 +137,14 @@ def demo(
     from pipelines.platform.demo import run_demo
     from pipelines.settings import get_settings
 
-    run_demo(get_settings(), log, mapping, stop=stop, console=console())
+    run_demo(get_settings(), console(), log=log, mapping=mapping, task_count=tasks, stop=stop)
 
 
 def console() -> Console:
     """Return the console of people's messages; results that are data go to stdout as well."""
-    return Console(stderr=False, highlight=False)
+    told = Console(highlight=False)
+    # Into a file or a pipe, tables need not fit a window.
+    return told if told.is_terminal else Console(highlight=False, width=_WIDTH)
 
 
 def main() -> None:

@@ -30,11 +30,16 @@ from pipelines.source.moments import past_moment
 # Share of the events before the moment at which the demo asks.
 _KNOWN_SHARE: Final = 0.9
 _DAGS_WAIT_S: Final = 120
-_SIMULATED_TASKS: Final = 20_000
 
 
 def run_demo(
-    settings: Settings, log: Path | None, mapping: Path | None, *, stop: bool, console: Console
+    settings: Settings,
+    console: Console,
+    *,
+    log: Path | None = None,
+    mapping: Path | None = None,
+    task_count: int = 20_000,
+    stop: bool = False,
 ) -> None:
     """Run the demo; with `stop` everything is stopped at the end, else it stays until Ctrl-C.
 
@@ -48,7 +53,7 @@ def run_demo(
         up(settings, console=console)
         console.rule("2/4 history")
         if log is None:
-            simulate_history(settings, console, task_count=_SIMULATED_TASKS)
+            simulate_history(settings, console, task_count=task_count)
         else:
             import_file(settings, log, mapping, console)
         console.rule("3/4 DAGs")
