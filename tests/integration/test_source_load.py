@@ -295,7 +295,7 @@ def test_a_connection_that_dies_leaves_nothing_behind(database: Engine, tmp_path
         tasks=[task("k1", "w1")],
         events=[event("k1", "w1", 1)],
     )
-    with pytest.raises(SourceError, match="Nothing of the history"):
+    with pytest.raises(SourceError, match="nothing of it is kept"):
         load_history(database, files, uuid4(), cut_off)
     database.dispose()
     assert rows(database, workflows, "workflow_id") == []
