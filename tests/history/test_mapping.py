@@ -72,3 +72,9 @@ def test_a_wrong_mapping_says_key_value_and_remedy(tmp_path: Path, text: str, me
 def test_a_missing_mapping_is_named(tmp_path: Path) -> None:
     with pytest.raises(MappingError, match=r"none\.toml cannot be read: No such file"):
         load_mapping(tmp_path / "none.toml")
+
+
+def test_the_readmes_example_is_a_mapping(tmp_path: Path) -> None:
+    text = (MAPPINGS / "README.md").read_text(encoding="utf-8")
+    example = text.split("```toml\n")[1].split("```")[0]
+    assert len(load_mapping(write(tmp_path, example)).used_columns) == 16
