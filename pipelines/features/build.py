@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ibis.backends.duckdb import Backend
 
-from pipelines.contracts import CREATED_TIMESTAMP, FeatureView
+from pipelines.contracts import CREATED_TIMESTAMP, FEATURES_FOLDER, FeatureView
 from pipelines.errors import FeatureBuildError
 from pipelines.extract.lake import (
     PartitionUnit,
@@ -101,7 +101,7 @@ def _write(
     lake: str, spec: ViewSpec, table: ir.Table, partition: PartitionUnit, connection: Backend
 ) -> dict[datetime, int]:
     """Write a view's partitions in order, remove the others; return the rows of each."""
-    folder = f"features/{spec.name.value}"
+    folder = f"{FEATURES_FOLDER}/{spec.name.value}"
     unit = "D" if partition == "day" else "M"
     table = table.select(**{f.name: table[f.name].cast(_ibis_type(f)) for f in spec.schema})
     table = table.mutate(**{_INTERVAL: table[CREATED_TIMESTAMP].truncate(unit)})

@@ -46,8 +46,8 @@ SCHEMAS: Final = {
 }
 # What tells a table's rows apart.
 KEYS: Final = {
-    HistoryTable.TASK_EVENTS: "event_id",
-    HistoryTable.WORKFLOWS: "workflow_id",
+    HistoryTable.TASK_EVENTS: ("event_id",),
+    HistoryTable.WORKFLOWS: ("workflow_id",),
     HistoryTable.WORKFLOW_CLOSURES: ("workflow_id", "recorded_at"),
 }
 
@@ -109,13 +109,16 @@ def known_rows(
 ) -> ir.Table:
     """Return a table's rows recorded before `until`, without those in quarantine."""
     folder = f"{HISTORY_FOLDER}/{table.value}"
+    # Types without "not null": what DuckDB reads may always be null, and Ibis unites only
+    # equal types.
+    types = ibis.schema({field.name: field.type for field in SCHEMAS[table]})
     rows = _partitions(lake, folder, until, connection)
     if rows is None:
-        schema = ibis.schema(SCHEMAS[table])
-        return connection.create_table(gen_name(table), schema=schema, temp=True)
+        return connection.create_table(gen_name(table), schema=types, temp=True)
     refused = _partitions(lake, f"{QUARANTINE_FOLDER}/{table.value}", until, connection)
     if refused is not None:
-        rows = rows.anti_join(refused, KEYS[table])
+        rows = rows.anti_join(refused, list(KEYS[table]))
+    rows = rows.select(**{name: rows[name].cast(dtype) for name, dtype in types.items()})
     return rows if until is None else rows.filter(rows.recorded_at < until)
 
 
