@@ -134,16 +134,14 @@ def test_everything_listens_on_loopback_only(platform: Platform) -> None:
         for each in psutil.net_connections("inet")
         if each.status == psutil.CONN_LISTEN and each.laddr and each.pid in pids
     }
+    assert {ip for ip, _ in listening} == {"127.0.0.1"}
     settings = platform.settings
-    assert listening == {
-        ("127.0.0.1", port)
-        for port in (
-            settings.airflow_port,
-            settings.mlflow_port,
-            settings.service_port,
-            settings.evidently_port,
-            settings.valkey_port,
-        )
+    assert {port for _, port in listening} >= {  # Bento's own supervisor has ports besides
+        settings.airflow_port,
+        settings.mlflow_port,
+        settings.service_port,
+        settings.evidently_port,
+        settings.valkey_port,
     }
 
 
