@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 from pandas.testing import assert_frame_equal
 
+from pipelines.contracts import HistoryTable
 from pipelines.errors import FeatureStoreError
-from pipelines.history.schema import TIMESTAMP
+from pipelines.features.history import SCHEMAS
 from pipelines.store.moments import prediction_moments, running_workflows
 
 DAY = datetime(2024, 3, 1, tzinfo=UTC)
@@ -21,16 +22,19 @@ def at(hour: float) -> datetime:
     return DAY + timedelta(hours=hour)
 
 
-def write(lake: Path, table: str, rows: list[tuple], *times: str) -> None:
-    names = ("workflow_id", *times, "recorded_at")
-    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
-    kinds = {name: pa.string() if name == "workflow_id" else TIMESTAMP for name in names}
-    folder = lake / "history" / table / "interval=2024-03-01"
+def write(lake: Path, table: HistoryTable, rows: list[tuple], time: str) -> None:
+    """Write workflow_id, one time and recorded_at; what else a table has does not matter here."""
+    known = dict(zip(("workflow_id", time, "recorded_at"), zip(*rows, strict=True), strict=True))
+    schema = SCHEMAS[table]
+    columns = {
+        field.name: known.get(field.name)
+        or ([str(i) for i in range(len(rows))] if field.type == pa.string() else [None] * len(rows))
+        for field in schema
+    }
+    folder = lake / "history" / table.value / "interval=2024-03-01"
     folder.mkdir(parents=True)
-    pq.write_table(
-        pa.table({name: pa.array(columns[name], kinds[name]) for name in names}),
-        folder / "part.parquet",
-    )
+    arrays = {field.name: pa.array(columns[field.name], field.type) for field in schema}
+    pq.write_table(pa.table(arrays), folder / "part.parquet")
 
 
 @pytest.fixture
@@ -46,10 +50,11 @@ def lake(tmp_path: Path) -> str:
         ("late", at(3), at(5)),
         ("future", at(2), UNTIL),
     ]
-    write(tmp_path, "task_events", events, "occurred_at")
-    write(tmp_path, "workflows", [("done", at(-1), at(0)), ("open", at(1), at(1))], "opened_at")
+    write(tmp_path, HistoryTable.TASK_EVENTS, events, "occurred_at")
+    openings = [("done", at(-1), at(0)), ("open", at(1), at(1))]
+    write(tmp_path, HistoryTable.WORKFLOWS, openings, "opened_at")
     closures = [("done", at(10), at(10)), ("open", at(20), UNTIL)]
-    write(tmp_path, "workflow_closures", closures, "closed_at")
+    write(tmp_path, HistoryTable.WORKFLOW_CLOSURES, closures, "closed_at")
     return str(tmp_path)
 
 
