@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import fsspec  # type: ignore[import-untyped]
+import fsspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa

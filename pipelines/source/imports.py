@@ -13,7 +13,7 @@ from uuid import uuid4
 import psycopg
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines.errors import ImportFailedError, SourceError
@@ -32,6 +32,7 @@ from pipelines.source.import_record import (
 )
 from pipelines.source.load import keep_rejected_rows, load_files
 from pipelines.source.references import LOAD_LOCK
+from pipelines.source.tables import workflows
 
 ImportProgress = Callable[[str, int, int], None]
 """Told the step (`READING` in bytes, `LOADING` in rows), how much is done, and of how much."""
@@ -89,10 +90,20 @@ def load_simulated(
     """Load the history of a simulated company; `label` names it in the imports.
 
     Raises:
+        ImportFailedError: the database holds another history. Simulated ids are counted from
+            one, so two simulations would become one muddle.
         SourceError: a file does not fit its table, or the database refused or went away.
     """
     begun = time.monotonic()
     origin = Origin(label, _sha256(files.task_events), None, "simulated")
+    with engine.connect() as connection:
+        is_known = find_import(connection, origin) is not None
+        if not is_known and connection.execute(select(workflows.c.workflow_id).limit(1)).first():
+            raise ImportFailedError(
+                f"The {label} was not loaded: the source database holds another history already. "
+                "Simulate into an empty one: set WORKCAST_HOME to a new folder, or "
+                "WORKCAST_DATABASE_URL to an empty database."
+            )
     return _load(engine, origin, files, begun, progress)
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import IO
 from uuid import uuid4
 
-import fsspec  # type: ignore[import-untyped]
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem

@@ -7,7 +7,7 @@ from string import Template
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 from feast import Entity, FeatureService, FeatureStore, FeatureView, RepoConfig
 from feast.feature_view import DUMMY_ENTITY_NAME
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import duckdb
-import fsspec  # type: ignore[import-untyped]
+import fsspec
 
 
 @contextmanager

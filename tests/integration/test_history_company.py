@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy import Engine, Table, func, select
 
 from pipelines.contracts import WORKFLOW_SCHEMA
+from pipelines.errors import ImportFailedError
 from pipelines.history.company import simulate_company
+from pipelines.source.imports import load_simulated
 from pipelines.source.load import load_history
 from pipelines.source.tables import METADATA, people, task_events, template_tasks
 
@@ -50,3 +52,14 @@ def test_every_row_of_every_table_is_loaded_once(database: Engine, tmp_path: Pat
 
     again = load_history(database, files, uuid4())
     assert (again.events_added, again.events_present) == (0, files.read_count)
+
+
+def test_a_second_company_is_refused_and_the_same_one_adds_nothing(
+    database: Engine, tmp_path: Path
+) -> None:
+    first = simulate_company(tmp_path / "1", task_count=120, seed=1)
+    assert load_simulated(database, first, "seed 1").events_added > 0
+    assert load_simulated(database, first, "seed 1").already_imported
+    second = simulate_company(tmp_path / "2", task_count=120, seed=2)
+    with pytest.raises(ImportFailedError, match="holds another history"):
+        load_simulated(database, second, "seed 2")
