@@ -77,7 +77,6 @@ def register(trained: TrainedModel, origin: Origin, uri: str) -> RegisteredVersi
             run_id = str(run.info.run_id)
             client.log_batch(
                 run_id,
-                metrics=_metrics(trained, run.info.start_time),
                 params=[Param(key, str(value)) for key, value in trained.params.items()],
                 tags=[RunTag(key, value) for key, value in tags.items()],
             )
@@ -93,6 +92,11 @@ def register(trained: TrainedModel, origin: Origin, uri: str) -> RegisteredVersi
                 input_example=trained.sample_input,
                 pip_requirements=[f"{package}=={version(package)}" for package in _REQUIREMENTS],
                 metadata=tags,
+            )
+            # After the model, and with its id: MLflow would otherwise ask for each metric's
+            # history, one request each, to copy it to the model.
+            client.log_batch(
+                run_id, metrics=_metrics(trained, run.info.start_time, str(info.model_id))
             )
         _make_registered_model(client, name)
         number = str(
@@ -154,11 +158,11 @@ def _make_registered_model(client: MlflowClient, name: str) -> None:
             raise
 
 
-def _metrics(trained: TrainedModel, timestamp: int) -> list[Metric]:
+def _metrics(trained: TrainedModel, timestamp: int, model_id: str) -> list[Metric]:
     groups: dict[str, Metrics] = {"": trained.metrics, "validation_": trained.validation_metrics}
     groups |= {f"baseline_{name}_": of for name, of in trained.baseline_metrics.items()}
     return [
-        Metric(f"{prefix}{name}", value, timestamp, 0)
+        Metric(f"{prefix}{name}", value, timestamp, 0, model_id=model_id)
         for prefix, metrics in groups.items()
         for name, value in metrics.items()
         if value is not None

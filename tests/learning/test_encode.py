@@ -20,7 +20,7 @@ def _frame(count: int = 40) -> pd.DataFrame:
             "event_timestamp": [NOW + pd.Timedelta(days=i) for i in range(count)],
             "activity": "handle",
             "opened_at": [NOW] * count,
-            "workflow_progress__last_event_at": [NOW] * count,
+            "workflow_progress__last_event_at": [NOW + pd.Timedelta(hours=i) for i in range(count)],
             "event_count": range(count),
             "constant": 1,
             "template_id": ["a"] * (count - 12) + ["b"] * 10 + ["rare"] * 2,
