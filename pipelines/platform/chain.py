@@ -35,6 +35,9 @@ def follow_chain(
                     finished[dag_id] = run
         if finished[dag_id].state != "success":
             raise PlatformError(_fault(client, finished[dag_id]))
+        progress.update(bars[dag_id], description=f"DAG {dag_id}")
+        if not progress.console.is_terminal:  # where bars are not drawn until the end
+            progress.console.print(f"DAG {dag_id} has run in {_seconds(finished[dag_id]):.0f} s")
     return list(finished.values())
 
 
@@ -63,6 +66,12 @@ def _show(client: AirflowClient, run: DagRun, progress: Progress, bar: TaskID) -
     progress.start_task(bar)
     name = f"DAG {run.dag_id}" + (f": {', '.join(running)}" if running else "")
     progress.update(bar, total=len(tasks), completed=done, description=name)
+
+
+def _seconds(run: DagRun) -> float:
+    if run.start_date is None or run.end_date is None:
+        return 0.0
+    return (run.end_date - run.start_date).total_seconds()
 
 
 def _fault(client: AirflowClient, run: DagRun) -> str:
