@@ -1,13 +1,8 @@
 """What the DAG `promote_models` does: judge challenger and champion, move the alias or not."""
 
-import pandas as pd
-
 from pipelines.contracts import Alias, Model
-from pipelines.learning.baselines import baseline_predictions
-from pipelines.learning.gate import decide
-from pipelines.learning.metrics import measure
-from pipelines.learning.split import Part
-from pipelines.learning.training_set import rows_of
+from pipelines.learning.evaluate import judge
+from pipelines.monitoring.periods import read_training_set
 from pipelines.registry.load import LoadedModel, load_version
 from pipelines.registry.promote import alias_version, promote, refuse
 from pipelines.settings import Settings
@@ -30,17 +25,13 @@ def decide_promotion(settings: Settings, model: str) -> str:
     if number is None:
         return f"{name}: there is no challenger to judge"
     challenger = _load(settings, name, number)
-    rows = pd.read_parquet(challenger.dataset_url)
-    test = rows_of(rows, Part.TEST)
-    simple = baseline_predictions(name, rows_of(rows, Part.TRAIN), test)
     number = alias_version(name, Alias.CHAMPION, settings.mlflow)
     champion = _load(settings, name, number) if number is not None else None
-    decision = decide(
-        name,
-        measure(name, test, challenger.predictor.predict(test)),
-        measure(name, test, champion.predictor.predict(test)) if champion else None,
-        {baseline: measure(name, test, answer) for baseline, answer in simple.items()},
-    )
+    decision = judge(
+        challenger.predictor,
+        champion.predictor if champion else None,
+        read_training_set(challenger),
+    ).decision
     act = promote if decision.promote else refuse
     act(name, challenger.version, decision.reason, settings.mlflow)
     return f"{name} version {challenger.version}: {decision.reason}"
