@@ -141,7 +141,7 @@ def _checked(rows: pa.RecordBatch, spec: ViewSpec) -> pa.Table:
         if not field.nullable and rows.column(field.name).null_count:
             raise FeatureBuildError(
                 f"The column {field.name} of the view {spec.name} holds nulls but may not: "
-                "check the history with `workcast` before features are built from it."
+                "validate the history in the lake before features are built from it."
             )
     return pa.Table.from_batches([rows]).cast(spec.schema)
 
