@@ -144,8 +144,8 @@ def _ask(runtime: "Runtime", model: Model, workflow_ids: Sequence[str]) -> _Aske
 
 def _rows(frame: pd.DataFrame) -> list[Row]:
     names = [str(name) for name in frame.columns]
-    columns = [frame[name].tolist() for name in names]
-    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+    values = frame.to_numpy(dtype=object)  # in one step: a frame's columns cost one by one
+    return [dict(zip(names, row, strict=True)) for row in values.tolist()]
 
 
 def _fault(row: Row) -> ProblemError | None:

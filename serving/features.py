@@ -76,5 +76,7 @@ class OnlineFeatures:
             self._missing = str(err)
             raise FeaturesAwayError(f"Features cannot be read: {err}") from err
         known_at = frame["features_known_at"]
-        moments = frame["as_of"].where(~(known_at > frame["as_of"]), known_at)
-        return add_request_time(frame.assign(as_of=moments))
+        is_younger = known_at > frame["as_of"]
+        if is_younger.any():
+            frame = frame.assign(as_of=frame["as_of"].mask(is_younger, known_at))
+        return add_request_time(frame)
