@@ -1,7 +1,7 @@
 """Start programs as soon as what they need is up, side by side, and wait until all are healthy."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,11 +13,13 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from pipelines.errors import PlatformError
 from pipelines.platform.logs import log_tail
 from pipelines.platform.programs import Program
-from pipelines.platform.supervisord import Supervisord
+from pipelines.platform.supervisord import ProcessState, Supervisord
 
-_POLL_S: Final = 0.2
+_POLL_S: Final = 0.3
 # A program that needs a third start in a row will not stay up by itself.
 _MAX_RESTARTS: Final = 2
+
+States = Mapping[str, ProcessState]
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class _Work(Protocol):
     @property
     def needs(self) -> tuple[str, ...]: ...
     def begin(self) -> None: ...
-    def missing(self) -> str | None:
+    def missing(self, states: States) -> str | None:
         """Return what it still waits for, None when done; raise PlatformError when it failed."""
 
 
@@ -65,8 +67,9 @@ def bring_up(
                 begun.append(work)
                 progress.start_task(lines[work.name])
                 work.begin()
+            states = {each.name: each for each in server.states()}
             for work in list(begun):
-                missing = work.missing()
+                missing = work.missing(states)
                 progress.update(lines[work.name], detail=missing or "ready")
                 if missing is None:
                     progress.update(lines[work.name], completed=1)
@@ -89,8 +92,8 @@ class _ProgramWork:
         self._restarts_before = self._server.state(self.name).restart_count
         self._deadline = time.monotonic() + self._program.start_wait_s
 
-    def missing(self) -> str | None:
-        state = self._server.state(self.name)
+    def missing(self, states: States) -> str | None:
+        state = states[self.name]
         restart_count = state.restart_count - self._restarts_before
         if state.state == "FATAL" or restart_count > _MAX_RESTARTS:
             self._give_up(f"{self.name} keeps dying: {restart_count + 1} starts failed.")
@@ -121,7 +124,7 @@ class _StepWork:
     def begin(self) -> None:
         self._future = self._pool.submit(self._step.run)
 
-    def missing(self) -> str | None:
+    def missing(self, states: States) -> str | None:
         if self._future is None or not self._future.done():
             return "at work"
         self._future.result()  # raises what the step raised

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pipelines.platform.processes import end_processes, find_processes, inherited_environment
 
-_LEFTOVER_WAIT_S = 10.0
+_LEFTOVER_WAIT_S = 5.0
 
 
 def launch(programs_file: Path, name: str) -> None:

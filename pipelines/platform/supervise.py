@@ -42,6 +42,8 @@ from pipelines.source.migrate import migrate
 
 _LOCK_WAIT_S: Final = 900
 _STOP_WAIT_S: Final = 40
+# Leftovers have lost their supervisor, and often whom they would say goodbye to as well.
+_LEFTOVER_WAIT_S: Final = 10
 _WORKCAST_STEP: Final = "workcast-database"
 _TASKS_STEP: Final = "airflow-task-api"
 
@@ -160,7 +162,7 @@ def _supervise(settings: Settings, layout: Layout, console: Console) -> bool:
     if pid is not None:
         own = family(pid)
         strays = [each for each in find_processes(settings.home) if each.pid not in own]
-        end_processes(strays, wait_s=_STOP_WAIT_S)
+        end_processes(strays, wait_s=_LEFTOVER_WAIT_S)
         running = {each.name for each in server.states() if each.pid is not None}
     else:
         _end_leftovers(settings.home)
@@ -251,7 +253,7 @@ def _end_leftovers(home: Path) -> int:
     # One that still lives stops its programs itself, each in its own way.
     end_processes((p for p in found if p.program == SUPERVISORD), wait_s=2 * _STOP_WAIT_S)
     end_processes(
-        (p for p in found if p.program not in {SUPERVISORD, *STORES}), wait_s=_STOP_WAIT_S
+        (p for p in found if p.program not in {SUPERVISORD, *STORES}), wait_s=_LEFTOVER_WAIT_S
     )
     stores = [each for each in found if each.program in STORES]
     # SIGINT is PostgreSQL's fast shutdown, and Valkey saves and leaves on it too.

@@ -220,6 +220,7 @@ def test_up_recovers_what_a_killed_supervisord_left_and_loses_nothing(platform: 
     engine = create_engine(settings.database)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE kept AS SELECT 42 AS answer"))
+    engine.dispose()
     redis.Redis.from_url(settings.valkey).set("kept", "42")
     supervisord = Supervisord(settings.home, settings.socket_dir).pid()
     postgres = platform.by_name()["postgres"].pid
