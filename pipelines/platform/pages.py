@@ -15,7 +15,9 @@ _MEBIBYTE = 2**20
 def print_pages(settings: Settings, console: Console) -> None:
     """Show the address of every page and what it is for."""
     password = ensure_credentials(settings.home).airflow_password
-    table = Table("page", "address", "what for", box=None, header_style="bold")
+    table = Table(box=None, header_style="bold")
+    for name in ("page", "address", "what for"):
+        table.add_column(name, overflow="fold", no_wrap=name == "address")
     table.add_row("Airflow", settings.airflow, f"DAGs; user {AIRFLOW_USER}, password {password}")
     table.add_row("MLflow", settings.mlflow, "experiments, registered models")
     table.add_row("service", settings.service, "predictions over HTTP; API page at this address")
