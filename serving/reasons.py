@@ -1,6 +1,7 @@
 """Say in words which inputs moved an answer, and which way."""
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -14,12 +15,13 @@ from serving.schemas import Reason
 MAX_REASONS: Final = 5
 # Less than this share of all inputs' weight explains nothing.
 _LEAST_SHARE: Final = 0.02
+_ASIDE: Final = re.compile(r" \([^)]*\)")
 
 
 def _in_short(description: str) -> str:
-    """Keep a description's first part; a duration is told with its units."""
-    first = description.partition(";")[0].rstrip(".")
-    return f"Time{first.removeprefix('Seconds')}" if first.startswith("Seconds ") else first
+    """Keep what a description says first; a duration is told with its units."""
+    first = _ASIDE.sub("", description.partition(";")[0]).partition(",")[0].rstrip(".")
+    return first.replace("Seconds ", "Time ").replace("Working seconds ", "Working time ")
 
 
 _MEANINGS: Final[dict[str, str]] = {
