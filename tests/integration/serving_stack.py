@@ -37,7 +37,7 @@ from tests.store.lake_of_features import WATERMARK, event_moments, write_lake
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 JUST_BEFORE = WATERMARK - timedelta(microseconds=1)
-WAIT_SECONDS = 180  # the machine may be busy with other tests
+WAIT_SECONDS = 240  # the machine may be busy with other tests
 
 
 def free_port() -> int:

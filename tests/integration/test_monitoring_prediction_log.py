@@ -170,6 +170,7 @@ def test_same_prediction_twice_is_one_row(database: Engine, make_log: MakeLog) -
     log.close()
 
     assert ids(database) == {asked.prediction_id}
+    assert log.counts.refused_count == 0
 
 
 def test_full_queue_goes_to_disk(database: Engine, make_log: MakeLog) -> None:

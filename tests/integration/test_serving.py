@@ -23,7 +23,7 @@ from tests.integration.serving_stack import (
     until,
 )
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 ENDPOINTS = {Model.REMAINING_TIME: "/predict_duration", Model.DELAY_RISK: "/assess_risk"}
 FIGURES = {
@@ -73,7 +73,7 @@ def stack(new_stack: Stack) -> Stack:
     )
     new_stack.mlflow.start()
     build_features(new_stack)
-    until(lambda: httpx.get(f"{new_stack.settings.mlflow}/health").status_code == 200, 120)
+    until(lambda: httpx.get(f"{new_stack.settings.mlflow}/health").status_code == 200, 300)
     for model in Model:
         new_stack.publish(model)
     until(lambda: new_stack.get("/readyz").status_code == 200)
@@ -317,4 +317,4 @@ def test_mlflow_away_the_models_go_on(stack: Stack) -> None:
     response = stack.post("/assess_risk", {"workflow_id": workflow_id})
     assert response.status_code == 200
     stack.mlflow.start()
-    until(lambda: stack.get("/readyz").json()["degraded"] == [], 120)
+    until(lambda: stack.get("/readyz").json()["degraded"] == [], 300)
