@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines.source.tables import workflows
@@ -12,10 +12,16 @@ _COUNT: Final = 2
 
 
 def running_ids(engine: Engine, as_of: datetime) -> list[str]:
-    """Return the latest opened of the workflows running at `as_of`; none without a database."""
+    """Return the latest opened of those running as known at `as_of`; none without a database."""
     query = (
         select(workflows.c.workflow_id)
-        .where(workflows.c.closed_at.is_(None), workflows.c.recorded_at < as_of)
+        .where(
+            workflows.c.recorded_at < as_of,
+            or_(
+                workflows.c.closure_recorded_at.is_(None),
+                workflows.c.closure_recorded_at >= as_of,
+            ),
+        )
         .order_by(workflows.c.opened_at.desc(), workflows.c.workflow_id)
         .limit(_COUNT)
     )

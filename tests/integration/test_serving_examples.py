@@ -17,8 +17,16 @@ def test_examples_are_the_latest_running_workflows_known(database: Engine) -> No
         blank = {"closed_at": None, "closure_recorded_at": None}
         return {"workflow_id": name, "opened_at": opened, "recorded_at": opened} | blank | more
 
-    closed = {"closed_at": AS_OF, "closure_recorded_at": AS_OF}
-    rows = [row("old", 9), row("c", 1, **closed), row("a", 2), row("b", 3), row("future", -1)]
+    earlier = AS_OF - timedelta(seconds=1)
+    closed = {"closed_at": earlier, "closure_recorded_at": earlier}
+    later = {"closed_at": earlier, "closure_recorded_at": AS_OF}  # not known yet
+    rows = [
+        row("old", 9),
+        row("closed", 1, **closed),
+        row("a", 2, **later),
+        row("b", 3),
+        row("future", -1),
+    ]
     with database.begin() as connection:
         connection.execute(insert(workflows), rows)
 
