@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import select
 
-from pipelines.contracts import Model
+from pipelines.contracts import Alias, Model
 from pipelines.errors import PlatformError
 from pipelines.platform.progress import progress_bars
 from pipelines.registry.figures import version_figures
+from pipelines.registry.promote import alias_version
 from pipelines.settings import Settings
 from pipelines.source.connect import open_engine
 from pipelines.source.tables import workflows
@@ -25,31 +26,39 @@ _SHOWN_METRICS: Final = {
     Model.DELAY_RISK: {"auc": "area under the ROC curve", "brier": "Brier score"},
 }
 _ASKED: Final = 10
-_READY_WAIT_S: Final = 60
+_PATHS: Final = {
+    Model.REMAINING_TIME: "/predict_duration",
+    Model.DELAY_RISK: "/assess_risk",
+}
+_LOADED_WAIT_S: Final = 60
 _POLL_S: Final = 0.5
 _TIMEOUT_S: Final = 30
 
 
 @dataclass(frozen=True)
 class AnswerRow:
-    """What the service said of one workflow, and what became of it; None where unknown."""
+    """What the service said of one workflow, and what became of it; None where unknown.
+
+    A model that was not promoted says nothing.
+    """
 
     workflow_id: str
     opened_at: datetime
-    remaining_time_s: float
-    remaining_time_s_p10: float
-    remaining_time_s_p90: float
-    late_probability: float
-    reason: str
     as_of: datetime
     closed_at: datetime | None
+    remaining_time_s: float | None
+    remaining_time_s_p10: float | None
+    remaining_time_s_p90: float | None
+    late_probability: float | None
+    reason: str
 
 
 def ask_service(settings: Settings, as_of: datetime, console: Console) -> list[AnswerRow]:
     """Ask about some workflows that run at `as_of`, evenly over their ages.
 
     Raises:
-        PlatformError: the service does not become ready, or answers with a problem.
+        PlatformError: no model was promoted, the service does not load one that was, or it
+            answers with a problem.
         FeatureStoreError: the lake holds no history.
     """
     running = running_workflows(settings.lake, as_of).sort_values(["opened_at", "workflow_id"])
@@ -59,25 +68,35 @@ def ask_service(settings: Settings, as_of: datetime, console: Console) -> list[A
     asked = running.iloc[::step].head(_ASKED)
     console.print(f"{len(running):,} workflows are running; asking about {len(asked)} of them.")
     ids = asked["workflow_id"].tolist()
+    promoted = [m for m in Model if alias_version(m, Alias.CHAMPION, settings.mlflow) is not None]
+    if not promoted:
+        raise PlatformError(
+            "No model was promoted, so there is nobody to ask. Why: "
+            + "; ".join(f.decision for m in Model for f in version_figures(m, settings.mlflow))
+        )
     with httpx.Client(base_url=settings.service, timeout=_TIMEOUT_S, trust_env=False) as http:
-        _wait_until_ready(http, console)
-        durations = _ask(http, "/predict_duration", ids, console)
-        risks = _ask(http, "/assess_risk", ids, console)
+        _wait_until_loaded(http, promoted, console)
+        durations, risks = (
+            _ask(http, path, ids, console) if model in promoted else {}
+            for model, path in _PATHS.items()
+        )
     closed = _closed_at(settings, ids)
     return [
         AnswerRow(
             workflow_id=workflow_id,
             opened_at=opened_at,
-            remaining_time_s=durations[workflow_id]["remaining_time_s"],
-            remaining_time_s_p10=durations[workflow_id]["remaining_time_s_p10"],
-            remaining_time_s_p90=durations[workflow_id]["remaining_time_s_p90"],
-            late_probability=risks[workflow_id]["late_probability"],
-            reason=next((r["text"] for r in risks[workflow_id]["reasons"]), ""),
-            as_of=datetime.fromisoformat(durations[workflow_id]["as_of"]),
+            as_of=datetime.fromisoformat(
+                (durations.get(workflow_id) or risks[workflow_id])["as_of"]
+            ),
             closed_at=closed.get(workflow_id),
+            remaining_time_s=durations.get(workflow_id, {}).get("remaining_time_s"),
+            remaining_time_s_p10=durations.get(workflow_id, {}).get("remaining_time_s_p10"),
+            remaining_time_s_p90=durations.get(workflow_id, {}).get("remaining_time_s_p90"),
+            late_probability=risks.get(workflow_id, {}).get("late_probability"),
+            reason=next((r["text"] for r in risks.get(workflow_id, {}).get("reasons", ())), ""),
         )
         for workflow_id, opened_at in zip(ids, asked["opened_at"].tolist(), strict=True)
-        if workflow_id in durations and workflow_id in risks
+        if workflow_id in durations or workflow_id in risks
     ]
 
 
@@ -91,9 +110,11 @@ def print_answers(rows: Sequence[AnswerRow], console: Console) -> None:
             row.workflow_id,
             _span((row.as_of - row.opened_at).total_seconds()),
             _span(row.remaining_time_s),
-            f"{_span(row.remaining_time_s_p10)} to {_span(row.remaining_time_s_p90)}",
+            " to ".join(
+                filter(None, map(_span, (row.remaining_time_s_p10, row.remaining_time_s_p90)))
+            ),
             "open" if row.closed_at is None else _span((row.closed_at - row.as_of).total_seconds()),
-            f"{row.late_probability:.0%}",
+            "" if row.late_probability is None else f"{row.late_probability:.0%}",
             row.reason,
         )
     console.print(table)
@@ -117,20 +138,22 @@ def print_models(settings: Settings, console: Console) -> None:
         console.print(decision, markup=False)
 
 
-def _wait_until_ready(http: httpx.Client, console: Console) -> None:
+def _wait_until_loaded(http: httpx.Client, promoted: Sequence[Model], console: Console) -> None:
     """Wait for the service to have picked up the champions; it looks for them by itself."""
-    deadline = time.monotonic() + _READY_WAIT_S
+    deadline = time.monotonic() + _LOADED_WAIT_S
     with progress_bars(console) as progress:
-        bar = progress.add_task("service loads the champions", total=1)
+        bar = progress.add_task("service loads the champions", total=len(promoted))
         while True:
-            answer = http.get("/readyz")
-            if answer.is_success:
-                progress.update(bar, completed=1)
+            answer = http.get("/models")
+            states = answer.json()["models"] if answer.is_success else []
+            loaded = [s for s in states if s["name"] in promoted and s["version"] is not None]
+            progress.update(bar, completed=len(loaded))
+            if len(loaded) == len(promoted):
                 return
             if time.monotonic() > deadline:
                 raise PlatformError(
-                    f"The service is not ready after {_READY_WAIT_S} s: {answer.text}. If a model "
-                    "was not promoted, the DAG promote_models says why."
+                    f"The service has not loaded {', '.join(promoted)} after {_LOADED_WAIT_S} s: "
+                    f"{answer.text}. Its log says more; `workcast status` names it."
                 )
             time.sleep(_POLL_S)
 
@@ -164,8 +187,10 @@ def _number(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.4g}"
 
 
-def _span(seconds: float) -> str:
+def _span(seconds: float | None) -> str:
     """Write a duration in the unit a person would choose."""
+    if seconds is None:
+        return ""
     span = timedelta(seconds=seconds)
     if span >= timedelta(days=2):
         return f"{span / timedelta(days=1):.1f} d"
