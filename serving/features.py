@@ -29,7 +29,7 @@ class Reads(Protocol):
 class OnlineFeatures:
     """Read features and complete them with those of the moment of asking."""
 
-    def __init__(self, reader: Reads, clock: FeatureClock, seconds: float = 5.0) -> None:
+    def __init__(self, reader: Reads, clock: FeatureClock, seconds: float = 2.0) -> None:
         self._reader = reader
         self._clock = clock
         self._missing: str | None = "the online store has not been asked yet"
@@ -70,6 +70,9 @@ class OnlineFeatures:
             FeaturesAwayError: there is no clock, or the online store does not answer.
         """
         as_of = self._clock.read().as_of
+        # The client tries again for seconds: only the probe waits for a store that is away.
+        if self._missing is not None:
+            raise FeaturesAwayError(f"Features cannot be read: {self._missing}")
         try:
             frame = self._reader.read(workflow_ids, model.value, as_of)
         except FeatureStoreError as err:

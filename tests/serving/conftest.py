@@ -119,8 +119,10 @@ class Rows:
     def __init__(self, rows: Sequence[dict[str, Any]]) -> None:
         self.rows = {row["workflow_id"]: row for row in rows}
         self.is_away = False
+        self.read_count = 0
 
     def read(self, workflow_ids: Sequence[str], service: str, as_of: datetime) -> pd.DataFrame:
+        self.read_count += 1
         if self.is_away:
             raise FeatureStoreError("Valkey does not answer (refused); start the platform")
         assert service in {model.value for model in Model}
@@ -191,6 +193,7 @@ class World:
     log: Kept
     registry: Versions
     watch: ChampionWatch
+    features: OnlineFeatures
     app: FastAPI
 
 
@@ -219,4 +222,4 @@ def world(predictors: dict[Model, Predictor], tmp_path: Path) -> Any:
     runtime = Runtime(create_engine(NOWHERE), clock, features, watch, log, idle)  # type: ignore[arg-type]
     app = create_app(lambda: runtime, "0.0.0")
     with TestClient(app, raise_server_exceptions=False) as client:
-        yield World(client, store, clock, log, registry, watch, app)
+        yield World(client, store, clock, log, registry, watch, features, app)

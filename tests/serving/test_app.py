@@ -175,6 +175,19 @@ def test_features_away(world: World) -> None:
     assert "Valkey does not answer" in str(world.client.get("/readyz").json()["missing"])
 
 
+def test_store_that_is_away_is_not_asked_again_until_the_probe_finds_it(world: World) -> None:
+    world.store.is_away = True
+    world.client.post("/predict_duration", json={"workflow_id": "WF-1"})
+    world.store.is_away = False
+    world.store.read_count = 0
+
+    refused = world.client.post("/predict_duration", json={"workflow_id": "WF-1"})
+    assert (problem(refused, 503)["status"], world.store.read_count) == (503, 0)
+    world.features.probe()
+    answered = world.client.post("/predict_duration", json={"workflow_id": "WF-1"})
+    assert answered.status_code == 200
+
+
 def test_no_clock_yet(world: World) -> None:
     world.clock.as_of = None
 
