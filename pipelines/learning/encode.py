@@ -153,7 +153,7 @@ def expand_json(texts: pd.Series, keys: Sequence[str]) -> dict[str, pd.Series]:
 
 
 def scalar(value: object) -> object:
-    """Return a value that can be a level or a number; lists and objects count as missing."""
+    """Return what can be a level or a number; an empty text, a list or an object cannot."""
     return None if isinstance(value, list | dict) or value == "" else value
 
 
@@ -191,7 +191,15 @@ def _encode(series: pd.Series, column: Column, frame: pd.DataFrame) -> Matrix:
     codes, distinct = pd.factorize(series)
     of_level = {level: float(i) for i, level in enumerate(column.levels)}
     other = float(len(column.levels))
-    of_code = np.array([*(of_level.get(level_of(v), other) for v in distinct), math.nan])
+    of_code = np.array(
+        [
+            *(
+                math.nan if scalar(v) is None else of_level.get(level_of(v), other)
+                for v in distinct
+            ),
+            math.nan,
+        ]
+    )
     return of_code[codes]  # pandas codes a missing value -1: the last one
 
 

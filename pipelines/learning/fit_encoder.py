@@ -79,7 +79,7 @@ def _of_attribute(
 def _of_category(
     name: str, source: str, key: str | None, values: pd.Series, workflow_ids: pd.Series
 ) -> list[Column]:
-    codes, distinct = pd.factorize(values)
+    codes, distinct = pd.factorize(values.map(scalar, na_action="ignore"))
     pairs = pd.DataFrame({"code": codes, "workflow": pd.factorize(workflow_ids)[0]})
     counts: Counter[str] = Counter()
     pairs = pairs[pairs["code"] >= 0].drop_duplicates()

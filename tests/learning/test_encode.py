@@ -87,6 +87,18 @@ def test_one_row_is_encoded_as_many_are() -> None:
     np.testing.assert_array_equal(np.array(rows), expected)
 
 
+def test_an_empty_text_is_missing_in_one_row_and_in_many() -> None:
+    frame = _frame()
+    frame.loc[frame.index % 2 == 0, "template_id"] = ""
+    encoder = fit_encoder(frame)
+    position = encoder.names.index("template_id")
+    assert "" not in encoder.columns[position].levels
+    matrix = encoder.matrix(frame)[:, position]
+    rows = [encoder.row(row)[0, position] for row in frame.to_dict("records")]
+    assert np.isnan(matrix[::2]).all()
+    np.testing.assert_array_equal(matrix, rows)
+
+
 def test_the_columns_survive_their_spec() -> None:
     encoder = fit_encoder(_frame())
     assert Encoder.from_spec(encoder.to_spec()) == encoder
