@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from pipelines.bench.commands import app as bench
 from pipelines.errors import WorkcastError
 
 _WIDTH = 150
@@ -23,6 +24,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(bench)
 
 LogArgument = Annotated[
     Path, typer.Argument(metavar="FILE", help="Event log: XES or CSV, plain or .gz.")

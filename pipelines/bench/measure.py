@@ -1,0 +1,113 @@
+"""Measure contenders side by side: the machines are shared, so only figures of one run compare.
+
+Rounds are interleaved, so that a slow minute of the machine falls on all contenders alike.
+"""
+
+import multiprocessing
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+import numpy as np
+
+Work = Callable[[], Any]
+Progress = Callable[[str, int, int], None]
+"""Told the contender that begins, the runs done and the runs in all."""
+
+_STATUS: Final = Path("/proc/self/status")
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to do the work.
+
+    `prepare` does what shall not be timed (imports, connections) and returns the work; it is
+    sent to a process of its own, so it is a module's function or a `functools.partial` of one.
+    """
+
+    name: str
+    prepare: Callable[[], Work]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Seconds of each round, peak memory over all rounds, and what the work last returned."""
+
+    name: str
+    seconds: tuple[float, ...]
+    peak_mib: float
+    result: Any
+
+    @property
+    def median_s(self) -> float:
+        """Median of the rounds, in seconds."""
+        return median(self.seconds)
+
+
+def side_by_side(
+    contenders: Sequence[Contender], rounds: int, progress: Progress | None = None
+) -> list[Measurement]:
+    """Run every contender once a round, each time in a new process.
+
+    Peak memory is that of the process that does the work, without its children.
+    """
+    runs: dict[str, list[tuple[float, float, Any]]] = {one.name: [] for one in contenders}
+    total = rounds * len(contenders)
+    for number in range(total):
+        one = contenders[number % len(contenders)]
+        if progress is not None:
+            progress(one.name, number, total)
+        runs[one.name].append(_in_new_process(one.prepare))
+    if progress is not None:
+        progress("done", total, total)
+    return [
+        Measurement(
+            name,
+            tuple(seconds for seconds, _, _ in measured),
+            max(peak for _, peak, _ in measured),
+            measured[-1][2],
+        )
+        for name, measured in runs.items()
+    ]
+
+
+def interleaved_latencies_ms(
+    calls: Mapping[str, Work], count: int, warm_up: int = 100
+) -> dict[str, np.ndarray]:
+    """Call short works in turn, `count` times each, in this process; return milliseconds."""
+    for work in calls.values():
+        for _ in range(warm_up):
+            work()
+    latencies = {name: np.empty(count) for name in calls}
+    for number in range(count):
+        for name, work in calls.items():
+            begun = time.perf_counter_ns()
+            work()
+            latencies[name][number] = (time.perf_counter_ns() - begun) / 1e6
+    return latencies
+
+
+def _in_new_process(prepare: Callable[[], Work]) -> tuple[float, float, Any]:
+    # Spawned, not forked: nothing of this process, its memory least of all, shall come along.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(_measured, prepare).result()
+
+
+def _measured(prepare: Callable[[], Work]) -> tuple[float, float, Any]:
+    work = prepare()
+    begun = time.perf_counter()
+    result = work()
+    seconds = time.perf_counter() - begun
+    return seconds, _peak_mib(), result
+
+
+def _peak_mib() -> float:
+    # Not getrusage: its maximum outlives exec and would tell of the parent.
+    lines = _STATUS.read_text(encoding="ascii").splitlines()
+    (line,) = (line for line in lines if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
