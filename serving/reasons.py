@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from pipelines.features.views import VIEWS
+from pipelines.contracts import FeatureView
+from pipelines.features.views import VIEWS, qualified
 from pipelines.learning.encode import Encoder, parse_object
 from serving.schemas import Reason
 
@@ -24,12 +25,18 @@ def _in_short(description: str) -> str:
     return first.replace("Seconds ", "Time ").replace("Working seconds ", "Working time ")
 
 
+# The same words are said of a person, a team and an activity.
+_SUBJECTS: Final = {
+    FeatureView.ACTIVITY_STATS: " (last activity)",
+    FeatureView.PERSON_WORKLOAD: " (last person)",
+    FeatureView.PERSON_ACTIVITY: " (last person at the last activity)",
+    FeatureView.TEAM_LOAD: " (last team)",
+}
 _MEANINGS: Final[dict[str, str]] = {
     **{
-        f"{prefix}{column.name}": _in_short(column.description)
-        for spec in VIEWS.values()
+        qualified(view, column.name): _in_short(column.description) + _SUBJECTS.get(view, "")
+        for view, spec in VIEWS.items()
         for column in spec.columns
-        for prefix in ("", f"{spec.name.value}__")
     },
     "hour": "Hour of the day",
     "weekday": "Day of the week, Monday is 0",

@@ -37,9 +37,19 @@ def test_no_more_than_asked_and_nothing_from_nothing() -> None:
             "Events so far whose activity had already been completed: 3",
         ),
         (
-            "rework_count",
+            "workflow_progress__rework_count",
             pd.NA,
             "Events so far whose activity had already been completed: not known",
+        ),
+        (
+            "team_load__completed_count_7d",
+            12.0,
+            "Tasks completed in the last 7 days (last team): 12",
+        ),
+        (
+            "person_workload__completed_count_7d",
+            None,
+            "Tasks completed in the last 7 days (last person): not known",
         ),
         ("slack_s", -93_784.0, "Time left until the due date: minus 1 d 2 h"),
         ("slack_s", np.nan, "Time left until the due date: not known"),
