@@ -73,6 +73,9 @@ def bring_up(
                 progress.update(lines[work.name], detail=missing or "ready")
                 if missing is None:
                     progress.update(lines[work.name], completed=1)
+                    if progress.disable:
+                        elapsed_s = progress.tasks[lines[work.name]].elapsed or 0
+                        console.print(f"✓ {work.name:<22} {elapsed_s:4.0f} s")
                     begun.remove(work)
                     done.add(work.name)
             time.sleep(_POLL_S if begun else 0)
@@ -139,7 +142,7 @@ def _shown(console: Console) -> Iterator[Progress]:
         TimeElapsedColumn(),
         TextColumn("[dim]{task.fields[detail]}"),
         console=console,
-        transient=False,
+        disable=not console.is_terminal,  # a file or a pipe gets a line for each that is ready
     )
     with progress:
         yield progress
