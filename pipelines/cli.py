@@ -63,7 +63,7 @@ def down() -> None:
     from pipelines.platform.supervise import down as stop
     from pipelines.settings import get_settings
 
-    count = stop(get_settings())
+    count = stop(get_settings(), console=console())
     console().print(f"Stopped {count} programs." if count else "Nothing was running.")
 
 

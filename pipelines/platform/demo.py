@@ -107,8 +107,7 @@ def _stopping(settings: Settings, console: Console) -> Iterator[None]:
         console.print("Interrupted.")
         raise
     finally:
-        console.print("Stopping the platform ...")
-        down(settings)
+        down(settings, console=console)
         signal.signal(signal.SIGTERM, previous)
 
 

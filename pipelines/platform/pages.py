@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.platform.credentials import AIRFLOW_USER, ensure_credentials
-from pipelines.platform.supervise import ProgramStatus, status
+from pipelines.platform.status import ProgramStatus, status
 from pipelines.settings import Settings
 
 _MEBIBYTE = 2**20

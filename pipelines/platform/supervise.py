@@ -1,15 +1,11 @@
-"""Bring the local platform up and down, and say how it is."""
+"""Bring the local platform up and down."""
 
-import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
-from filelock import FileLock, Timeout
 from rich.console import Console
 from sqlalchemy import create_engine
 
@@ -17,51 +13,31 @@ from pipelines.errors import PlatformError
 from pipelines.platform import airflow, postgres
 from pipelines.platform.bring_up import Step, bring_up
 from pipelines.platform.credentials import ensure_credentials
+from pipelines.platform.lock import alone
 from pipelines.platform.ports import require_free_ports
 from pipelines.platform.processes import (
     POSTGRES,
     end_processes,
     family,
     find_processes,
-    memory_bytes,
 )
 from pipelines.platform.programs import Layout, Program
 from pipelines.platform.servers import (
     AIRFLOW_API_SERVER,
     AIRFLOW_STEP,
     DATABASES_STEP,
-    STOPPED_LAST,
-    STORES,
     plan_external,
     plan_programs,
 )
-from pipelines.platform.supervisord import NAME as SUPERVISORD
+from pipelines.platform.status import ProgramStatus, status
+from pipelines.platform.stop import end_leftovers, stop
 from pipelines.platform.supervisord import Supervisord
 from pipelines.settings import Settings
 from pipelines.source.migrate import migrate
 
-_LOCK_WAIT_S: Final = 900
-_STOP_WAIT_S: Final = 40
-# Leftovers have lost their supervisor, and often whom they would say goodbye to as well.
 _LEFTOVER_WAIT_S: Final = 10
 _WORKCAST_STEP: Final = "workcast-database"
 _TASKS_STEP: Final = "airflow-task-api"
-
-
-@dataclass(frozen=True)
-class ProgramStatus:
-    """How one server of the platform is."""
-
-    name: str
-    address: str
-    state: str  # supervisord's word, or `external`
-    is_healthy: bool
-    detail: str  # what is wrong; empty when healthy
-    pid: int | None = None
-    uptime_s: float | None = None
-    restart_count: int = 0
-    memory_bytes: int = 0  # proportional set size of all its processes
-    log: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -91,58 +67,25 @@ def up(
     console = console or Console(quiet=True)
     begun = time.monotonic()
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _alone(settings.home, console):
+    with alone(settings.home, console):
         was_running = _supervise(settings, layout, console)
         return UpReport(was_running, time.monotonic() - begun, status(settings, layout=layout))
 
 
-def down(settings: Settings) -> int:
+def down(settings: Settings, *, console: Console | None = None) -> int:
     """Stop everything, the servers before the stores; return how many programs were running.
 
     Works on a half dead platform too: what supervisord no longer knows is found by the marker
-    in its environment. No process is left afterwards.
+    in its environment. No process is left afterwards. With `console`, a bar shows how far.
 
     Raises:
         PlatformError: another `up` or `down` holds the lock for too long.
     """
     if not settings.home.exists():
         return 0
-    with _alone(settings.home, Console(quiet=True)):
-        return _stop(settings)
-
-
-def status(settings: Settings, *, layout: Layout | None = None) -> list[ProgramStatus]:
-    """Ask every server how it is, the external ones too; starts and changes nothing."""
-    server = Supervisord(settings.home, settings.socket_dir)
-    states = {each.name: each for each in server.states()} if server.pid() is not None else {}
-    found = []
-    for program in plan_programs(settings, layout or Layout()):
-        state = states.get(program.name)
-        started_at = state.started_at if state is not None else None
-        pid = state.pid if state is not None else None
-        fault = "does not run" if started_at is None else program.health(started_at)
-        found.append(
-            ProgramStatus(
-                name=program.name,
-                address=program.address,
-                state=state.state if state is not None else "STOPPED",
-                is_healthy=fault is None,
-                detail=fault or "",
-                pid=pid,
-                uptime_s=(
-                    None if started_at is None else (datetime.now(UTC) - started_at).total_seconds()
-                ),
-                restart_count=state.restart_count if state is not None else 0,
-                memory_bytes=memory_bytes(pid) if pid is not None else 0,
-                log=program.log,
-            )
-        )
-    for other in plan_external(settings):
-        fault = other.health(datetime.now(UTC))
-        found.append(
-            ProgramStatus(other.name, other.address, "external", fault is None, fault or "")
-        )
-    return found
+    console = console or Console(quiet=True)
+    with alone(settings.home, console):
+        return stop(settings, console)
 
 
 def _supervise(settings: Settings, layout: Layout, console: Console) -> bool:
@@ -156,7 +99,7 @@ def _supervise(settings: Settings, layout: Layout, console: Console) -> bool:
     pid = server.pid()
     if pid is not None and (changed or not server.is_current(programs, layout.root)):
         console.print("The settings have changed: restarting the platform.")
-        _stop(settings)
+        stop(settings, console)
         pid = None
     running: set[str] = set()
     if pid is not None:
@@ -165,7 +108,7 @@ def _supervise(settings: Settings, layout: Layout, console: Console) -> bool:
         end_processes(strays, wait_s=_LEFTOVER_WAIT_S)
         running = {each.name for each in server.states() if each.pid is not None}
     else:
-        _end_leftovers(settings.home)
+        end_leftovers(settings.home)
     require_free_ports(
         settings.bind_host,
         [each.port for each in programs if each.port is not None and each.name not in running],
@@ -231,54 +174,3 @@ def _require_external(settings: Settings) -> None:
                 f"{other.name} at {other.address} does not answer: {fault}. Start it, or leave "
                 f"WORKCAST_{other.name.upper()}_URL out to have one run here."
             )
-
-
-def _stop(settings: Settings) -> int:
-    """Stop servers, then stores, then supervisord, then whatever is left."""
-    server = Supervisord(settings.home, settings.socket_dir)
-    running: list[str] = []
-    if server.pid() is not None:
-        running = [each.name for each in server.states() if each.pid is not None]
-        last = {name for wave in STOPPED_LAST for name in wave}
-        for wave in ([name for name in running if name not in last], *STOPPED_LAST):
-            server.stop_programs([name for name in wave if name in running], _STOP_WAIT_S)
-        server.shut_down(_STOP_WAIT_S)
-    return max(len(running), _end_leftovers(settings.home))
-
-
-def _end_leftovers(home: Path) -> int:
-    """End the processes of a platform whose supervisord is gone or no longer answers."""
-    found = find_processes(home)
-    programs = {each.program for each in found}
-    # One that still lives stops its programs itself, each in its own way.
-    end_processes((p for p in found if p.program == SUPERVISORD), wait_s=2 * _STOP_WAIT_S)
-    end_processes(
-        (p for p in found if p.program not in {SUPERVISORD, *STORES}), wait_s=_LEFTOVER_WAIT_S
-    )
-    stores = [each for each in found if each.program in STORES]
-    # SIGINT is PostgreSQL's fast shutdown, and Valkey saves and leaves on it too.
-    end_processes(stores, wait_s=_STOP_WAIT_S, stop_signal=signal.SIGINT)
-    return len(programs)
-
-
-@contextmanager
-def _alone(home: Path, console: Console) -> Iterator[None]:
-    """Hold the lock of this home, so that two commands do not work on it at the same time."""
-    path = home / "supervisor" / "lock"
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        console.print(f"Another command is at work on {home}: waiting for it.")
-        try:
-            lock.acquire(timeout=_LOCK_WAIT_S)
-        except Timeout as err:
-            raise PlatformError(
-                f"Another `workcast up` or `down` has been at work on {home} for "
-                f"{_LOCK_WAIT_S} s: wait for it or end it, then try again."
-            ) from err
-    try:
-        yield
-    finally:
-        lock.release()

@@ -25,7 +25,8 @@ from pipelines.errors import PlatformError
 from pipelines.platform.airflow_client import AirflowClient, DagRun, wait_for_dags
 from pipelines.platform.processes import find_processes
 from pipelines.platform.programs import Layout
-from pipelines.platform.supervise import ProgramStatus, down, status, up
+from pipelines.platform.status import ProgramStatus, status
+from pipelines.platform.supervise import down, up
 from pipelines.platform.supervisord import Supervisord
 from pipelines.settings import Settings
 
