@@ -93,8 +93,8 @@ def prepare_cluster(data: Path, socket_dir: Path) -> None:
     user = server_user()
     if user is not None:
         _admit_server_user(user, data, socket_dir)
-    _private_folder(data, user)
-    _private_folder(socket_dir, user)
+    private_folder(data, user)
+    private_folder(socket_dir, user)
     version_file = data / "PG_VERSION"
     if not version_file.exists():
         _initialise(data, user)
@@ -180,7 +180,7 @@ def _initialise(data: Path, user: str | None) -> None:
         )
     unfinished = data.with_name(f"{data.name}.new")
     shutil.rmtree(unfinished, ignore_errors=True)
-    _private_folder(unfinished, user)
+    private_folder(unfinished, user)
     identity = {} if user is None else {"user": user, "group": user, "extra_groups": []}
     try:
         pgexec(
@@ -195,7 +195,7 @@ def _initialise(data: Path, user: str | None) -> None:
     unfinished.rename(data)
 
 
-def _private_folder(folder: Path, user: str | None) -> None:
+def private_folder(folder: Path, user: str | None) -> None:
     """Make a folder that only the server's user (and root) may enter."""
     uid = os.geteuid() if user is None else pwd.getpwnam(user).pw_uid
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -117,6 +117,8 @@ def _supervise(settings: Settings, layout: Layout, console: Console) -> bool:
         data = settings.home / POSTGRES
         postgres.prepare_cluster(data, settings.socket_dir)
         postgres.remove_stale_locks(data, settings.socket_dir)
+    elif not settings.socket_dir.exists():  # supervisord's own socket lies there too
+        postgres.private_folder(settings.socket_dir, None)
     if pid is None:
         server.write_files(programs, layout.root)
         server.start()

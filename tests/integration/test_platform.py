@@ -6,11 +6,9 @@ One platform for the file; the tests run in order, since that is what costs half
 import os
 import shutil
 import signal
-import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,42 +27,10 @@ from pipelines.platform.status import ProgramStatus, status
 from pipelines.platform.supervise import down, up
 from pipelines.platform.supervisord import Supervisord
 from pipelines.settings import Settings
+from tests.integration.tiny_platform import make_settings, tiny_layout
 
 # Starts take a quarter of this on a quiet machine.
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
-
-DAGS = """
-from airflow.sdk import Asset, dag, task
-
-@dag(schedule=[Asset("sample_source")])
-def follower():
-    @task
-    def note(**context):
-        import os
-        events = [e for found in context["triggering_asset_events"].values() for e in found]
-        print("saw", events[0].extra["rows"], "for", os.environ["WORKCAST_MLFLOW_URL"])
-    note()
-
-@dag(schedule=None)
-def failing():
-    @task
-    def fail():
-        raise ValueError("there is no month 13")
-    fail()
-
-follower()
-failing()
-"""
-SERVICE = """
-import os
-import bentoml
-
-@bentoml.service(workers=1)
-class Tiny:
-    @bentoml.api
-    def database(self) -> str:
-        return os.environ["WORKCAST_DATABASE_URL"]
-"""
 
 
 @dataclass(frozen=True)
@@ -101,24 +67,13 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def platform(folder: Path) -> Iterator[Platform]:
-    (folder / "dags").mkdir()
-    (folder / "dags" / "sample.py").write_text(DAGS)
-    (folder / "tiny_service.py").write_text(SERVICE)
-    layout = Layout(dags_folder=folder / "dags", service="tiny_service:Tiny", service_root=folder)
+    layout = tiny_layout(folder)
     settings = make_settings(folder / "home")
     try:
         up(settings, layout=layout)
         yield Platform(settings, layout)
     finally:
         down(settings)
-
-
-def make_settings(home: Path) -> Settings:
-    names = ("airflow_port", "mlflow_port", "service_port", "evidently_port", "valkey_port")
-    with ExitStack() as stack:  # all held at once, so that no two are the same
-        probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in names]
-        ports = {n: p.getsockname()[1] for n, p in zip(names, probes, strict=True)}
-    return Settings(home=home, _env_file=None, **ports)
 
 
 def test_everything_is_healthy_and_modest(platform: Platform) -> None:
