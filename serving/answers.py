@@ -11,6 +11,7 @@ import pandas as pd
 
 from pipelines.contracts import Model
 from pipelines.monitoring.prediction import LoggedPrediction
+from pipelines.store.online_rows import ServiceRows
 from serving import metrics
 from serving.models import LoadedModel
 from serving.problems import (
@@ -47,8 +48,8 @@ class _Asked:
 
     runtime: "Runtime"
     loaded: LoadedModel
-    frame: pd.DataFrame  # a row for each workflow asked about
-    rows: list[Row]  # the same
+    features: ServiceRows  # a row for each workflow asked about
+    rows: Sequence[Row]  # the same
     requested_at: datetime
     started: float
     degraded_because: list[str]
@@ -130,22 +131,16 @@ def _ask(runtime: "Runtime", model: Model, workflow_ids: Sequence[str]) -> _Aske
     loaded = runtime.watch.champion(model)
     stale = runtime.clock.read().is_stale
     with metrics.FEATURES_SECONDS.labels(model.value).time():
-        frame = runtime.features.read(workflow_ids, model)
+        features = runtime.features.read(workflow_ids, model)
     return _Asked(
         runtime,
         loaded,
-        frame,
-        _rows(frame),
+        features,
+        features.rows(),
         requested_at,
         started,
         ["the clock of the features could not be read lately"] if stale else [],
     )
-
-
-def _rows(frame: pd.DataFrame) -> list[Row]:
-    names = [str(name) for name in frame.columns]
-    values = frame.to_numpy(dtype=object)  # in one step: a frame's columns cost one by one
-    return [dict(zip(names, row, strict=True)) for row in values.tolist()]
 
 
 def _fault(row: Row) -> ProblemError | None:
@@ -157,15 +152,15 @@ def _fault(row: Row) -> ProblemError | None:
             "Check the id, or wait until its history has been extracted.",
             workflow_id=workflow_id,
         )
-    if _is_true(row["is_closed"]):
-        closed_at = _moment(row["closed_at"])
+    if row["is_closed"]:
+        closed_at = row["closed_at"]
         since = "" if closed_at is None else f" since {closed_at.isoformat()}"
         return ClosedWorkflowError(
             f"Workflow {workflow_id!r} has been closed{since}: there is nothing left to predict.",
             workflow_id=workflow_id,
             closed_at=None if closed_at is None else closed_at.isoformat(),
         )
-    if _moment(row["features_known_at"]) is None:
+    if row["features_known_at"] is None:
         return ForgottenWorkflowError(
             f"Workflow {workflow_id!r} has no event young enough to predict from at {as_of}. "
             "It needs a new event, or to be closed in the source.",
@@ -200,7 +195,7 @@ def _risks(asked: _Asked, positions: list[int]) -> list[Risk]:
         Risk(
             **_about(asked, row),
             **figures,
-            due_at=_moment(row[_DUE_AT]),
+            due_at=row[_DUE_AT],
             reasons=reasons(share, given_values(encoder, row)),
         )
         for row, figures, share in zip(rows, predicted, shares, strict=True)
@@ -213,7 +208,7 @@ def _predicted(asked: _Asked, positions: list[int]) -> list[dict[str, float]]:
     predictor = asked.loaded.predictor
     if len(positions) == 1:  # without pandas a single row costs a fraction
         return [predictor.predict_row(asked.rows[positions[0]])]
-    return _records(predictor.predict(asked.frame.iloc[positions]))
+    return _records(predictor.predict(asked.features.frame.iloc[positions]))
 
 
 def _contributions(asked: _Asked, positions: list[int]) -> list[dict[str, float]]:
@@ -221,7 +216,7 @@ def _contributions(asked: _Asked, positions: list[int]) -> list[dict[str, float]
     if len(positions) == 1:
         shares = [predictor.contributions_row(asked.rows[positions[0]])]
     else:
-        shares = _records(predictor.contributions(asked.frame.iloc[positions]))
+        shares = _records(predictor.contributions(asked.features.frame.iloc[positions]))
     # Without the expected value, which is no input.
     return [{name: share[name] for name in predictor.encoder.names} for share in shares]
 
@@ -240,8 +235,8 @@ def _about(asked: _Asked, row: Row) -> dict[str, Any]:
             version=asked.loaded.version,
             alias=asked.loaded.alias.value,
         ),
-        "as_of": _moment(row["as_of"]),
-        "features_known_at": _moment(row["features_known_at"]),
+        "as_of": row["as_of"],
+        "features_known_at": row["features_known_at"],
         "is_degraded": bool(asked.degraded_because),
         "degraded_because": asked.degraded_because,
     }
@@ -275,18 +270,9 @@ def _log(asked: _Asked, rows: list[Row], answers: Sequence[Answer]) -> None:
     )
 
 
-def _later(moment: pd.Timestamp, seconds: float) -> datetime:
+def _later(moment: datetime, seconds: float) -> datetime:
     """Add seconds; what lies beyond the calendar is its end."""
     try:
-        return moment.to_pydatetime() + timedelta(seconds=seconds)
+        return moment + timedelta(seconds=seconds)
     except OverflowError:
         return _LATEST
-
-
-def _moment(value: Any) -> datetime | None:
-    """Return a plain datetime, or None for any kind of missing."""
-    return None if pd.isna(value) else pd.Timestamp(value).to_pydatetime()
-
-
-def _is_true(value: Any) -> bool:
-    return not pd.isna(value) and bool(value)

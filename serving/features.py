@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-import pandas as pd
-
-from pipelines.contracts import Model
+from pipelines.contracts import FeatureView, Model
 from pipelines.errors import FeatureStoreError
-from pipelines.features.request_time import add_request_time
+from pipelines.features.request_time import REQUEST_TIME_COLUMNS, moments, request_time
+from pipelines.features.views import qualified
+from pipelines.store.online_rows import ServiceRows
 from serving.clock import FeatureClock
 from serving.poller import Poller
 from serving.problems import FeaturesAwayError
@@ -18,12 +18,17 @@ from serving.problems import FeaturesAwayError
 logger = logging.getLogger(__name__)
 
 _PROBE: Final = "no workflow is called this"
+_TIMES: Final = tuple(
+    qualified(FeatureView.WORKFLOW_PROGRESS, name)
+    for name in ("opened_at", "due_at", "last_event_at")
+)
+_REQUEST_TIME_TYPES: Final = {column.name: column.dtype for column in REQUEST_TIME_COLUMNS}
 
 
 class Reads(Protocol):
     """What is needed of the online store."""
 
-    def read(self, workflow_ids: Sequence[str], service: str, as_of: datetime) -> pd.DataFrame:
+    def read(self, workflow_ids: Sequence[str], service: str, as_of: datetime) -> ServiceRows:
         """Return one row for each id, in their order."""
 
 
@@ -63,7 +68,7 @@ class OnlineFeatures:
         else:
             self._missing = None
 
-    def read(self, workflow_ids: Sequence[str], model: Model) -> pd.DataFrame:
+    def read(self, workflow_ids: Sequence[str], model: Model) -> ServiceRows:
         """Read one row for each id: what `OnlineReader.read` gives, and request-time features.
 
         `as_of` is the clock's moment. Where a workflow's features are younger than the clock
@@ -74,16 +79,19 @@ class OnlineFeatures:
             FeaturesAwayError: there is no clock, or the online store does not answer.
         """
         as_of = self._clock.read().as_of
-        # The client tries again for seconds: only the probe waits for a store that is away.
+        # Only the probe waits for a store that is away or hangs.
         if self._missing is not None:
             raise FeaturesAwayError(f"Features cannot be read: {self._missing}")
         try:
-            frame = self._reader.read(workflow_ids, model.value, as_of)
+            rows = self._reader.read(workflow_ids, model.value, as_of)
         except FeatureStoreError as err:
             self._missing = str(err)
             raise FeaturesAwayError(f"Features cannot be read: {err}") from err
-        known_at = frame["features_known_at"]
-        is_younger = known_at > frame["as_of"]
-        if is_younger.any():
-            frame = frame.assign(as_of=frame["as_of"].mask(is_younger, known_at))
-        return add_request_time(frame)
+        known_at = rows.columns["features_known_at"]
+        asked_at = [max(as_of, known) if known else as_of for known in known_at]
+        times = (asked_at, *(rows.columns[name] for name in _TIMES))
+        features = request_time(*map(moments, times))
+        return rows.with_columns(
+            {"as_of": asked_at, **{name: values.tolist() for name, values in features.items()}},
+            _REQUEST_TIME_TYPES,
+        )

@@ -1,13 +1,19 @@
 """Features that depend on the moment of asking: one function for training and serving."""
 
-from typing import Final
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
 from pipelines.contracts import FeatureView
 from pipelines.errors import FeatureBuildError
 from pipelines.features.views import FeatureColumn, qualified
+
+Moments = npt.NDArray[np.datetime64]
 
 AS_OF: Final = "as_of"
 
@@ -35,6 +41,45 @@ REQUEST_TIME_COLUMNS: Final = (
 )
 
 
+_US: Final = "datetime64[us]"
+_HOUR_US: Final = 3_600_000_000
+_DAY_US: Final = 24 * _HOUR_US
+_SECOND: Final = np.timedelta64(1, "s")
+_MONDAY: Final = 3  # 1970 began on a Thursday
+
+
+def request_time(
+    as_of: Moments, opened_at: Moments, due_at: Moments, last_event_at: Moments
+) -> dict[str, npt.NDArray[Any]]:
+    """Compute the columns of `REQUEST_TIME_COLUMNS`, for the rows of a training set or for one.
+
+    Args:
+        as_of: the moments of asking; as all others of type datetime64[us], in UTC.
+        opened_at: of the workflow, as its due date and its last event; NaT gives NaN.
+        due_at: see above.
+        last_event_at: see above.
+
+    Raises:
+        FeatureBuildError: an `as_of` is NaT.
+    """
+    if np.isnat(as_of).any():
+        raise FeatureBuildError("The column as_of holds nulls: every row needs a moment of asking.")
+    count = as_of.astype(np.int64)
+    return {
+        "hour": count // _HOUR_US % 24,
+        "weekday": (count // _DAY_US + _MONDAY) % 7,
+        "time_since_last_event_s": (as_of - last_event_at) / _SECOND,
+        "elapsed_now_s": (as_of - opened_at) / _SECOND,
+        "slack_s": (due_at - as_of) / _SECOND,
+    }
+
+
+def moments(values: Sequence[datetime | None]) -> Moments:
+    """Return aware datetimes as `request_time` takes them; None becomes NaT."""
+    naive = [None if v is None else v.astimezone(UTC).replace(tzinfo=None) for v in values]
+    return np.array(naive, _US)
+
+
 def add_request_time(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the frame with the columns of `REQUEST_TIME_COLUMNS` added.
 
@@ -47,19 +92,17 @@ def add_request_time(frame: pd.DataFrame) -> pd.DataFrame:
     Raises:
         FeatureBuildError: a column is missing, or an `as_of` is null.
     """
-    as_of = _moments(frame, AS_OF)
-    if as_of.isna().any():
-        raise FeatureBuildError("The column as_of holds nulls: every row needs a moment of asking.")
     return frame.assign(
-        hour=as_of.dt.hour.astype("int64"),
-        weekday=as_of.dt.weekday.astype("int64"),
-        time_since_last_event_s=(as_of - _moments(frame, "last_event_at")).dt.total_seconds(),
-        elapsed_now_s=(as_of - _moments(frame, "opened_at")).dt.total_seconds(),
-        slack_s=(_moments(frame, "due_at") - as_of).dt.total_seconds(),
+        **request_time(
+            _moments(frame, AS_OF),
+            _moments(frame, "opened_at"),
+            _moments(frame, "due_at"),
+            _moments(frame, "last_event_at"),
+        )
     )
 
 
-def _moments(frame: pd.DataFrame, name: str) -> "pd.Series[pd.Timestamp]":
+def _moments(frame: pd.DataFrame, name: str) -> Moments:
     full = qualified(FeatureView.WORKFLOW_PROGRESS, name)
     found = full if full in frame.columns else name
     if found not in frame.columns:
@@ -67,5 +110,6 @@ def _moments(frame: pd.DataFrame, name: str) -> "pd.Series[pd.Timestamp]":
             f"The frame has neither a column {name} nor {full}; "
             f"it has {', '.join(map(str, frame.columns))}."
         )
+    times = pd.to_datetime(frame[found], utc=True).dt.tz_localize(None)
     # One resolution: differences of mixed ones would overflow or round.
-    return pd.to_datetime(frame[found], utc=True).astype("datetime64[us, UTC]")
+    return times.to_numpy(dtype=_US)

@@ -1,5 +1,6 @@
 """Each key's latest feature row as known at a watermark: what belongs into the online store."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,6 +16,8 @@ from pipelines.store.scan import duckdb_session, scan_parquet
 
 _MOMENT: Final = "__moment"
 _TICK: Final = timedelta(microseconds=1)
+# Keys joined together: what bounds the memory of a view with very many.
+KEYS_A_BATCH: Final = 200_000
 
 
 def latest_rows(
@@ -22,22 +25,24 @@ def latest_rows(
     spec: ViewSpec,
     start: datetime | None,
     end: datetime,
+    *,
     memory_limit: str | None = None,
-) -> pa.Table:
-    """Return the row of each key that the offline join gives just before `end`.
+    keys_a_batch: int = KEYS_A_BATCH,
+) -> Iterator[tuple[pa.Table, int]]:
+    """Yield the row of each key that the offline join gives just before `end`, in batches.
 
     Rows count that were true and known before `end`. Only keys about which a row became visible
     in [start, end) are returned; all keys where `start` is None. Rows past their time-to-live
     are returned too: they expire when they are read.
 
-    Returns:
-        Columns of the view's schema; no rows where the view has no files.
+    Yields:
+        Rows with the columns of the view's schema, and how many keys there are in all; nothing
+        where the view has no files.
     """
     with duckdb_session(memory_limit=memory_limit) as connection:
         keys = _keys(connection, _url(lake, spec), spec, start, end)
         if keys is None:
-            return spec.schema.empty_table()
-        moments = pa.array([end - _TICK] * keys.num_rows, TIMESTAMP)
+            return
         names = (EVENT_TIMESTAMP, CREATED_TIMESTAMP, *(c.name for c in spec.columns))
         view = JoinedView(
             name=spec.name.value,
@@ -49,9 +54,12 @@ def latest_rows(
             created=CREATED_TIMESTAMP,
             ttl_us=0,
         )
-        entities = keys.append_column(_MOMENT, moments)
-        joined = point_in_time_join(connection, entities, _MOMENT, [view], known=True)
-    return joined.select(spec.schema.names).cast(spec.schema)
+        for offset in range(0, keys.num_rows, keys_a_batch):
+            batch = keys.slice(offset, keys_a_batch)
+            moments = pa.array([end - _TICK] * batch.num_rows, TIMESTAMP)
+            entities = batch.append_column(_MOMENT, moments)
+            joined = point_in_time_join(connection, entities, _MOMENT, [view], known=True)
+            yield joined.select(spec.schema.names).cast(spec.schema), keys.num_rows
 
 
 def _url(lake: str, spec: ViewSpec) -> str:

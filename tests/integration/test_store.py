@@ -65,7 +65,7 @@ def test_apply_is_idempotent_and_removes_what_is_gone(settings):
 def test_online_is_offline_as_known_at_the_watermark(settings, workflows, service):
     materialize(settings, None, WATERMARK)
     ids = [*workflows, "nobody", workflows[0]]
-    online = OnlineReader(settings).read(ids, service, JUST_BEFORE)
+    online = OnlineReader(settings).read(ids, service, JUST_BEFORE).frame
     offline = offline_now(settings, ids, service)
     assert_frame_equal(
         online[offline.columns.drop(EVENT_TIMESTAMP)], offline.drop(columns=EVENT_TIMESTAMP)
@@ -81,7 +81,7 @@ def test_online_is_offline_as_known_at_the_watermark(settings, workflows, servic
 
 def test_status_comes_with_the_features(settings, workflows):
     materialize(settings, None, WATERMARK)
-    online = OnlineReader(settings).read(workflows, "remaining_time", JUST_BEFORE)
+    online = OnlineReader(settings).read(workflows, "remaining_time", JUST_BEFORE).frame
     store = open_store(settings)
     frame = pd.DataFrame({"workflow_id": workflows, EVENT_TIMESTAMP: pd.Timestamp(JUST_BEFORE)})
     status = store.get_historical_features(
@@ -129,7 +129,7 @@ def test_view_without_files(settings):
     ids = write_lake(settings.lake, without="team_load")
     apply(settings)
     materialize(settings, None, WATERMARK)
-    online = OnlineReader(settings).read(ids, "delay_risk", JUST_BEFORE)
+    online = OnlineReader(settings).read(ids, "delay_risk", JUST_BEFORE).frame
     offline = offline_now(settings, ids, "delay_risk")
     assert online["team_load__open_task_count"].isna().all()
     assert_frame_equal(

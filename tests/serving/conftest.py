@@ -9,6 +9,7 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -23,6 +24,7 @@ from pipelines.learning.fit_encoder import fit_encoder
 from pipelines.learning.predictor import Predictor
 from pipelines.monitoring.prediction import LoggedPrediction
 from pipelines.monitoring.prediction_log import LogCounts
+from pipelines.store.online_rows import ServiceRows
 from serving.app import create_app
 from serving.clock import ClockReading
 from serving.features import OnlineFeatures
@@ -33,6 +35,16 @@ from serving.runtime import Runtime, warm_up
 
 AS_OF = datetime(2016, 4, 1, 12, tzinfo=UTC)
 OPENED = AS_OF - timedelta(days=3)
+TYPES = {
+    **dict.fromkeys(("workflow_id", "activity", "person_id", "team_id"), pa.string()),
+    **dict.fromkeys(("as_of", "closed_at", "features_known_at"), TIMESTAMP),
+    **dict.fromkeys(("is_known", "is_closed"), pa.bool_()),
+    **{
+        qualified(v, column.name): column.dtype
+        for v, spec in VIEWS.items()
+        for column in spec.columns
+    },
+}
 NOWHERE = URL.create("postgresql+psycopg", "nobody", host="127.0.0.1", port=1)
 
 
@@ -121,14 +133,15 @@ class Rows:
         self.is_away = False
         self.read_count = 0
 
-    def read(self, workflow_ids: Sequence[str], service: str, as_of: datetime) -> pd.DataFrame:
+    def read(self, workflow_ids: Sequence[str], service: str, as_of: datetime) -> ServiceRows:
         self.read_count += 1
         if self.is_away:
             raise FeatureStoreError("Valkey does not answer (refused); start the platform")
         assert service in {model.value for model in Model}
         unknown = {"is_known": False, "is_closed": None, "features_known_at": None}
         rows = [self.rows.get(i) or feature_row(i, **unknown) for i in workflow_ids]
-        return frame_of([row | {"as_of": as_of} for row in rows])
+        asked = [row | {"as_of": as_of} for row in rows]
+        return ServiceRows({name: [row[name] for row in asked] for name in asked[0]}, TYPES)
 
 
 @dataclass

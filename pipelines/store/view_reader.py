@@ -1,0 +1,87 @@
+"""Read rows of views by their keys: any number of keys and views in one round trip."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from pipelines.contracts import FeatureView
+from pipelines.features.views import ViewSpec
+from pipelines.store.clock import microseconds
+from pipelines.store.online_rows import OnlineRow, ViewRows
+from pipelines.store.online_view import FOREIGN, OnlineView
+from pipelines.store.service_plan import Found, Key, Part
+from pipelines.store.valkey import Valkey, answering, bulk, command, command_start, require
+
+
+class ViewReader:
+    """Reads views from the online store; make one for each process, threads may share it.
+
+    Feast ignores time-to-live online; here it holds. Rows are read packed (see `packed`), and
+    from Feast's own fields where somebody else has written those since.
+    """
+
+    def __init__(self, url: str, specs: Iterable[ViewSpec]) -> None:
+        self._valkey = Valkey(url)
+        self._views = {spec.name: OnlineView(spec) for spec in specs}
+
+    def lookup(
+        self, keys: Mapping[FeatureView, Sequence[Key]], as_of: datetime
+    ) -> dict[FeatureView, ViewRows]:
+        """Read the rows that some views have for some keys.
+
+        Args:
+            keys: for each view its keys, each in the order of the view's entity columns; may
+                repeat.
+            as_of: now, in the data's time (the watermark): rows past their time-to-live then
+                have no values.
+
+        Raises:
+            FeatureStoreError: Valkey does not answer.
+        """
+        # Views of one kind of entity lie in one hash, so one command reads them together.
+        groups: dict[Key, list[OnlineView]] = {}
+        for name in keys:
+            view = self._views[name]
+            groups.setdefault(view.entity.names, []).append(view)
+        commands: list[bytes] = []
+        asked: list[tuple[list[OnlineView], list[Key]]] = []
+        for views in groups.values():
+            unique = list(dict.fromkeys(key for view in views for key in keys[view.spec.name]))
+            asked.append((views, unique))
+            commands += hash_reads(views, unique)
+        with answering():
+            replies = iter(map(require, self._valkey.ask(commands)))
+            parts: list[Part] = [
+                (views, dict(zip(unique, replies, strict=False))) for views, unique in asked
+            ]
+            found = self._decoded(parts, microseconds(as_of))
+        return {
+            name: ViewRows(self._views[name].spec, [found[name][key] for key in asked_keys])
+            for name, asked_keys in keys.items()
+        }
+
+    def _decoded(self, parts: Sequence[Part], as_of_us: int) -> Found:
+        found: dict[FeatureView, dict[Key, OnlineRow | None]] = {}
+        foreign: list[tuple[OnlineView, Key]] = []
+        for views, replies in parts:
+            for i, view in enumerate(views):
+                rows = found.setdefault(view.spec.name, {})
+                for key, reply in replies.items():
+                    row = view.row(reply[2 * i], reply[2 * i + 1], as_of_us)
+                    rows[key] = row
+                    if row is FOREIGN:
+                        foreign.append((view, key))
+        commands = [
+            command(b"HMGET", view.entity.address(key), *view.feast_fields) for view, key in foreign
+        ]
+        for (view, key), reply in zip(foreign, self._valkey.ask(commands), strict=True):
+            found[view.spec.name][key] = view.feast_row(require(reply), as_of_us)
+        return found
+
+
+def hash_reads(views: Sequence[OnlineView], keys: Sequence[Key]) -> list[bytes]:
+    """Write the commands that read the packed rows of views of one kind of entity."""
+    fields = [field for view in views for field in view.packed_fields]
+    start = command_start(b"HMGET", 1 + len(fields))
+    end = b"".join(map(bulk, fields))
+    address = views[0].entity.address
+    return [start + bulk(address(key)) + end for key in keys]
