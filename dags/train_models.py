@@ -42,13 +42,18 @@ def train_models():
     """Wire one training a model and the update of the asset."""
 
     @task
-    def train(model, params=None):
+    def train(model, params=None, run_id=None):
         from expectations import training
         from pipelines.jobs.training import train_challenger
         from pipelines.settings import get_settings
 
         return train_challenger(
-            get_settings(), model, training.suite(model), params["seed"], params["max_rows"]
+            get_settings(),
+            model,
+            training.suite(model),
+            seed=params["seed"],
+            max_rows=params["max_rows"],
+            dag_run_id=run_id,
         )
 
     @task(outlets=[CHALLENGERS])

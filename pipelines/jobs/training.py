@@ -29,8 +29,10 @@ def train_challenger(
     settings: Settings,
     model: str,
     suite: "gx.ExpectationSuite",
+    *,
     seed: int | None = None,
     max_rows: int | None = None,
+    dag_run_id: str = "",
 ) -> str:
     """Train `model` on what was known before the watermark and register it as challenger.
 
@@ -40,6 +42,7 @@ def train_challenger(
         suite: what its training set must look like.
         seed: of sampling and training; None takes the setting.
         max_rows: prediction moments to train on; None takes the setting.
+        dag_run_id: of the DAG run that asked, by which the MLflow run can be found.
 
     Returns:
         The registered version, as `model/version`.
@@ -62,6 +65,7 @@ def train_challenger(
         feature_service=name.value,
         watermark=until.isoformat(),
         code_version=version("workcast"),
+        dag_run_id=dag_run_id,
     )
     registered = register(train(name, learned_from, seed=seed), origin, settings.mlflow)
     return f"{registered.name}/{registered.version}"

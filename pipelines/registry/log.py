@@ -73,7 +73,12 @@ def register(trained: TrainedModel, origin: Origin, uri: str) -> RegisteredVersi
     client = registry_client(uri)
     with connected(uri), tempfile.TemporaryDirectory() as scratch:
         experiment_id = _experiment(client, name)
-        with mlflow.start_run(experiment_id=experiment_id, log_system_metrics=False) as run:
+        with mlflow.start_run(
+            experiment_id=experiment_id,
+            run_name=f"{name} as of {origin.watermark[:10]}",
+            description=trained.card,
+            log_system_metrics=False,
+        ) as run:
             run_id = str(run.info.run_id)
             client.log_batch(
                 run_id,
