@@ -129,4 +129,7 @@ def _partitions(
     if not starts:
         return None
     paths = [partition_path(lake, folder, start) for start in starts]
-    return connection.read_parquet(paths, hive_partitioning=False)
+    # Not Ibis's read_parquet: it downloads an extension for object stores, which fsspec reads.
+    name = gen_name("partitions")
+    connection.con.read_parquet(paths, hive_partitioning=False).create_view(name)
+    return connection.table(name)
