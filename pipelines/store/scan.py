@@ -43,6 +43,10 @@ def scan_parquet(connection: duckdb.DuckDBPyConnection, url: str) -> duckdb.Duck
     if not files:
         return None
     if "://" in url:
-        connection.register_filesystem(filesystem)
+        # Once a connection, however many views are read with it.
+        names = filesystem.protocol
+        known = {names} if isinstance(names, str) else set(names)
+        if known.isdisjoint(connection.list_filesystems()):
+            connection.register_filesystem(filesystem)
         files = [filesystem.unstrip_protocol(file) for file in files]
     return connection.read_parquet(sorted(files), hive_partitioning=False)

@@ -1,6 +1,7 @@
 """The point-in-time join against a brute-force oracle that reads like its definition."""
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -183,8 +184,12 @@ def test_object_store(tmp_path):
     memory = fsspec.filesystem("memory")
     memory.put(str(tmp_path), "/lake/skill", recursive=True)
     entities = entity_table([(("a", 1), 0)])
-    joined = join(tmp_path, entities, view("memory://lake/skill"))
+    level = replace(
+        view("memory://lake/skill"), name="level", features=(("value", "level__value"),)
+    )
+    joined = join(tmp_path, entities, view("memory://lake/skill"), level)
     assert joined.column("skill__value").to_pylist() == [1]
+    assert joined.column("level__value").to_pylist() == [1]
 
 
 def test_errors_name_the_column(tmp_path):
