@@ -78,13 +78,21 @@ def side_by_side(
 def interleaved_latencies_ms(
     calls: Mapping[str, Work], count: int, warm_up: int = 100
 ) -> dict[str, np.ndarray]:
-    """Call short works in turn, `count` times each, in this process; return milliseconds."""
+    """Call short works in turn, `count` times each, in this process; return milliseconds.
+
+    Each round has an order of its own: who comes after a long work finds cold caches and, on a
+    busy machine, waits for its turn.
+    """
+    rng = np.random.default_rng(0)
+    names = list(calls)
     for work in calls.values():
         for _ in range(warm_up):
             work()
     latencies = {name: np.empty(count) for name in calls}
     for number in range(count):
-        for name, work in calls.items():
+        for place in rng.permutation(len(names)):
+            name = names[place]
+            work = calls[name]
             begun = time.perf_counter_ns()
             work()
             latencies[name][number] = (time.perf_counter_ns() - begun) / 1e6

@@ -1,6 +1,6 @@
 """One view as it lies in the online store: which fields to ask for, and what they say."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
@@ -12,9 +12,11 @@ from pipelines.store.online_rows import OnlineRow
 from pipelines.store.packed import RowFormat
 from pipelines.store.protobuf import decoded_time, decoded_value
 
+Key = tuple[str, ...]
 Reply = Sequence[bytes | None]
 
 _DAY_US: Final = 86_400_000_000
+_EVER: Final = -(2**63)
 FOREIGN: Final = OnlineRow(0, 0, None)
 """Stands for a row whose packed copy is not there or not of the same time: read Feast's fields."""
 
@@ -35,14 +37,25 @@ class OnlineView:
         self._ttl_us = spec.ttl_days * _DAY_US
         self._unpack = RowFormat(spec).unpack
 
-    def row(self, packed: bytes | None, time: bytes | None, as_of_us: int) -> OnlineRow | None:
-        """Read a reply to `packed_fields`; None where the key has no row, maybe FOREIGN."""
-        if time is None:
-            return None
-        row = None if packed is None else self._unpack(packed)
-        if row is None or row.event_us != decoded_time(time):
-            return FOREIGN
-        return self._living(row, as_of_us)
+    def rows(
+        self, replies: Mapping[Key, Reply], first: int, as_of_us: int
+    ) -> dict[Key, OnlineRow | None]:
+        """Read replies that hold `packed_fields` from place `first` on.
+
+        A key without a row has None; one whose packed copy is not there, or not of the same
+        time as Feast's fields, has FOREIGN.
+        """
+        oldest_us = as_of_us - self._ttl_us if self._ttl_us else _EVER
+        unpack = self._unpack
+        rows: dict[Key, OnlineRow | None] = {}
+        for key, reply in replies.items():
+            packed, time = reply[first], reply[first + 1]
+            if time is None:
+                rows[key] = None
+            else:
+                row = unpack(packed, time, oldest_us) if packed else None
+                rows[key] = row or FOREIGN
+        return rows
 
     def feast_row(self, reply: Reply, as_of_us: int) -> OnlineRow | None:
         """Read a reply to `feast_fields`; None where the key has no row."""
@@ -53,9 +66,5 @@ class OnlineView:
         # Feast's own materialisation does not write when a row was created.
         created_us: Any = decoded_value(created, pa.int64())
         plain = tuple(map(decoded_value, values, self._types))
-        return self._living(OnlineRow(event_us, created_us or event_us, plain), as_of_us)
-
-    def _living(self, row: OnlineRow, as_of_us: int) -> OnlineRow:
-        if self._ttl_us and row.event_us + self._ttl_us < as_of_us:
-            return OnlineRow(row.event_us, row.created_us, None)
-        return row
+        has_expired = self._ttl_us and event_us + self._ttl_us < as_of_us
+        return OnlineRow(event_us, created_us or event_us, None if has_expired else plain)

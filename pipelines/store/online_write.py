@@ -33,6 +33,13 @@ class OnlineWriter:
         Raises:
             redis.RedisError: Valkey does not answer in time, or refuses.
         """
+        addresses, commands = self.commands(rows)
+        for reply in self._valkey.ask(commands):
+            require(reply)
+        return addresses
+
+    def commands(self, rows: pa.Table) -> tuple[list[bytes], list[bytes]]:
+        """Return the rows' addresses and the commands that write them."""
         keys = zip(*(rows.column(n).to_pylist() for n in self._entity.names), strict=True)
         addresses = [self._entity.address(key) for key in keys]
         columns = [encoded_values(rows.column(name)) for name in self._features]
@@ -42,9 +49,7 @@ class OnlineWriter:
             b"".join((self._start, bulk(address), *arguments))
             for address, *arguments in zip(addresses, *parts, strict=True)
         ]
-        for reply in self._valkey.ask(commands):
-            require(reply)
-        return addresses
+        return addresses, commands
 
 
 def _arguments(field: bytes, values: Sequence[bytes]) -> list[bytes]:

@@ -7,9 +7,11 @@ time, so materialisation writes each row once more, packed, in the same command:
     which columns are null                           a bit each, in words of 64
     the columns in order                             8 bytes; a truth value 1; a text's size 4
     the texts, one after the other                   UTF-8
+    the event time as Feast's own field has it       protobuf
 
 Little-endian, without gaps. The fingerprint comes from names and types, so a row that another
-version of the views packed is not misread, but not read.
+version of the views packed is not misread, but not read. The end tells whether Feast's fields
+have been written by somebody else since.
 """
 
 import hashlib
@@ -25,7 +27,7 @@ from pipelines.contracts import CREATED_TIMESTAMP, EVENT_TIMESTAMP
 from pipelines.features.views import ViewSpec
 from pipelines.history.schema import TIMESTAMP
 from pipelines.store.online_rows import OnlineRow
-from pipelines.store.protobuf import as_datetime
+from pipelines.store.protobuf import as_datetime, encoded_times
 
 _CODES: Final[dict[pa.DataType, str]] = {
     pa.float64(): "d",
@@ -50,14 +52,17 @@ class RowFormat:
         digest = hashlib.sha256(described.encode()).digest()
         self._fingerprint = int.from_bytes(digest[:8], "little")
         all_codes = ["Q", "q", "q", *"Q" * self._words, *codes]
-        self._struct = struct.Struct("<" + "".join(all_codes))
+        layout = struct.Struct("<" + "".join(all_codes))
+        self._size, self._unpack_from = layout.size, layout.unpack_from
         self._dtype = np.dtype([(f"f{i}", _NUMPY[code]) for i, code in enumerate(all_codes)])
         self._first = _HEAD + self._words
         self._texts = [i for i, code in enumerate(codes) if code == "I"]
         self._times = [i for i, column in enumerate(spec.columns) if column.dtype == TIMESTAMP]
+        self._is_plain = not self._texts and not self._times and self._words == 1
 
     def pack(self, rows: pa.Table) -> list[bytes]:
         """Pack rows of the view's schema."""
+        times = encoded_times(rows.column(EVENT_TIMESTAMP))
         fixed = np.zeros(rows.num_rows, self._dtype)
         fixed["f0"] = self._fingerprint
         fixed["f1"] = _integers(rows.column(EVENT_TIMESTAMP))
@@ -73,38 +78,40 @@ class RowFormat:
             fixed[f"f{self._first + i}"] = _plain(values)
         whole, size = fixed.tobytes(), self._dtype.itemsize
         heads = [whole[at : at + size] for at in range(0, len(whole), size)]
-        return [b"".join(parts) for parts in zip(heads, *texts, strict=True)] if texts else heads
+        return [b"".join(parts) for parts in zip(heads, *texts, times, strict=True)]
 
-    def unpack(self, packed: bytes) -> OnlineRow | None:
-        """Unpack one row; None where it was packed by another layout."""
-        if len(packed) < self._struct.size:
+    def unpack(self, packed: bytes, time: bytes, first_us: int) -> OnlineRow | None:
+        """Unpack one row; None where it is of another layout, or of another time than `time`.
+
+        A row whose event time lies before `first_us` has expired and has no features.
+        """
+        # Once for each key and view of a question: every call less counts.
+        if not packed.endswith(time) or len(packed) < self._size:
             return None
-        fields = self._struct.unpack_from(packed)
+        fields = self._unpack_from(packed)
         if fields[0] != self._fingerprint:
             return None
-        values = fields[self._first :]
-        nulls = fields[_HEAD] if self._words == 1 else _joined(fields[_HEAD : self._first])
-        if self._texts or self._times or nulls:
-            values = self._finished(packed, list(values), nulls)
-        return OnlineRow(fields[1], fields[2], values)
+        if fields[1] < first_us:
+            return OnlineRow(fields[1], fields[2], None)
+        if self._is_plain and not fields[_HEAD]:
+            return OnlineRow(fields[1], fields[2], fields[_HEAD + 1 :])
+        return OnlineRow(fields[1], fields[2], self._finished(packed, fields))
 
-    def _finished(self, packed: bytes, values: list[Any], nulls: int) -> tuple[Any, ...]:
-        at = self._struct.size
+    def _finished(self, packed: bytes, fields: tuple[Any, ...]) -> tuple[Any, ...]:
+        values = list(fields[self._first :])
+        at = self._size
         for i in self._texts:
             end = at + values[i]
             values[i] = packed[at:end].decode()
             at = end
         for i in self._times:
             values[i] = as_datetime(values[i])
-        while nulls:
-            lowest = nulls & -nulls
-            values[lowest.bit_length() - 1] = None
-            nulls ^= lowest
+        for word, nulls in enumerate(fields[_HEAD : self._first]):
+            left = nulls
+            while left:
+                values[_WORD * word + left.bit_length() - 1] = None
+                left ^= 1 << (left.bit_length() - 1)
         return tuple(values)
-
-
-def _joined(words: tuple[int, ...]) -> int:
-    return sum(word << (_WORD * i) for i, word in enumerate(words))
 
 
 def _integers(column: pa.ChunkedArray) -> npt.NDArray[Any]:

@@ -14,12 +14,11 @@ from pipelines.history.schema import TIMESTAMP
 from pipelines.store.addresses import feature_field
 from pipelines.store.definitions import PROJECT
 from pipelines.store.online_rows import OnlineRow, ServiceRows, ViewRows
-from pipelines.store.online_view import OnlineView, Reply
+from pipelines.store.online_view import Key, OnlineView, Reply
 from pipelines.store.protobuf import decoded_text
 from pipelines.store.training_sets import AS_OF, DERIVED_KEYS, WORKFLOW_ID
 from pipelines.store.valkey import bulk, command_start
 
-Key = tuple[str, ...]
 Found = Mapping[FeatureView, Mapping[Key, OnlineRow | None]]
 Part = tuple[Sequence[OnlineView], dict[Key, Reply]]
 
@@ -45,7 +44,6 @@ class ServicePlan:
     def __init__(
         self, names: Sequence[FeatureView], views: Mapping[FeatureView, OnlineView]
     ) -> None:
-        self._names = names
         self._views = views
         own = (_PROGRESS, _STATUS)
         of_workflows = views[_PROGRESS].entity.names
@@ -58,7 +56,14 @@ class ServicePlan:
             if views[name].entity.names != of_workflows:
                 followed.setdefault(views[name].entity.names, []).append(views[name])
         self._followed = followed
-        self._arguments = self._script_arguments()
+        # In the order of a ViewRows' columns.
+        self._features = {
+            name: [qualified(name, column.name) for column in views[name].spec.columns]
+            for name in names
+        }
+        # The same in every question: written once.
+        arguments = self._script_arguments()
+        self._argument_count, self._arguments = len(arguments), b"".join(map(bulk, arguments))
         self._types = _TYPES | {
             qualified(name, column.name): column.dtype
             for name in names
@@ -72,8 +77,9 @@ class ServicePlan:
         keys = [entity.address((workflow_id,)) for workflow_id in workflow_ids]
         return b"".join(
             [
-                command_start(name, 2 + len(keys) + len(self._arguments)),
-                *map(bulk, (text, b"%d" % len(keys), *keys, *self._arguments)),
+                command_start(name, 2 + len(keys) + self._argument_count),
+                *map(bulk, (text, b"%d" % len(keys), *keys)),
+                self._arguments,
             ]
         )
 
@@ -109,14 +115,13 @@ class ServicePlan:
             **keys,
         }
         keys[WORKFLOW_ID] = workflow_ids
-        for name in self._names:
+        for name, features in self._features.items():
             view = self._views[name]
             asked = zip(*(keys[column] for column in view.entity.names), strict=True)
             rows = found.get(name, {})
             # A key of an expired row is None, and so is what it would have led to.
             view_rows = ViewRows(view.spec, [rows.get(key) for key in asked])
-            for column, values in view_rows.columns.items():
-                columns[qualified(name, column)] = values
+            columns.update(zip(features, view_rows.columns.values(), strict=True))
         return ServiceRows(columns, self._types)
 
     def _script_arguments(self) -> list[bytes]:

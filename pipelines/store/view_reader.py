@@ -1,15 +1,19 @@
 """Read rows of views by their keys: any number of keys and views in one round trip."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
+from typing import Final
 
 from pipelines.contracts import FeatureView
 from pipelines.features.views import ViewSpec
 from pipelines.store.clock import microseconds
 from pipelines.store.online_rows import OnlineRow, ViewRows
-from pipelines.store.online_view import FOREIGN, OnlineView
-from pipelines.store.service_plan import Found, Key, Part
+from pipelines.store.online_view import FOREIGN, Key, OnlineView
+from pipelines.store.service_plan import Found, Part
 from pipelines.store.valkey import Valkey, answering, bulk, command, command_start, require
+
+_REMEMBERED: Final = 16_384  # commands for a kind of entity, some hundred bytes each
 
 
 class ViewReader:
@@ -22,6 +26,7 @@ class ViewReader:
     def __init__(self, url: str, specs: Iterable[ViewSpec]) -> None:
         self._valkey = Valkey(url)
         self._views = {spec.name: OnlineView(spec) for spec in specs}
+        self._commands: dict[tuple[FeatureView, ...], Callable[[Key], bytes]] = {}
 
     def lookup(
         self, keys: Mapping[FeatureView, Sequence[Key]], as_of: datetime
@@ -47,7 +52,7 @@ class ViewReader:
         for views in groups.values():
             unique = list(dict.fromkeys(key for view in views for key in keys[view.spec.name]))
             asked.append((views, unique))
-            commands += hash_reads(views, unique)
+            commands += map(self._command(views), unique)
         with answering():
             replies = iter(map(require, self._valkey.ask(commands)))
             parts: list[Part] = [
@@ -59,17 +64,21 @@ class ViewReader:
             for name, asked_keys in keys.items()
         }
 
+    def _command(self, views: Sequence[OnlineView]) -> Callable[[Key], bytes]:
+        """Return what writes the command for a key; it remembers keys asked for again."""
+        names = tuple(view.spec.name for view in views)
+        if names not in self._commands:
+            self._commands[names] = lru_cache(_REMEMBERED)(packed_read(views))
+        return self._commands[names]
+
     def _decoded(self, parts: Sequence[Part], as_of_us: int) -> Found:
         found: dict[FeatureView, dict[Key, OnlineRow | None]] = {}
         foreign: list[tuple[OnlineView, Key]] = []
         for views, replies in parts:
             for i, view in enumerate(views):
-                rows = found.setdefault(view.spec.name, {})
-                for key, reply in replies.items():
-                    row = view.row(reply[2 * i], reply[2 * i + 1], as_of_us)
-                    rows[key] = row
-                    if row is FOREIGN:
-                        foreign.append((view, key))
+                rows = view.rows(replies, 2 * i, as_of_us)
+                foreign += [(view, key) for key, row in rows.items() if row is FOREIGN]
+                found.setdefault(view.spec.name, {}).update(rows)
         commands = [
             command(b"HMGET", view.entity.address(key), *view.feast_fields) for view, key in foreign
         ]
@@ -78,10 +87,10 @@ class ViewReader:
         return found
 
 
-def hash_reads(views: Sequence[OnlineView], keys: Sequence[Key]) -> list[bytes]:
-    """Write the commands that read the packed rows of views of one kind of entity."""
+def packed_read(views: Sequence[OnlineView]) -> Callable[[Key], bytes]:
+    """Return what writes the command that reads a key's packed rows; views of one entity."""
     fields = [field for view in views for field in view.packed_fields]
     start = command_start(b"HMGET", 1 + len(fields))
     end = b"".join(map(bulk, fields))
     address = views[0].entity.address
-    return [start + bulk(address(key)) + end for key in keys]
+    return lambda key: start + bulk(address(key)) + end
