@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from uuid import uuid4
 
+import duckdb
 import fsspec
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -148,3 +149,12 @@ def _open(lake: str) -> tuple[AbstractFileSystem, str]:
 
 def _is_local(fs: AbstractFileSystem) -> bool:
     return "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,))
+
+
+def open_lake_to(connection: duckdb.DuckDBPyConnection, lake: str) -> None:
+    """Let a DuckDB connection read a lake in an object store through fsspec; safe to repeat."""
+    filesystem, _ = fsspec.core.url_to_fs(lake)
+    names = filesystem.protocol
+    known = {names} if isinstance(names, str) else set(names)
+    if "://" in lake and known.isdisjoint(connection.list_filesystems()):
+        connection.register_filesystem(filesystem)

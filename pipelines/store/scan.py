@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import duckdb
 import fsspec
 
+from pipelines.extract.lake import open_lake_to
+
 
 @contextmanager
 def duckdb_session(
@@ -43,10 +45,6 @@ def scan_parquet(connection: duckdb.DuckDBPyConnection, url: str) -> duckdb.Duck
     if not files:
         return None
     if "://" in url:
-        # Once a connection, however many views are read with it.
-        names = filesystem.protocol
-        known = {names} if isinstance(names, str) else set(names)
-        if known.isdisjoint(connection.list_filesystems()):
-            connection.register_filesystem(filesystem)
+        open_lake_to(connection, url)
         files = [filesystem.unstrip_protocol(file) for file in files]
     return connection.read_parquet(sorted(files), hive_partitioning=False)
