@@ -1,7 +1,7 @@
 """Follow a change of the history through the DAGs, as Airflow's scheduler runs them."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Final
 
@@ -16,19 +16,32 @@ _LOG_LINES: Final = 25
 
 
 def follow_chain(
-    client: AirflowClient, since: datetime, progress: Progress, timeout_s: float = 3600
+    client: AirflowClient,
+    since: datetime,
+    progress: Progress,
+    *,
+    check: Callable[[], None],
+    timeout_s: float = 3600,
 ) -> list[DagRun]:
     """Wait until every DAG of the chain has had a run after `since`, showing their tasks.
 
+    Args:
+        client: of the Airflow that runs them.
+        since: earlier runs do not count.
+        progress: gets a bar for each DAG.
+        check: called every moment; raises when waiting has become useless.
+        timeout_s: for all of them together.
+
     Raises:
-        PlatformError: a run failed (names the DAG task and ends with its log), or the chain
-            did not end within `timeout_s`.
+        PlatformError: a run failed (names the DAG task and ends with its log), the chain
+            did not end in time, or `check` says so.
     """
     deadline = time.monotonic() + timeout_s
     bars = {dag: progress.add_task(f"DAG {dag}", total=None, start=False) for dag in DagId}
     finished: dict[DagId, DagRun] = {}
     for dag_id in DagId:
         for run in _latest_run(client, dag_id, since, deadline):
+            check()
             if run is not None:
                 _show(client, run, progress, bars[dag_id])
                 if run.is_finished:

@@ -22,6 +22,7 @@ from pipelines.platform.chain import follow_chain
 from pipelines.platform.intake import import_file, simulate_history
 from pipelines.platform.pages import print_pages
 from pipelines.platform.progress import progress_bars
+from pipelines.platform.status import require_supervised
 from pipelines.platform.supervise import down, up
 from pipelines.settings import Settings
 from pipelines.source.connect import open_engine
@@ -93,7 +94,7 @@ def learn(settings: Settings, console: Console) -> datetime:
         wait_for_dags(client, list(DagId), timeout_s=_DAGS_WAIT_S)
         since = datetime.now(UTC)
         client.create_asset_event(AssetName.SOURCE_HISTORY, {"end": as_of.isoformat()})
-        follow_chain(client, since, progress)
+        follow_chain(client, since, progress, check=lambda: require_supervised(settings))
     return as_of
 
 

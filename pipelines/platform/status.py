@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pipelines.errors import PlatformError
 from pipelines.platform.processes import memory_bytes
 from pipelines.platform.programs import Layout
 from pipelines.platform.servers import plan_external, plan_programs
@@ -59,3 +60,22 @@ def status(settings: Settings, *, layout: Layout | None = None) -> list[ProgramS
             ProgramStatus(other.name, other.address, "external", fault is None, fault or "")
         )
     return found
+
+
+def require_supervised(settings: Settings) -> None:
+    """Make sure that programs which die would be started again.
+
+    Raises:
+        PlatformError: supervisord is gone, or a program will not stay up.
+    """
+    server = Supervisord(settings.home, settings.socket_dir)
+    if server.pid() is None:
+        raise PlatformError(
+            f"The supervisor of the platform in {settings.home} is gone, so nothing restarts what "
+            "dies: run this again, or `workcast up`; both recover it and lose nothing."
+        )
+    gone = [each.name for each in server.states() if each.state == "FATAL"]
+    if gone:
+        raise PlatformError(
+            f"{', '.join(gone)} will not stay up: see the logs in {settings.home / 'logs'}."
+        )

@@ -23,7 +23,7 @@ from pipelines.errors import PlatformError
 from pipelines.platform.airflow_client import AirflowClient, DagRun, wait_for_dags
 from pipelines.platform.processes import find_processes
 from pipelines.platform.programs import Layout
-from pipelines.platform.status import ProgramStatus, status
+from pipelines.platform.status import ProgramStatus, require_supervised, status
 from pipelines.platform.supervise import down, up
 from pipelines.platform.supervisord import Supervisord
 from pipelines.settings import Settings
@@ -183,7 +183,10 @@ def test_up_recovers_what_a_killed_supervisord_left_and_loses_nothing(platform: 
     assert supervisord is not None
     assert postgres is not None
     left = {each.pid for each in find_processes(settings.home)} - {supervisord}
+    require_supervised(settings)
     os.kill(supervisord, signal.SIGKILL)
+    with pytest.raises(PlatformError, match="supervisor .* is gone.*workcast up"):
+        require_supervised(settings)
     os.kill(postgres, signal.SIGKILL)  # so that a stale postmaster.pid is left as well
 
     report = up(settings, layout=platform.layout)
