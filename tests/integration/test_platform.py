@@ -185,7 +185,7 @@ def test_up_recovers_what_a_killed_supervisord_left_and_loses_nothing(platform: 
     left = {each.pid for each in find_processes(settings.home)} - {supervisord}
     require_supervised(settings)
     os.kill(supervisord, signal.SIGKILL)
-    with pytest.raises(PlatformError, match="supervisor .* is gone.*workcast up"):
+    with pytest.raises(PlatformError, match=r"supervisor .* is gone.*workcast up"):
         require_supervised(settings)
     os.kill(postgres, signal.SIGKILL)  # so that a stale postmaster.pid is left as well
 
