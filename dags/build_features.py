@@ -7,6 +7,7 @@
 | `validate_features` | Great Expectations on every view; a critical failure stops before anything is served |
 | `apply` | registers entities, views and feature services with Feast |
 | `materialise` | writes the latest row of every key to the online store, then moves the watermark |
+| `certify` | compares a sample of keys online with what training would see at the watermark, and writes the parity certificate; a difference stops here, and no model is trained |
 
 **When it runs**: on every update of the asset `lake_history`, or by hand.
 
@@ -43,7 +44,7 @@ from pipelines.contracts import DagId
     },
 )
 def build_features():
-    """Wire the five steps."""
+    """Wire the six steps."""
 
     @task
     def validate_history(params=None):
@@ -76,15 +77,23 @@ def build_features():
         apply(get_settings())
         return until
 
-    @task(outlets=[FEATURES])
+    @task
     def materialise(until):
         from pipelines.jobs.features import materialise_views
         from pipelines.settings import get_settings
 
         materialise_views(get_settings(), until)
-        yield Metadata(FEATURES, {"watermark": until})
+        return until
 
-    materialise(apply(validate_features(compute(validate_history()))))
+    @task(outlets=[FEATURES])
+    def certify(until):
+        from pipelines.jobs.parity import certify
+        from pipelines.settings import get_settings
+
+        digest = certify(get_settings(), until)
+        yield Metadata(FEATURES, {"watermark": until, "parity_sha256": digest})
+
+    certify(materialise(apply(validate_features(compute(validate_history())))))
 
 
 build_features()

@@ -16,6 +16,7 @@ from pipelines.registry.log import Origin, register
 from pipelines.settings import Settings
 from pipelines.source.connect import open_engine
 from pipelines.source.watermarks import get_watermark
+from pipelines.store.certificate import read_certificate, require_parity
 from pipelines.store.moments import prediction_moments
 from pipelines.store.repo import open_store
 from pipelines.store.training_sets import save_training_set, training_set
@@ -50,10 +51,12 @@ def train_challenger(
     Raises:
         TrainingError: nothing to learn from, or too little.
         ValidationFailedError: a critical expectation failed on the training set.
+        ParityError: the features have no parity certificate, or one with mismatches.
         RegistryError: MLflow refused or does not answer.
     """
     name, seed = Model(model), settings.seed if seed is None else seed
     until = _features_built_until(settings)
+    parity = require_parity(read_certificate(settings.lake, until))
     learned_from = make_training_set(
         settings, name, until, seed, max_rows or settings.train_max_rows
     )
@@ -66,6 +69,7 @@ def train_challenger(
         watermark=until.isoformat(),
         code_version=version("workcast"),
         dag_run_id=dag_run_id,
+        parity=parity,
     )
     registered = register(train(name, learned_from, seed=seed), origin, settings.mlflow)
     return f"{registered.name}/{registered.version}"

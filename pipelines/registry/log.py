@@ -23,8 +23,10 @@ from pipelines.contracts import Alias
 from pipelines.learning.metrics import Metrics
 from pipelines.learning.train import TrainedModel
 from pipelines.registry.client import connected, registry_client
+from pipelines.store.certificate import Certificate
 
 PREDICTOR_ARTIFACT: Final = "predictor"
+PARITY_ARTIFACT: Final = "parity_certificate.json"
 _CODE: Final = Path(__file__).with_name("pyfunc_model.py")
 _REQUIREMENTS: Final = ("mlflow", "lightgbm", "numpy", "pandas", "scikit-learn")
 _DIGEST_LENGTH: Final = 36  # the most MLflow takes
@@ -40,6 +42,7 @@ class Origin:
     watermark: str  # everything recorded before it was known, ISO 8601
     code_version: str
     dag_run_id: str = ""
+    parity: Certificate | None = None  # that serving sees what was trained on
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ def register(trained: TrainedModel, origin: Origin, uri: str) -> RegisteredVersi
                 tags=[RunTag(key, value) for key, value in tags.items()],
             )
             mlflow.log_input(_dataset(trained, origin), context="training")
-            mlflow.log_artifacts(str(_write_artifacts(trained, Path(scratch) / "run")))
+            folder = _write_artifacts(trained, origin, Path(scratch) / "run")
+            mlflow.log_artifacts(str(folder))
             predictor = Path(scratch) / PREDICTOR_ARTIFACT
             trained.predictor.save(predictor)
             info = mlflow.pyfunc.log_model(
@@ -175,7 +179,7 @@ def _metrics(trained: TrainedModel, timestamp: int, model_id: str) -> list[Metri
 
 
 def _tags(trained: TrainedModel, origin: Origin) -> dict[str, str]:
-    facts = trained.predictor.facts
+    facts, parity = trained.predictor.facts, origin.parity
     return {
         "feature_service": origin.feature_service,
         "watermark": origin.watermark,
@@ -183,6 +187,8 @@ def _tags(trained: TrainedModel, origin: Origin) -> dict[str, str]:
         "dag_run_id": origin.dag_run_id,
         "dataset_url": origin.dataset_url,
         "dataset_digest": origin.dataset_digest,
+        "parity_sha256": parity.sha256 if parity else "",
+        "parity_watermark": parity.watermark if parity else "",
         "late_rule": str(facts["late_rule"]),
         "beats_baseline": str(facts["beats_baseline"]).lower(),
         "train_period": f"{facts['train_start']} to {facts['test_start']}",
@@ -203,8 +209,8 @@ def _dataset(trained: TrainedModel, origin: Origin) -> MetaDataset:
     )
 
 
-def _write_artifacts(trained: TrainedModel, folder: Path) -> Path:
-    """Write card, figures, segments and test predictions into a folder and return it."""
+def _write_artifacts(trained: TrainedModel, origin: Origin, folder: Path) -> Path:
+    """Write card, figures, segments, test predictions and certificate; return their folder."""
     (folder / "figures").mkdir(parents=True)
     (folder / "segments").mkdir()
     (folder / "model_card.md").write_text(trained.card, encoding="utf-8")
@@ -213,4 +219,6 @@ def _write_artifacts(trained: TrainedModel, folder: Path) -> Path:
     for name, table in trained.segments.items():
         table.to_csv(folder / "segments" / f"{name}.csv", index=False)
     trained.test_predictions.to_parquet(folder / "test_predictions.parquet", index=False)
+    if origin.parity is not None:
+        (folder / PARITY_ARTIFACT).write_text(origin.parity.text, encoding="utf-8")
     return folder

@@ -27,11 +27,11 @@ class Written:
 
     def add(self, addresses: Sequence[bytes]) -> None:
         """Remember addresses."""
-        self._parts.append(_hashes(addresses))
+        self._parts.append(address_hashes(addresses))
 
     def hashes(self) -> npt.NDArray[np.uint64]:
         """Return the hashes in order."""
-        return np.sort(np.concatenate(self._parts)) if self._parts else _hashes([])
+        return np.sort(np.concatenate(self._parts)) if self._parts else address_hashes([])
 
 
 def remove_others(valkey: Valkey, written: Mapping[FeatureView, Written]) -> int:
@@ -49,7 +49,7 @@ def remove_others(valkey: Valkey, written: Mapping[FeatureView, Written]) -> int
         entity = Entity(names)
         for found in valkey.addresses(entity.pattern):
             addresses = [a for a in dict.fromkeys(found) if entity.values(a) is not None]
-            stale = {spec.name: _missing(addresses, hashes[spec.name]) for spec in specs}
+            stale = {spec.name: not_among(addresses, hashes[spec.name]) for spec in specs}
             gone = np.logical_and.reduce(list(stale.values()))
             removed += _ask(valkey, [command(b"UNLINK", addresses[i]) for i in _places(gone)])
             for spec in specs:
@@ -69,15 +69,17 @@ def view_fields(spec: ViewSpec) -> list[bytes]:
     ]
 
 
-def _hashes(addresses: Sequence[bytes]) -> npt.NDArray[np.uint64]:
+def address_hashes(addresses: Sequence[bytes]) -> npt.NDArray[np.uint64]:
+    """Return a hash of 64 bits for each address."""
     digests = [hashlib.blake2b(address, digest_size=8).digest() for address in addresses]
     return np.frombuffer(b"".join(digests), np.uint64)
 
 
-def _missing(addresses: Sequence[bytes], kept: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+def not_among(addresses: Sequence[bytes], kept: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    """Tell which addresses have a hash that is not among some in order."""
     if not len(kept):
         return np.ones(len(addresses), bool)
-    hashes = _hashes(addresses)
+    hashes = address_hashes(addresses)
     places = np.minimum(np.searchsorted(kept, hashes), len(kept) - 1)
     return np.asarray(kept[places] != hashes)
 

@@ -21,8 +21,9 @@ from pipelines.errors import NotFoundError, RegistryError
 from pipelines.learning.train import TrainedModel, train
 from pipelines.learning.training_set import TrainingSet
 from pipelines.registry.load import load_alias, load_champion, load_version
-from pipelines.registry.log import Origin, RegisteredVersion, register
+from pipelines.registry.log import PARITY_ARTIFACT, Origin, RegisteredVersion, register
 from pipelines.registry.promote import alias_version, promote, refuse, roll_back
+from pipelines.store.certificate import Certificate
 from tests.learning.history import make_training_set
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -94,7 +95,8 @@ def _wait_until_healthy(uri: str, server: "subprocess.Popen[bytes]", log: Path) 
 def origin(training_set: TrainingSet, tmp_path_factory: pytest.TempPathFactory) -> Origin:
     path = tmp_path_factory.mktemp("training") / f"{'ab' * 32}.parquet"
     training_set.frame.to_parquet(path)
-    return Origin(str(path), "ab" * 32, NAME, "2024-02-20T00:00:00Z", "0.1.0+test")
+    parity = Certificate("2024-02-20T00:00:00+00:00", (), (), "cd" * 32, '{"views": []}')
+    return Origin(str(path), "ab" * 32, NAME, "2024-02-20T00:00:00Z", "0.1.0+test", parity=parity)
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +130,10 @@ def test_a_registered_version_tells_where_it_came_from(
     tags = client.get_model_version(NAME, "1").tags
     assert tags["feature_service"] == NAME
     assert tags["watermark"] == origin.watermark
+    assert tags["parity_sha256"] == run.data.tags["parity_sha256"] == "cd" * 32
+    assert tags["parity_watermark"] == "2024-02-20T00:00:00+00:00"
+    certificate = client.download_artifacts(run.info.run_id, PARITY_ARTIFACT)
+    assert Path(certificate).read_text() == '{"views": []}'
     assert tags["late_rule"] == "due_date"
     assert tags["beats_baseline"] == "true"
     paths = {item.path for item in client.list_artifacts(run.info.run_id)}
