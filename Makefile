@@ -4,8 +4,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 LOCK := infra/requirements/lock.txt
+# Spark has an environment of its own: the same lock and, on top of it, Spark's.
+SPARK_BIN := .venv-spark/bin
+SPARK_STAMP := .venv-spark/.installed
+SPARK_LOCK := infra/requirements/spark.txt
 
-.PHONY: help setup lock demo test lint types contracts format clean
+.PHONY: help setup setup-spark lock demo test test-spark lint types contracts format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -21,9 +25,25 @@ $(STAMP): $(LOCK) pyproject.toml
 	@$(BIN)/python infra/openmp.py
 	@touch $@
 
-lock: ## Resolve the dependencies anew into the hashed lock
+setup-spark: $(SPARK_STAMP) ## Make the environment with Spark in .venv-spark; bring Java where there is none
+	@$(SPARK_BIN)/python infra/spark/java.py > /dev/null
+
+$(SPARK_STAMP): $(STAMP) $(SPARK_LOCK)
+	@test -x $(SPARK_BIN)/python || $(PYTHON) -m venv --without-pip .venv-spark
+	@echo "Installing the locked environment with Spark into .venv-spark ..."
+	@$(BIN)/uv pip sync --quiet --python $(SPARK_BIN)/python --require-hashes $(LOCK) $(SPARK_LOCK)
+	@$(BIN)/uv pip install --quiet --python $(SPARK_BIN)/python --no-deps --no-build-isolation --editable .
+	@$(SPARK_BIN)/python infra/openmp.py
+	@touch $@
+
+lock: ## Resolve the dependencies anew into the hashed locks
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-header --quiet --upgrade --output-file $(LOCK)
+	@$(BIN)/python -c 'import tomllib; \
+	  extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
+	  print(*extras["spark"], sep="\n")' \
+	  | $(BIN)/uv pip compile - --constraint $(LOCK) --universal --python-version 3.11 \
+	  --generate-hashes --no-header --quiet --upgrade --output-file $(SPARK_LOCK)
 
 demo: setup ## Run the whole platform on a history [LOG=file] [MAPPING=file] [EXIT=1]
 	@$(BIN)/workcast demo $(if $(LOG),--log '$(LOG)') $(if $(MAPPING),--mapping '$(MAPPING)') \
@@ -31,6 +51,9 @@ demo: setup ## Run the whole platform on a history [LOG=file] [MAPPING=file] [EX
 
 test: setup ## Run every test, the integration tests on real servers included
 	@$(BIN)/pytest
+
+test-spark: setup-spark ## Run the tests on Spark: in one process, and on a cluster of processes
+	@JAVA_HOME="$$($(SPARK_BIN)/python infra/spark/java.py)" $(SPARK_BIN)/pytest -m spark tests/spark
 
 lint: setup ## Check style and formatting
 	@$(BIN)/ruff check .
@@ -47,4 +70,4 @@ format: setup ## Put the code into shape
 	@$(BIN)/ruff format .
 
 clean: ## Remove the environment and the caches; never the state in .workcast
-	@rm -rf .venv .ruff_cache .mypy_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-spark .ruff_cache .mypy_cache .pytest_cache .import_linter_cache .hypothesis

@@ -3,7 +3,8 @@
 from pipelines.settings import get_settings
 from pipelines.store.definitions import feast_definitions
 
-_definitions = feast_definitions(get_settings().lake)
+_settings = get_settings()
+_definitions = feast_definitions(_settings.lake, _settings.engine)
 
 project = _definitions.project
 

@@ -79,6 +79,13 @@ class Stage(StrEnum):
     FEATURES = "features"
 
 
+class Engine(StrEnum):
+    """What computes features and joins them to training sets."""
+
+    DUCKDB = "duckdb"
+    SPARK = "spark"
+
+
 # Folders of the lake; rows found in quarantine count as not there.
 HISTORY_FOLDER: Final = "history"
 QUARANTINE_FOLDER: Final = "quarantine"

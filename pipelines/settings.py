@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
 
+from pipelines.contracts import Engine
 from pipelines.errors import SettingsError
 
 # A unix socket's path may have 107 bytes; PostgreSQL adds "/.s.PGSQL.5432".
@@ -41,6 +42,13 @@ class Settings(BaseSettings):
     valkey_url: SecretStr | None = Field(None, description="redis://…; not set: embedded Valkey.")
     mlflow_url: str | None = Field(None, description="http://…; not set: own MLflow server.")
     lake_url: str | None = Field(None, description="Folder or object-store URL of the lake.")
+
+    engine: Engine = Field(
+        Engine.DUCKDB, description="Computes and joins features; spark needs workcast[spark]."
+    )
+    spark_master: str = Field(
+        "local[*]", description="spark://host:port, yarn, k8s://… or local[cores]."
+    )
 
     airflow_port: int = 8080
     mlflow_port: int = 5000

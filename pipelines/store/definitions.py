@@ -2,18 +2,22 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 from feast import Entity, FeatureService, FeatureView, Field, FileSource, Project, ValueType
 from feast.data_format import ParquetFormat
+from feast.data_source import DataSource
 from feast.feast_object import FeastObject
+from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import SparkSource
 from feast.types import Bool, FeastType, Float64, Int64, String, UnixTimestamp
 
 from pipelines import contracts
-from pipelines.contracts import CREATED_TIMESTAMP, EVENT_TIMESTAMP, Model
+from pipelines.contracts import CREATED_TIMESTAMP, EVENT_TIMESTAMP, FEATURES_FOLDER, Engine, Model
+from pipelines.features.spark_conf import spark_path
 from pipelines.features.views import VIEWS, FeatureColumn, ViewSpec
 from pipelines.history.schema import TIMESTAMP
+from pipelines.store.source import PARQUET
 
 PROJECT: Final = "workcast"
 
@@ -49,6 +53,11 @@ class Definitions:
     services: dict[str, FeatureService]
 
     @property
+    def sources(self) -> set[str]:
+        """Names of the views' sources."""
+        return {view.batch_source.name for view in self.views.values() if view.batch_source}
+
+    @property
     def objects(self) -> list[FeastObject]:
         """All objects, as `FeatureStore.apply` takes them."""
         return [
@@ -59,11 +68,17 @@ class Definitions:
         ]
 
 
-def feast_definitions(lake: str) -> Definitions:
-    """Make Feast's entities, views and services over the feature files below `lake`."""
+def feast_definitions(lake: str, engine: Engine = Engine.DUCKDB) -> Definitions:
+    """Make Feast's entities, views and services over the feature files below `lake`.
+
+    The engine only says how Feast calls the files: its Spark store wants a source of its own.
+
+    Raises:
+        SettingsError: the engine is Spark and knows no such protocol.
+    """
     keys = {column.name: column for spec in VIEWS.values() for column in spec.entities}
     entities = {name: _entity(column) for name, column in keys.items()}
-    views = {spec.name.value: _view(spec, entities, lake) for spec in VIEWS.values()}
+    views = {spec.name.value: _view(spec, entities, lake, engine) for spec in VIEWS.values()}
     services = {
         model.value: FeatureService(
             name=model.value,
@@ -86,14 +101,23 @@ def _entity(column: FeatureColumn) -> Entity:
     )
 
 
-def _view(spec: ViewSpec, entities: dict[str, Entity], lake: str) -> FeatureView:
-    source = FileSource(
-        name=f"{spec.name.value}_files",
-        path=f"{lake.rstrip('/')}/features/{spec.name.value}",
-        file_format=ParquetFormat(),
-        timestamp_field=EVENT_TIMESTAMP,
-        created_timestamp_column=CREATED_TIMESTAMP,
-    )
+def _source(spec: ViewSpec, lake: str, engine: Engine) -> DataSource:
+    folder = f"{lake.rstrip('/')}/{FEATURES_FOLDER}/{spec.name.value}"
+    common: dict[str, Any] = {
+        "timestamp_field": EVENT_TIMESTAMP,
+        "created_timestamp_column": CREATED_TIMESTAMP,
+    }
+    if engine is Engine.DUCKDB:
+        name = f"{spec.name.value}_files"
+        return FileSource(name=name, path=folder, file_format=ParquetFormat(), **common)
+    # A name of its own: Feast cannot replace a source by one of another kind.
+    name = f"{spec.name.value}_spark_files"
+    # A pattern: Spark would also read files that are still being written beside them.
+    path = f"{spark_path(folder)}/interval=*/*.parquet"
+    return SparkSource(name=name, path=path, file_format=PARQUET, **common)
+
+
+def _view(spec: ViewSpec, entities: dict[str, Entity], lake: str, engine: Engine) -> FeatureView:
     return FeatureView(
         name=spec.name.value,
         entities=[entities[name] for name in spec.entity_columns],
@@ -106,6 +130,6 @@ def _view(spec: ViewSpec, entities: dict[str, Entity], lake: str) -> FeatureView
             )
             for column in (*spec.entities, *spec.columns)
         ],
-        source=source,
+        source=_source(spec, lake, engine),
         online=True,
     )

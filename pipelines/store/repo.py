@@ -9,14 +9,21 @@ from urllib.parse import unquote, urlsplit
 
 import yaml
 from feast import Entity, FeatureService, FeatureStore, FeatureView, RepoConfig
+from feast.data_source import DataSource
 from feast.feature_view import DUMMY_ENTITY_NAME
 
+from pipelines.contracts import Engine
 from pipelines.errors import FeatureStoreError, SettingsError
+from pipelines.features.spark_conf import require_spark, spark_conf
 from pipelines.settings import Settings
 from pipelines.store.definitions import feast_definitions
 
 _REPOSITORY: Final = Path(__file__).resolve().parents[2] / "feature_repo"
 _DEFAULT_PORT: Final = 6379
+_OFFLINE_STORES: Final = {
+    Engine.DUCKDB: "pipelines.store.offline.DuckDBLakeOfflineStore",
+    Engine.SPARK: "pipelines.store.spark_offline.SparkLakeOfflineStore",
+}
 
 
 @dataclass(frozen=True)
@@ -33,16 +40,22 @@ def repo_config(settings: Settings) -> RepoConfig:
     """Read `feature_store.yaml`, its variables filled from the settings, not the environment.
 
     Raises:
-        SettingsError: the Valkey URL cannot be written as Feast wants it.
+        SettingsError: the Valkey URL cannot be written as Feast wants it, or the engine is Spark
+            and it is not installed.
     """
+    if settings.engine is Engine.SPARK:
+        require_spark()
     values = {
         "WORKCAST_FEAST_REGISTRY_URL": settings.feast_registry.render_as_string(
             hide_password=False
         ),
         "WORKCAST_VALKEY_CONNECTION_STRING": connection_string(settings.valkey),
+        "WORKCAST_OFFLINE_STORE": _OFFLINE_STORES[settings.engine],
     }
-    raw = yaml.safe_load((_REPOSITORY / "feature_store.yaml").read_text())
-    config = RepoConfig(**_filled(raw, values))
+    raw = _filled(yaml.safe_load((_REPOSITORY / "feature_store.yaml").read_text()), values)
+    if settings.engine is Engine.SPARK:
+        raw["offline_store"]["spark_conf"] = spark_conf(settings)
+    config = RepoConfig(**raw)
     config.repo_path = _REPOSITORY
     return config
 
@@ -73,8 +86,9 @@ def apply(settings: Settings) -> Applied:
         FeatureStoreError, SettingsError: see `open_store`.
     """
     store = open_store(settings)
-    defined = feast_definitions(settings.lake)
-    gone: list[FeatureView | FeatureService | Entity] = [
+    defined = feast_definitions(settings.lake, settings.engine)
+    gone: list[FeatureView | FeatureService | Entity | DataSource] = [
+        *(s for s in store.list_data_sources() if s.name not in defined.sources),
         *(v for v in store.list_feature_views() if v.name not in defined.views),
         *(s for s in store.list_feature_services() if s.name not in defined.services),
         *(

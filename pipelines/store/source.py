@@ -9,27 +9,33 @@ from feast import FeatureView, FileSource
 from feast.data_format import ParquetFormat
 from feast.data_source import DataSource
 from feast.feature_view import DUMMY_ENTITY_ID
+from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import SparkSource
 from feast.type_map import feast_value_type_to_pa
 from feast.types import FeastType
 
 from pipelines.errors import FeatureStoreError
 from pipelines.store.join import JoinedView
 
+PARQUET: Final = "parquet"
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def source_url(source: DataSource | None, repo_path: Path | str | None) -> str:
     """Return the path or URL of a Parquet source, relative paths below the repository.
 
+    Spark's sources are the lake's files too, so that a registry of either engine can be read.
+
     Raises:
         FeatureStoreError: the source is of another kind.
     """
+    if isinstance(source, SparkSource) and source.path and source.file_format == PARQUET:
+        return str(source.path)
     if not isinstance(source, FileSource) or not (
         source.file_format is None or isinstance(source.file_format, ParquetFormat)
     ):
         raise FeatureStoreError(
-            f"The source is a {type(source).__name__}; the lake's offline store reads FileSource "
-            "with Parquet files."
+            f"The source is a {type(source).__name__}; the lake's offline stores read a FileSource "
+            "or a SparkSource with Parquet files."
         )
     return str(FileSource.get_uri_for_file_path(repo_path, source.path))
 

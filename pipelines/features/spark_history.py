@@ -1,0 +1,118 @@
+"""The history in the lake as Ibis tables on Spark, cut at a moment of recording."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+from ibis.backends.pyspark import Backend
+from ibis.util import gen_name
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+from pyspark.sql.pandas.types import from_arrow_type
+
+from pipelines.contracts import HISTORY_FOLDER, QUARANTINE_FOLDER, HistoryTable
+from pipelines.errors import FeatureBuildError
+from pipelines.extract.lake import list_partitions, partition_path
+from pipelines.features.history import KEYS, SCHEMAS, History
+from pipelines.features.spark_conf import spark_path
+
+
+@dataclass(frozen=True)
+class SparkTables:
+    """Frames of Spark as tables of Ibis, for as long as the block of `spark_tables` lasts."""
+
+    session: SparkSession
+    backend: Backend
+    _views: list[str] = field(default_factory=list)
+    _kept: list[DataFrame] = field(default_factory=list)
+
+    def table(self, name: str, frame: DataFrame) -> ir.Table:
+        """Return a frame as a table of Ibis."""
+        self._views.append(gen_name(name))
+        frame.createOrReplaceTempView(self._views[-1])
+        return self.backend.table(self._views[-1])
+
+    def frame(self, table: ir.Table) -> DataFrame:
+        """Return an expression of Ibis as a frame."""
+        return self.session.sql(self.backend.compile(table))
+
+    def keep(self, name: str, table: ir.Table) -> ir.Table:
+        """Store an expression's rows, in memory or else on the workers' disks, until the end."""
+        self._kept.append(self.frame(table).persist())
+        return self.table(name, self._kept[-1])
+
+
+@contextmanager
+def spark_tables(session: SparkSession) -> Iterator[SparkTables]:
+    """Connect Ibis to a session; stored rows and temporary views go at the end of the block."""
+    tables = SparkTables(session, ibis.pyspark.connect(session))
+    try:
+        yield tables
+    finally:
+        for frame in tables._kept:  # noqa: SLF001 - of this module
+            frame.unpersist()
+        for view in tables._views:  # noqa: SLF001 - of this module
+            session.catalog.dropTempView(view)
+
+
+def read_spark_history(lake: str, until: datetime | None, tables: SparkTables) -> History:
+    """Read the lake's history, or what of it was recorded before `until`, as `read_history` does.
+
+    Args:
+        lake: local path or fsspec URL that Spark knows too, see `spark_path`.
+        until: with a time zone; None means everything.
+        tables: what to read with.
+
+    Raises:
+        FeatureBuildError: `until` has no time zone.
+        SettingsError: Spark knows no such protocol.
+    """
+    if until is not None and until.tzinfo is None:
+        raise FeatureBuildError(f"until has no time zone: {until}. Pass a UTC time.")
+    rows = {name: _known_rows(lake, name, until, tables.session) for name in HistoryTable}
+    return History(
+        task_events=tables.table("task_events", rows[HistoryTable.TASK_EVENTS]),
+        workflows=tables.table("workflows", rows[HistoryTable.WORKFLOWS]),
+        workflow_closures=tables.table("closures", rows[HistoryTable.WORKFLOW_CLOSURES]),
+        attribute_keys=_attribute_keys(rows[HistoryTable.TASK_EVENTS]),
+    )
+
+
+def arrow_columns(frame: DataFrame, schema: pa.Schema) -> DataFrame:
+    """Return the columns of an Arrow schema, in their order and types."""
+    return frame.select(
+        *(F.col(f"`{f.name}`").cast(from_arrow_type(f.type)).alias(f.name) for f in schema)
+    )
+
+
+def _known_rows(
+    lake: str, table: HistoryTable, until: datetime | None, session: SparkSession
+) -> DataFrame:
+    rows = _partitions(lake, f"{HISTORY_FOLDER}/{table.value}", until, session)
+    if rows is None:
+        empty = pa.schema([pa.field(f.name, f.type) for f in SCHEMAS[table]]).empty_table()
+        return session.createDataFrame(empty)
+    refused = _partitions(lake, f"{QUARANTINE_FOLDER}/{table.value}", until, session)
+    if refused is not None:
+        rows = rows.join(refused, list(KEYS[table]), "left_anti")
+    rows = arrow_columns(rows, SCHEMAS[table])
+    return rows if until is None else rows.filter(F.col("recorded_at") < F.lit(until))
+
+
+def _partitions(
+    lake: str, folder: str, until: datetime | None, session: SparkSession
+) -> DataFrame | None:
+    starts = [s for s in list_partitions(lake, folder) if until is None or s < until]
+    if not starts:
+        return None
+    return session.read.parquet(*(spark_path(partition_path(lake, folder, s)) for s in starts))
+
+
+def _attribute_keys(events: DataFrame) -> tuple[str, ...]:
+    documents = events.filter(events.attributes != "{}").select("attributes").distinct()
+    keys = documents.select(F.explode(F.json_object_keys("attributes")).alias("key")).distinct()
+    return tuple(sorted(row.key for row in keys.collect()))
