@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, ConfigDict
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from pipelines.errors import PlatformError
 from pipelines.platform.credentials import AIRFLOW_USER, read_credentials
@@ -76,18 +77,35 @@ class DagImportError(_Answer):
     stack_trace: str
 
 
-class AirflowClient:
-    """A client of one Airflow; every method raises PlatformError with what Airflow answered."""
+class _UnavailableError(PlatformError):
+    """Airflow did not answer, or answered 5xx."""
 
-    def __init__(self, url: str, password: str, user: str = AIRFLOW_USER) -> None:
+
+class AirflowClient:
+    """A client of one Airflow; every method raises PlatformError with what Airflow answered.
+
+    With `patience_s` what only reads is asked again for so long while Airflow does not answer
+    or answers 5xx: one of its servers may be about to be started again.
+    """
+
+    def __init__(
+        self, url: str, password: str, user: str = AIRFLOW_USER, patience_s: float = 0
+    ) -> None:
         self.url = url
+        self._again = Retrying(
+            retry=retry_if_exception_type(_UnavailableError),
+            stop=stop_after_delay(patience_s),
+            wait=wait_fixed(_POLL_S),
+            reraise=True,
+        )
         self._login = {"username": user, "password": password}
         self._http = httpx.Client(base_url=url, timeout=_TIMEOUT_S, trust_env=False)
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
+    def of(cls, settings: Settings, patience_s: float = 0) -> Self:
         """Make the client of the local platform, with its generated password."""
-        return cls(settings.airflow, read_credentials(settings.home).airflow_password)
+        password = read_credentials(settings.home).airflow_password
+        return cls(settings.airflow, password, patience_s=patience_s)
 
     def __enter__(self) -> Self:
         return self
@@ -171,6 +189,11 @@ class AirflowClient:
                 return
 
     def _ask(self, method: str, path: str, **request: Any) -> Any:
+        if method == "GET":  # may be asked again, whatever became of it
+            return self._again(self._ask_now, method, path, **request)
+        return self._ask_now(method, path, **request)
+
+    def _ask_now(self, method: str, path: str, **request: Any) -> Any:
         """Ask once, and once more with a new token when the old one has expired."""
         if "authorization" not in self._http.headers:
             self._log_in()
@@ -188,14 +211,15 @@ class AirflowClient:
         try:
             return self._http.request(method, path, **request)
         except httpx.HTTPError as err:
-            raise PlatformError(
+            raise _UnavailableError(
                 f"Airflow at {self.url} does not answer {method} {path}: "
                 f"{err or type(err).__name__}. Look at `workcast status`."
             ) from err
 
     def _content(self, answer: httpx.Response) -> Any:
         if answer.is_error:
-            raise PlatformError(
+            fault = _UnavailableError if answer.is_server_error else PlatformError
+            raise fault(
                 f"Airflow at {self.url} answered {answer.status_code} to "
                 f"{answer.request.method} {answer.request.url.path}: "
                 f"{answer.text[:_SHOWN_CHARACTERS]}"

@@ -31,6 +31,8 @@ from pipelines.source.moments import past_moment
 # Share of the events before the moment at which the demo asks.
 _KNOWN_SHARE: Final = 0.9
 _DAGS_WAIT_S: Final = 120
+# How long a server that was killed may take to be back.
+_PATIENCE_S: Final = 60
 
 
 def run_demo(
@@ -90,7 +92,7 @@ def learn(settings: Settings, console: Console) -> datetime:
         as_of = past_moment(engine, _KNOWN_SHARE)
     finally:
         engine.dispose()
-    with AirflowClient.of(settings) as client, progress_bars(console) as progress:
+    with AirflowClient.of(settings, _PATIENCE_S) as client, progress_bars(console) as progress:
         wait_for_dags(client, list(DagId), timeout_s=_DAGS_WAIT_S)
         since = datetime.now(UTC)
         client.create_asset_event(AssetName.SOURCE_HISTORY, {"end": as_of.isoformat()})

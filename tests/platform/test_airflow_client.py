@@ -81,6 +81,34 @@ def test_what_airflow_answered_is_said(client: AirflowClient, airflow: FakeAirfl
         client.trigger("a", {"month": "May"})
 
 
+def test_what_only_reads_is_asked_again_for_as_long_as_one_is_patient(
+    airflow: FakeAirflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = AirflowClient("http://airflow", "s3cret", patience_s=30)
+    client._http = httpx.Client(base_url="http://airflow", transport=httpx.MockTransport(airflow))
+    monkeypatch.setattr(client._again, "sleep", lambda _: None)
+    answers = iter([(503, {}), (500, {}), (200, dag("a")), (503, {})])
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        status, body = next(answers)
+        return httpx.Response(status, json=body)
+
+    airflow.pages["GET /api/v2/dags/a"] = answer
+    assert client.dag("a").dag_id == "a"
+    airflow.pages["POST /api/v2/dags/a/dagRuns"] = answer
+    with pytest.raises(PlatformError, match="answered 503 to POST"):
+        client.trigger("a")
+
+
+def test_without_patience_a_fault_is_said_at_once(
+    client: AirflowClient, airflow: FakeAirflow
+) -> None:
+    airflow.pages["GET /api/v2/dags/a"] = always({}, 503)
+    with pytest.raises(PlatformError, match="answered 503"):
+        client.dag("a")
+    assert [r.url.path for r in airflow.asked].count("/api/v2/dags/a") == 1
+
+
 def test_collections_are_read_to_the_end(client: AirflowClient, airflow: FakeAirflow) -> None:
     everything = [dag(f"d{number}") for number in range(205)]
 
