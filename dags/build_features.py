@@ -4,7 +4,7 @@
 |---|---|
 | `validate_history` | Great Expectations on every history table; refused rows go to quarantine, a critical failure stops here |
 | `compute` | all feature views from the good rows recorded before the watermark |
-| `validate_features` | Great Expectations on every view; a critical failure stops before anything is served |
+| `validate_features` | Great Expectations on every view, with what was learned from your own rows and reviewed (`workcast learn-expectations`); a critical failure stops before anything is served |
 | `apply` | registers entities, views and feature services with Feast |
 | `materialise` | writes the latest row of every key to the online store, then moves the watermark |
 | `certify` | compares a sample of keys online with what training would see at the watermark, and writes the parity certificate; a difference stops here, and no model is trained |
@@ -67,7 +67,8 @@ def build_features():
         from pipelines.jobs.features import validate_views
         from pipelines.settings import get_settings
 
-        return validate_views(get_settings(), until, features.suites())
+        settings = get_settings()
+        return validate_views(settings, until, features.suites(settings.expectations_dir))
 
     @task
     def apply(until):

@@ -5,6 +5,7 @@ in a command line answer at once.
 """
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -13,9 +14,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipelines.bench.commands import app as bench
+from pipelines.contracts import FeatureView
 from pipelines.errors import WorkcastError
 
 _WIDTH = 150
+_MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
 app = typer.Typer(
     name="workcast",
@@ -149,6 +152,32 @@ def parity(
     console().print(table)
     console().print(f"As known at {certificate.watermark}; certificate {certificate.sha256}")
     require_parity(certificate)
+
+
+@app.command("learn-expectations")
+def learn_expectations(
+    view: Annotated[FeatureView, typer.Option(help="The feature view to learn about.")],
+    start: Annotated[
+        datetime, typer.Option("--from", formats=_MOMENTS, help="Rows from here on, UTC.")
+    ],
+    until: Annotated[datetime, typer.Option(formats=_MOMENTS, help="Rows before it, UTC.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Write over a file that is there; its review is lost.")
+    ] = False,
+) -> None:
+    """Learn from a reference period what a feature view usually looks like.
+
+    Writes a TOML file into WORKCAST_EXPECTATIONS_FOLDER, with what was observed, a tolerance and a
+    severity for each expectation. Read it, change or delete what should not be expected, set
+    reviewed = true at each entry you agree with and reviewed_by to your name: from then on the DAG
+    build_features holds every build to it. Entries that nobody reviewed are only reported.
+    """
+    from pipelines.jobs.expectations import learn_view
+    from pipelines.settings import get_settings
+
+    moments = [moment.replace(tzinfo=UTC) for moment in (start, until)]
+    path = learn_view(get_settings(), view, *moments, replace=replace)
+    console().print(f"{path}: review it; until then its expectations are only reported.")
 
 
 @app.command()

@@ -69,6 +69,9 @@ class Settings(BaseSettings):
         0.25, gt=0, lt=1, description="Share of workflows, the latest opened, that judge a model."
     )
     train_max_rows: int = Field(120_000, ge=1_000, description="Prediction moments to train on.")
+    expectations_folder: Path | None = Field(
+        None, description="Learned expectations of the feature views; not set: home/expectations."
+    )
     report_retention: int = Field(20, ge=1, description="Drift reports kept.")
     seed: int = 20_240_101
 
@@ -137,6 +140,11 @@ class Settings(BaseSettings):
     def docs_dir(self) -> Path:
         """Folder of validation results and their data docs."""
         return self.home / "data_docs"
+
+    @property
+    def expectations_dir(self) -> Path:
+        """Folder of the expectations learned from this organisation's own rows."""
+        return self.expectations_folder or self.home / "expectations"
 
     @property
     def evidently_dir(self) -> Path:

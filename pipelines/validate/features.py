@@ -1,5 +1,6 @@
 """Validate the feature views in the lake."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,8 @@ from pipelines.errors import ValidationFailedError
 from pipelines.extract.lake import list_partitions, read_partition
 from pipelines.validate.report import ValidationReport
 from pipelines.validate.run import require, run_suite
+
+logger = logging.getLogger(__name__)
 
 # Of a larger view the newest partitions are checked, and the rest when they were newest.
 BATCH_ROWS: Final = 400_000
@@ -35,11 +38,16 @@ def validate_features(
         raise ValidationFailedError(
             f"No feature view under {lake}/{FEATURES_FOLDER} holds a row: extract a history first."
         )
-    return [
-        require(run_suite(rows.to_pandas(), suites[view], docs))
+    reports = [
+        run_suite(rows.to_pandas(), suites[view], docs)
         for view, rows in tables.items()
         if rows is not None
     ]
+    for report in reports:
+        for failure in report.failures:
+            if failure not in report.critical:
+                logger.warning("%s: %s", report.suite, failure)
+    return [require(report) for report in reports]
 
 
 def _newest(lake: str, view: str) -> pa.Table | None:
