@@ -12,7 +12,7 @@ import pandas as pd
 
 from pipelines.contracts import EVENT_TIMESTAMP, HISTORY_FOLDER, HistoryTable
 from pipelines.errors import FeatureStoreError
-from pipelines.extract.lake import list_partitions
+from pipelines.extract.lake import list_partitions, open_lake_to
 from pipelines.features.history import known_rows
 from pipelines.store.clock import microseconds
 from pipelines.store.frames import typed_frame
@@ -108,6 +108,7 @@ def _history(lake: str, until: datetime) -> Iterator[duckdb.DuckDBPyConnection]:
     backend = ibis.duckdb.connect()
     try:
         backend.raw_sql("SET TimeZone = 'UTC'")
+        open_lake_to(backend.con, lake)
         for table in HistoryTable:
             backend.create_view(table.value, known_rows(lake, table, until, backend))
         if not list_partitions(lake, f"{HISTORY_FOLDER}/{HistoryTable.TASK_EVENTS}"):
