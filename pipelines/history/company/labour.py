@@ -36,6 +36,8 @@ class Labour:
         company: Company,
         seed: int,
         done: Callable[[Task], None],
+        *,
+        dispatch: type[Dispatch] = Dispatch,
     ) -> None:
         self._clock = clock
         self._journal = journal
@@ -44,7 +46,7 @@ class Labour:
         self._pauses = Draws(seed, "pauses")
         self._absences = Draws(seed, "absences")
         self._done = done
-        self.dispatch = Dispatch(clock, journal, seed, self._begin)
+        self.dispatch = dispatch(clock, journal, seed, self._begin)
         for person in company.people:
             clock.process(self._go_away(person, company))
 

@@ -9,6 +9,7 @@ from pipelines.history.company.changes import ChangeKind, apply_change
 from pipelines.history.company.clock import Clock
 from pipelines.history.company.demand import Demand
 from pipelines.history.company.design import Company
+from pipelines.history.company.dispatch import Dispatch
 from pipelines.history.company.draws import Draws
 from pipelines.history.company.journal import Journal
 from pipelines.history.company.labour import Labour
@@ -23,7 +24,10 @@ _FUNCTION_INDEX: Final = {name: index for index, name in enumerate(FUNCTIONS)}
 
 
 class Simulation:
-    """One run: `run()` fills `journal` with exactly `task_count` tasks."""
+    """One run: `run()` fills `journal` with exactly `task_count` tasks.
+
+    `dispatch` says who gets which task: the company's own practice unless given.
+    """
 
     def __init__(
         self,
@@ -33,6 +37,7 @@ class Simulation:
         *,
         change: tuple[ChangeKind, int] | None = None,
         progress: Progress | None = None,
+        dispatch: type[Dispatch] = Dispatch,
     ) -> None:
         self.company = company
         self.templates = company.templates
@@ -46,7 +51,9 @@ class Simulation:
         self._reviews = Draws(seed, "reviews")
         self._cases = Draws(seed, "cases")
         self._finished = self._clock.event()
-        self.labour = Labour(self._clock, self.journal, company, seed, self._done)
+        self.labour = Labour(
+            self._clock, self.journal, company, seed, self._done, dispatch=dispatch
+        )
         self._clock.process(self._receive())
         if change is not None:
             self._clock.process(self._change(*change))
@@ -55,6 +62,10 @@ class Simulation:
         """Run until the last task is created; return that moment."""
         self._clock.run(until=self._finished)
         return self._clock.at
+
+    def run_until(self, at: int) -> None:
+        """Run up to a moment, from where the run stands, so that it can be looked at there."""
+        self._clock.run(until=at)
 
     def _receive(self) -> Steps:
         for at in self._demand.moments():
