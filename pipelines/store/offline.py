@@ -19,7 +19,8 @@ from feast.repo_config import FeastConfigBaseModel, RepoConfig
 
 from pipelines.errors import FeatureStoreError
 from pipelines.store.job import LakeRetrievalJob
-from pipelines.store.join import PAIRS_PER_ROW, point_in_time_join
+from pipelines.store.join import point_in_time_join
+from pipelines.store.match import ROWS_PER_QUESTION
 from pipelines.store.parquet_write import append_parquet
 from pipelines.store.pull import pull_latest_rows, pull_rows
 from pipelines.store.scan import duckdb_session, scan_parquet
@@ -32,8 +33,8 @@ class DuckDBLakeOfflineStoreConfig(FeastConfigBaseModel):
     type: str = "pipelines.store.offline.DuckDBLakeOfflineStore"
     filter_by_created_timestamp: bool = True
     """Join as known at each moment, unless a call says otherwise."""
-    pairs_per_row: float = PAIRS_PER_ROW
-    """Where the join changes its plan: see `pipelines.store.join`."""
+    rows_per_question: float = ROWS_PER_QUESTION
+    """Where the join changes its plan: see `pipelines.store.match`."""
     threads: int | None = None
     memory_limit: str | None = None
 
@@ -86,7 +87,7 @@ class DuckDBLakeOfflineStore(OfflineStore):
                     moments,
                     views,
                     known=known,
-                    pairs_per_row=config.offline_store.pairs_per_row,
+                    rows_per_question=config.offline_store.rows_per_question,
                 )
 
         return LakeRetrievalJob(
