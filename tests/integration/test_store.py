@@ -1,5 +1,6 @@
 """The feature store on real PostgreSQL and Valkey: what training sees is what serving sees."""
 
+import shutil
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,7 @@ from pipelines.features.views import VIEWS, qualified
 from pipelines.store.definitions import MODEL_VIEWS
 from pipelines.store.materialize import materialize
 from pipelines.store.online import OnlineReader
+from pipelines.store.online_remove import view_fields
 from pipelines.store.repo import apply, connection_string, open_store
 from pipelines.store.training_sets import training_set
 from tests.store.lake_of_features import WATERMARK, event_moments, write_lake
@@ -54,7 +56,7 @@ def test_apply_is_idempotent_and_removes_what_is_gone(settings):
     )
     store.apply([old, view])
     again = apply(settings)
-    assert set(again.removed) == {"old", "old_view"}
+    assert set(again.removed) == {"old", "old_view", "old.parquet"}
     assert apply(settings).removed == ()
     after = open_store(settings)
     assert {v.name for v in after.list_feature_views()} == set(first.views)
@@ -115,6 +117,23 @@ def test_all_at_once_removes_what_the_lake_no_longer_has(settings, workflows):
     assert 0 < removed < len(before)
     assert client.get("somebody else's") == b"value"
     assert len(_everything(settings)) == len(before) - removed
+
+
+def test_all_at_once_removes_a_view_of_an_entity_that_stays(settings, workflows):
+    """Progress and status of a workflow lie in one hash; only the status goes."""
+    materialize(settings, None, WATERMARK)
+    before = _everything(settings)
+    shutil.rmtree(Path(settings.lake) / "features" / "workflow_status")
+    removed = materialize(settings, None, WATERMARK).removed_count
+    after = _everything(settings)
+    assert len(before) - len(after) == removed
+    assert len(after) > len(workflows) / 2
+    spec = VIEWS[Name.WORKFLOW_STATUS]
+    gone = {field for key in after for field in before[key].keys() - after[key].keys()}
+    assert gone == set(view_fields(spec))
+    online = OnlineReader(settings).read(workflows, "remaining_time", JUST_BEFORE)
+    assert set(online.columns["is_closed"]) == {None}
+    assert any(online.columns["is_known"])
 
 
 def test_progress_and_counts(settings, workflows):
