@@ -27,10 +27,12 @@ class Contender:
 
     `prepare` does what shall not be timed (imports, connections) and returns the work; it is
     sent to a process of its own, so it is a module's function or a `functools.partial` of one.
+    `keep` makes of a large result what shall be sent back, a digest say; it is not timed either.
     """
 
     name: str
     prepare: Callable[[], Work]
+    keep: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def side_by_side(
         one = contenders[number % len(contenders)]
         if progress is not None:
             progress(one.name, number, total)
-        runs[one.name].append(_in_new_process(one.prepare))
+        runs[one.name].append(_in_new_process(one))
     if progress is not None:
         progress("done", total, total)
     return [
@@ -99,19 +101,20 @@ def interleaved_latencies_ms(
     return latencies
 
 
-def _in_new_process(prepare: Callable[[], Work]) -> tuple[float, float, Any]:
+def _in_new_process(one: Contender) -> tuple[float, float, Any]:
     # Spawned, not forked: nothing of this process, its memory least of all, shall come along.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(_measured, prepare).result()
+        return pool.submit(_measured, one).result()
 
 
-def _measured(prepare: Callable[[], Work]) -> tuple[float, float, Any]:
-    work = prepare()
+def _measured(one: Contender) -> tuple[float, float, Any]:
+    work = one.prepare()
     begun = time.perf_counter()
     result = work()
     seconds = time.perf_counter() - begun
-    return seconds, _peak_mib(), result
+    peak_mib = _peak_mib()
+    return seconds, peak_mib, result if one.keep is None else one.keep(result)
 
 
 def _peak_mib() -> float:
