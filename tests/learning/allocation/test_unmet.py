@@ -1,8 +1,13 @@
+from math import inf
+
 import numpy as np
 import pytest
 
 from pipelines.bench.allocation_violations import violations
-from pipelines.learning.allocation import Constraint, Estimates, OpenTask, plan_allocation
+from pipelines.learning.allocation import Constraint, Estimates, OpenTask, Weights, plan_allocation
+from pipelines.learning.allocation.board import Board
+from pipelines.learning.allocation.room import place_left_over
+from pipelines.learning.allocation.working_time import WorkingTime
 from tests.learning.allocation.instances import (
     AS_OF,
     even,
@@ -98,18 +103,32 @@ def test_when_places_are_short_priority_decides() -> None:
     assert {one.constraint for one in plan.unmet} <= calendars_or_bounds
 
 
-def test_room_is_made_by_moving_others_on() -> None:
-    """Only z has room for one more, and only c can move there, and only b to c's place."""
-    skills = {"x": "p", "y": "pq", "z": "qr"}
-    people = [person(name, skills=frozenset(own), max_tasks=1) for name, own in skills.items()]
-    tasks = [
-        task("a", required_skills=frozenset("p")),
-        task("b", required_skills=frozenset("p")),
-        task("c", required_skills=frozenset("q")),
-    ]
-    estimates = Estimates(np.array([[9.0, 1, 1], [1, 9, 1], [1, 1, 9]]))
+def test_of_many_tasks_the_highest_priorities_get_the_places() -> None:
+    draw = np.random.default_rng(4)
+    tasks = [task(f"T-{n:02}", priority=float(1 + n)) for n in range(60)]
+    people = [person(f"P-{n}", max_tasks=3) for n in range(5)]
+    estimates = Estimates(draw.lognormal(0, 0.5, (60, 5)))
     plan = plan_allocation(tasks, people, estimates, AS_OF)
-    assert plan.unmet == ()
+    assert sorted(one.task_id for one in plan.assignments) == [f"T-{n}" for n in range(45, 60)]
+
+
+def test_room_is_made_by_moving_others_on() -> None:
+    """Each person holds one task at most: a gets x's place, b moves on to y, c on to z."""
+    board = Board(
+        [[1, inf, inf], [1, 1, inf], [inf, 1, 1]],
+        calendars=[WorkingTime(week(), AS_OF) for _ in range(3)],
+        ready_s=[0, 0, 0],
+        due_s=[inf, inf, inf],
+        priority=[1, 1, 1],
+        bounds=[(1, inf)] * 3,
+        weights=Weights(),
+        spread_ratio=0,
+    )
+    board.put(0, [1])
+    board.put(1, [2])
+    assert place_left_over(board)
+    assert board.orders == [[0], [1], [2]]
+    assert board.holder == [0, 1, 2]
 
 
 def test_a_due_date_nobody_could_meet_and_one_given_up_for_others() -> None:
