@@ -3,7 +3,7 @@
 | step | what it does |
 |---|---|
 | `validate_history` | Great Expectations on every history table; refused rows go to quarantine, a critical failure stops here |
-| `compute` | all feature views from the good rows recorded before the watermark |
+| `compute` | the feature views' rows of the interval since the last build, from the good rows recorded before the watermark; all rows where anything that build was made from has changed |
 | `validate_features` | Great Expectations on every view, with what was learned from your own rows and reviewed (`workcast learn-expectations`); a critical failure stops before anything is served |
 | `apply` | registers entities, views and feature services with Feast |
 | `materialise` | writes the latest row of every key to the online store, then moves the watermark |
@@ -12,7 +12,9 @@
 **When it runs**: on every update of the asset `lake_history`, or by hand.
 
 **Parameters**: `until`, ISO 8601 with offset: use only what was recorded before it. Without it,
-the end of the last extracted interval.
+the end of the last extracted interval. `from_scratch`: compute all rows again. That happens by
+itself after the first build, a change of the views, of the older history or of its quarantine;
+both ways give the same rows.
 
 **Retry, rerun, backfill**: each step replaces what it wrote; the watermark moves last, so a
 reader never sees a moment whose features are not there. `max_active_runs=1` keeps two
@@ -40,7 +42,12 @@ from pipelines.contracts import DagId
             type=["null", "string"],
             format="date-time",
             description="Use what was recorded before this moment.",
-        )
+        ),
+        "from_scratch": Param(
+            default=False,
+            type="boolean",
+            description="Compute all rows, not only those of the interval since the last build.",
+        ),
     },
 )
 def build_features():
@@ -55,11 +62,11 @@ def build_features():
         return validate_history_until(get_settings(), params["until"], history.suites())
 
     @task
-    def compute(until):
+    def compute(until, params=None):
         from pipelines.jobs.features import compute_views
         from pipelines.settings import get_settings
 
-        return compute_views(get_settings(), until)
+        return compute_views(get_settings(), until, from_scratch=params["from_scratch"])
 
     @task
     def validate_features(until):

@@ -104,7 +104,7 @@ def _bounds(column: FeatureColumn) -> list[gxe.Expectation]:
         return [_between(column.name, 0, 1)]
     if unit.endswith(("_count", "_s", "_s_median", "_s_mean", "_ratio")):
         return [_between(column.name, 0, None)]
-    if unit.endswith("_attributes"):
+    if unit.endswith(("_attributes", "_counts")):
         return [
             gxe.ExpectColumnValuesToMatchRegex(
                 column=column.name, regex=r"(?s)^\{.*\}$", severity="critical"

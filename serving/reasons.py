@@ -10,6 +10,7 @@ import pandas as pd
 
 from pipelines.contracts import FeatureView
 from pipelines.features.views import VIEWS, qualified
+from pipelines.learning.columns import COUNTS_SUFFIX
 from pipelines.learning.encode import Encoder, parse_object
 from serving.schemas import Reason
 
@@ -86,6 +87,8 @@ def _meaning(feature: str) -> str:
     if feature in _MEANINGS:
         return _MEANINGS[feature]
     source, dot, key = feature.partition(".")
+    if dot and source.endswith(COUNTS_SUFFIX):
+        return f"Events of the activity {key} so far"
     if dot:
         return f"{key} (attribute of the {'task' if 'task' in source else 'workflow'})"
     return feature
@@ -93,6 +96,8 @@ def _meaning(feature: str) -> str:
 
 def _told(feature: str, value: Any) -> str:
     plain = _plain(value)
+    if plain is None and feature.partition(".")[0].endswith(COUNTS_SUFFIX):
+        return "none"
     if plain is None:
         return "not known"
     is_seconds = "_s_" in f"{feature}_" and isinstance(plain, float | int)

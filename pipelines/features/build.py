@@ -1,45 +1,44 @@
-"""Compute the feature views from the lake's history and write their partitions."""
+"""Compute the feature views from the lake's history from scratch and write their partitions."""
 
-import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import ibis
 import ibis.expr.types as ir
-import pyarrow as pa
-import pyarrow.compute as pc
-from ibis.backends.duckdb import Backend
 
-from pipelines.contracts import CREATED_TIMESTAMP, FEATURES_FOLDER, FeatureView
+from pipelines.contracts import FeatureView
 from pipelines.errors import FeatureBuildError
-from pipelines.extract.lake import (
-    PartitionUnit,
-    list_partitions,
-    remove_partition,
-    writing_partition,
-)
-from pipelines.features.compute import Keep, ViewComputer
-from pipelines.features.history import History, read_history
-from pipelines.features.views import VIEWS, ViewSpec
+from pipelines.extract.lake import PartitionUnit
+from pipelines.features.built import forget_built, history_digests, remember_built
+from pipelines.features.compute import FACTS, ViewComputer
+from pipelines.features.facts import KEPT_FACTS
+from pipelines.features.history import History, read_tables, with_names
+from pipelines.features.parts import PART_EVENTS, parts
+from pipelines.features.scratch import Scratch, open_scratch
+from pipelines.features.views import VIEWS
+from pipelines.features.write import LakeWriter, dataset_of
 
 Progress = Callable[[FeatureView, int, int], None]
 
-_INTERVAL: Final = "interval"
-_BATCH_ROWS: Final = 65_536
+MEMORY_LIMIT: Final = "2GB"
 
 
 @dataclass(frozen=True)
 class BuildResult:
     """Rows and partitions written per view; everything recorded before `watermark` is in them.
 
-    `watermark` is None where there was no history at all and no moment was asked for.
+    `watermark` is None where there was no history at all and no moment was asked for. `since`
+    is None where everything was built from scratch, and `because` may say why; otherwise only
+    rows created from `since` on were computed.
     """
 
     rows: Mapping[FeatureView, int]
     partitions: Mapping[FeatureView, int]
     watermark: datetime | None
+    since: datetime | None = None
+    because: str = ""
 
 
 def build_features(  # noqa: PLR0917 - explicit parameters beat a bag
@@ -48,7 +47,8 @@ def build_features(  # noqa: PLR0917 - explicit parameters beat a bag
     partition: PartitionUnit,
     views: Collection[FeatureView] | None = None,
     progress: Progress | None = None,
-    memory_limit: str = "2GB",
+    memory_limit: str = MEMORY_LIMIT,
+    part_events: int = PART_EVENTS,
 ) -> BuildResult:
     """Compute feature views from what was recorded before `until` and replace their partitions.
 
@@ -57,101 +57,88 @@ def build_features(  # noqa: PLR0917 - explicit parameters beat a bag
 
     Args:
         lake: local path or fsspec URL; reads `history/`, writes
-            `features/<view>/interval=<start>/part.parquet`, by `created_timestamp`.
+            `features/<view>/interval=<start>/part.parquet`, by `created_timestamp`, and
+            `feature_facts/`, which `update.update_features` starts from.
         until: with a time zone; excluded. None means everything, with a row for the day of
             the last recording as if it had ended.
         partition: length of a partition.
         views: views to build; None means all.
         progress: called after each view with it, the number of views done, and of all.
         memory_limit: of DuckDB, such as "2GB".
+        part_events: about so many events are taken at a time.
 
     Raises:
         FeatureBuildError: `until` has no time zone, or a column that may not be null is.
     """
+    require_zone(until)
     chosen = [view for view in FeatureView if views is None or view in views]
-    rows: dict[FeatureView, int] = {}
-    partitions: dict[FeatureView, int] = {}
-    with tempfile.TemporaryDirectory(prefix="workcast-features-") as scratch:
-        connection = ibis.duckdb.connect(
-            memory_limit=memory_limit, temp_directory=scratch, preserve_insertion_order=False
-        )
-        try:
-            history = read_history(lake, until, connection)
-            tables = ViewComputer(history, _keep_in(connection))
-            for done, view in enumerate(chosen, start=1):
-                table = tables.view(view)
-                if until is not None:
-                    table = table.filter(table[CREATED_TIMESTAMP] < until)
-                counts = _write(lake, VIEWS[view], table, partition, connection)
-                rows[view] = sum(counts.values())
-                partitions[view] = len(counts)
-                if progress is not None:
-                    progress(view, done, len(chosen))
-            watermark = until or _after_last_recording(history, connection)
-        finally:
-            connection.disconnect()
-    return BuildResult(rows, partitions, watermark)
+    with open_scratch(memory_limit) as scratch:
+        history = read_tables(lake, until, scratch.connection)
+        watermark = until or _after_last_recording(history, scratch)
+        # Before the history is read: what changes meanwhile shall differ from what is remembered.
+        digests = history_digests(lake, watermark, partition) if watermark else {}
+        forget_built(lake)
+        progress_rows, facts = _by_parts(history, scratch, part_events)
+        computer = ViewComputer(history, scratch.keep, facts=facts)
+        writer = LakeWriter(lake, partition, scratch, until=until)
+        counts = {}
+        for done, view in enumerate(chosen, start=1):
+            is_progress = view is FeatureView.WORKFLOW_PROGRESS
+            rows = progress_rows if is_progress else computer.view(view)
+            counts[view] = writer.write(dataset_of(VIEWS[view]), rows)
+            if progress is not None:
+                progress(view, done, len(chosen))
+        if views is None:
+            for dataset in KEPT_FACTS:
+                writer.write(dataset, facts[dataset.name])
+    if views is None and watermark is not None:
+        remember_built(lake, watermark, partition, digests)
+    return result_of(counts, watermark)
 
 
-def _keep_in(connection: Backend) -> Keep:
-    return lambda name, table: connection.create_table(name, table, temp=True)
-
-
-def _write(
-    lake: str, spec: ViewSpec, table: ir.Table, partition: PartitionUnit, connection: Backend
-) -> dict[datetime, int]:
-    """Write a view's partitions in order, remove the others; return the rows of each."""
-    folder = f"{FEATURES_FOLDER}/{spec.name.value}"
-    unit = "D" if partition == "day" else "M"
-    table = table.select(**{f.name: table[f.name].cast(_ibis_type(f)) for f in spec.schema})
-    table = table.mutate(**{_INTERVAL: table[CREATED_TIMESTAMP].truncate(unit)})
-    table = table.order_by(_INTERVAL, *spec.key)
-    counts: dict[datetime, int] = {}
-    # Not Ibis's to_pyarrow_batches: it calls a method that DuckDB 2 no longer has.
-    batches = _by_interval(
-        connection.con.sql(connection.compile(table)).to_arrow_reader(_BATCH_ROWS)
+def result_of(
+    counts: Mapping[FeatureView, Mapping[datetime, int]],
+    watermark: datetime | None,
+    since: datetime | None = None,
+) -> BuildResult:
+    """Sum up what was written: the rows of each partition of each view."""
+    return BuildResult(
+        {view: sum(written.values()) for view, written in counts.items()},
+        {view: len(written) for view, written in counts.items()},
+        watermark,
+        since,
     )
-    piece = next(batches, None)
-    while piece is not None:
-        start = piece[0]
-        with writing_partition(lake, folder, start, spec.schema) as writer:
-            while piece is not None and piece[0] == start:
-                writer.write(_checked(piece[1], spec))
-                piece = next(batches, None)
-            counts[start] = writer.row_count
-    for stale in set(list_partitions(lake, folder)) - counts.keys():
-        remove_partition(lake, folder, stale)
-    return counts
 
 
-def _by_interval(batches: pa.RecordBatchReader) -> Iterator[tuple[datetime, pa.RecordBatch]]:
-    """Cut batches sorted by interval where a new interval begins."""
-    for batch in batches:
-        intervals = batch.column(_INTERVAL)
-        rows = batch.drop_columns([_INTERVAL])
-        ends = pc.run_end_encode(intervals)
-        begin = 0
-        for start, end in zip(ends.values.to_pylist(), ends.run_ends.to_pylist(), strict=True):
-            yield start.astimezone(UTC), rows.slice(begin, end - begin)
-            begin = end
+def require_zone(until: datetime | None) -> None:
+    """Check that `until` has a time zone.
+
+    Raises:
+        FeatureBuildError: it has none.
+    """
+    if until is not None and until.tzinfo is None:
+        raise FeatureBuildError(f"until has no time zone: {until}. Pass a UTC time.")
 
 
-def _checked(rows: pa.RecordBatch, spec: ViewSpec) -> pa.Table:
-    for field in spec.schema:
-        if not field.nullable and rows.column(field.name).null_count:
-            raise FeatureBuildError(
-                f"The column {field.name} of the view {spec.name} holds nulls but may not: "
-                "validate the history in the lake before features are built from it."
-            )
-    return pa.Table.from_batches([rows]).cast(spec.schema)
+def _by_parts(
+    history: History, scratch: Scratch, part_events: int
+) -> tuple[ir.Table, dict[str, ir.Table]]:
+    """Compute what each workflow adds by itself: rows of `workflow_progress`, and the facts."""
+    progress: list[ir.Table] = []
+    facts: dict[str, list[ir.Table]] = {name: [] for name in FACTS}
+    spec = VIEWS[FeatureView.WORKFLOW_PROGRESS]
+    for part in parts(history, scratch, part_events):
+        with scratch.passing() as passing:
+            computer = ViewComputer(with_names(part, scratch.connection), passing.keep)
+            rows = computer.view(spec.name).select(*spec.schema.names)
+            progress.append(scratch.keep(spec.name, rows))
+            for name in FACTS:
+                facts[name].append(scratch.keep(name, computer.expression(name)))
+    return ibis.union(*progress), {name: ibis.union(*tables) for name, tables in facts.items()}
 
 
-def _ibis_type(field: pa.Field) -> str:
-    return str(ibis.schema(pa.schema([pa.field(field.name, field.type)]))[field.name])
-
-
-def _after_last_recording(history: History, connection: Backend) -> datetime | None:
+def _after_last_recording(history: History, scratch: Scratch) -> datetime | None:
     tables = (history.task_events, history.workflows, history.workflow_closures)
     recorded = ibis.union(*(table.select("recorded_at") for table in tables))
-    latest = connection.to_pyarrow(recorded.recorded_at.max()).as_py()
+    latest = scratch.connection.to_pyarrow(recorded.recorded_at.max()).as_py()
     return None if latest is None else latest.astimezone(UTC) + timedelta(microseconds=1)

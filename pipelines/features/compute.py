@@ -7,17 +7,24 @@ import ibis.expr.types as ir
 
 from pipelines.contracts import FeatureView
 from pipelines.features.activity_stats import activity_stats
-from pipelines.features.durations import completed_tasks
+from pipelines.features.coding import CodedEvents, Keep, code_events
+from pipelines.features.day_close import daily_events
+from pipelines.features.durations import completed_tasks, with_due_dates
 from pipelines.features.history import History
+from pipelines.features.interval import recent_events, recent_facts, recent_openings
 from pipelines.features.open_tasks import open_task_changes
 from pipelines.features.person_activity import person_activity
 from pipelines.features.person_workload import person_workload
-from pipelines.features.prefixes import known_prefixes
+from pipelines.features.prefixes import known_prefixes, task_prefixes
+from pipelines.features.states import state_changes, times_to_closing
 from pipelines.features.team_load import team_load
 from pipelines.features.workflow_progress import workflow_progress
 from pipelines.features.workflow_status import workflow_status
 
-Keep = Callable[[str, ir.Table], ir.Table]
+__all__ = ["FACTS", "Keep", "ViewComputer"]
+
+# What the views that close a day are computed from; each workflow adds to it by itself.
+FACTS: Final = ("completions", "times_to_closing", "task_changes", "state_changes")
 
 
 class ViewComputer:
@@ -27,46 +34,113 @@ class ViewComputer:
         history: to compute from.
         keep: given a name and an expression that several views share, returns what stands
             for it, such as a stored table. The default repeats the expression in each view.
+        facts: tables named in `FACTS` that are there already.
+        first_day: rows of the views that close a day are wanted from this UTC day (since 1970)
+            on only; None means all. The facts given must hold what these rows need.
     """
 
-    def __init__(self, history: History, keep: Keep = lambda _, table: table) -> None:
+    def __init__(
+        self,
+        history: History,
+        keep: Keep = lambda _, table: table,
+        *,
+        facts: Mapping[str, ir.Table] | None = None,
+        first_day: int | None = None,
+    ) -> None:
         self._history = history
         self._keep = keep
-        self._kept: dict[str, ir.Table] = {}
+        self._first_day = first_day
+        self._kept: dict[str, ir.Table] = dict(facts or {})
+        self._coded: CodedEvents | None = None
 
     def view(self, view: FeatureView) -> ir.Table:
         """Return the expression of a view: its columns and possibly others, in any order."""
         return _VIEWS[view](self)
 
-    def prefixes(self) -> ir.Table:
-        """Return the events of `prefixes.known_prefixes`."""
-        history = self._history
-        return self._shared(
-            "prefixes", lambda: known_prefixes(history.task_events, history.workflows)
-        )
+    def fact(self, name: str) -> ir.Table:
+        """Return one of `FACTS`, kept."""
+        return self._shared(name, lambda: self.expression(name))
 
-    def completions(self) -> ir.Table:
-        """Return the completions of `durations.completed_tasks`."""
-        return self._shared(
-            "completions", lambda: completed_tasks(self.prefixes(), self._history.workflows)
-        )
+    def expression(self, fact: str) -> ir.Table:
+        """Return the expression of one of `FACTS`.
 
-    def changes(self) -> ir.Table:
-        """Return the changes of `open_tasks.open_task_changes`."""
-        return self._shared("changes", lambda: open_task_changes(self._history.task_events))
+        They are those of `durations.completed_tasks`, `states.times_to_closing`,
+        `open_tasks.open_task_changes` and `states.state_changes`.
+        """
+        closures = self._history.workflow_closures
+        if fact == "completions":
+            return completed_tasks(self._tasks(), self._events())
+        if fact == "task_changes":
+            return open_task_changes(self._events())
+        make = times_to_closing if fact == "times_to_closing" else state_changes
+        return make(self._events(), closures)
 
     def progress(self) -> ir.Table:
         """Return the view `workflow_progress`."""
         history = self._history
-        return workflow_progress(self.prefixes(), history.workflows, history.attribute_keys)
+        return workflow_progress(
+            self._tasks(),
+            self._events(),
+            history.workflows,
+            history.attribute_keys,
+            history.activities,
+        )
 
     def status(self) -> ir.Table:
         """Return the view `workflow_status`."""
         return workflow_status(self._history.workflows, self._history.workflow_closures)
 
-    def day_close(self, view: Callable[[ir.Table, ir.Table, ir.Table], ir.Table]) -> ir.Table:
-        """Return a view of events, completions and changes of open tasks."""
-        return view(self._history.task_events, self.completions(), self.changes())
+    def activities(self) -> ir.Table:
+        """Return the view `activity_stats`."""
+        return activity_stats(
+            self._daily_events(),
+            self._recent("completions"),
+            self.fact("task_changes"),
+            self.fact("state_changes"),
+            self._recent("times_to_closing"),
+            recent_openings(self._history.workflows, self._first_day),
+            self._first_day,
+        )
+
+    def people(self) -> ir.Table:
+        """Return the view `person_workload`."""
+        return person_workload(
+            self._daily_events(), self._due(), self.fact("task_changes"), self._first_day
+        )
+
+    def experience(self) -> ir.Table:
+        """Return the view `person_activity`."""
+        return person_activity(self.fact("completions"), self._first_day)
+
+    def teams(self) -> ir.Table:
+        """Return the view `team_load`."""
+        return team_load(
+            self._daily_events(),
+            self._recent("completions"),
+            self.fact("task_changes"),
+            self._first_day,
+        )
+
+    def _events(self) -> CodedEvents:
+        if self._coded is None:
+            self._coded = code_events(self._history.task_events, self._keep)
+        return self._coded
+
+    def _tasks(self) -> ir.Table:
+        workflows = self._history.workflows
+        return self._shared(
+            "task_prefixes", lambda: task_prefixes(known_prefixes(self._events(), workflows))
+        )
+
+    def _daily_events(self) -> ir.Table:
+        events = recent_events(self._history.task_events, self._first_day)
+        return self._shared("daily_events", lambda: daily_events(events))
+
+    def _recent(self, fact: str) -> ir.Table:
+        return recent_facts(self.fact(fact), self._first_day)
+
+    def _due(self) -> ir.Table:
+        return with_due_dates(self._recent("completions"), self._history.workflows)
 
     def _shared(self, name: str, make: Callable[[], ir.Table]) -> ir.Table:
         if name not in self._kept:
@@ -77,8 +151,8 @@ class ViewComputer:
 _VIEWS: Final[Mapping[FeatureView, Callable[[ViewComputer], ir.Table]]] = {
     FeatureView.WORKFLOW_PROGRESS: lambda tables: tables.progress(),
     FeatureView.WORKFLOW_STATUS: lambda tables: tables.status(),
-    FeatureView.ACTIVITY_STATS: lambda tables: tables.day_close(activity_stats),
-    FeatureView.PERSON_WORKLOAD: lambda tables: tables.day_close(person_workload),
-    FeatureView.PERSON_ACTIVITY: lambda tables: person_activity(tables.completions()),
-    FeatureView.TEAM_LOAD: lambda tables: tables.day_close(team_load),
+    FeatureView.ACTIVITY_STATS: lambda tables: tables.activities(),
+    FeatureView.PERSON_WORKLOAD: lambda tables: tables.people(),
+    FeatureView.PERSON_ACTIVITY: lambda tables: tables.experience(),
+    FeatureView.TEAM_LOAD: lambda tables: tables.teams(),
 }

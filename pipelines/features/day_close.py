@@ -3,6 +3,9 @@
 A count is kept as its changes: what happened on day h and became known on day k counts from
 the end of day k to the end of day h + n - 1, so it is +1 on day k and -1 on day h + n. The
 running sum of the changes is the count at the end of any day, in whole numbers, exactly.
+
+Where only the days from some first day on are wanted, everything that changed before is one
+change of the day before: the state that is carried along.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,17 +21,21 @@ ONE: Final = ibis.literal(1, type="int64")
 _ZERO: Final = ibis.literal(0, type="int64")
 
 
-def known_days(events: ir.Table) -> ir.Table:
-    """Add to events the UTC days on which they happened and from whose end on they count."""
-    return events.mutate(
+def daily_events(events: ir.Table) -> ir.Table:
+    """Count the events of each activity, person and team by day.
+
+    Returns:
+        activity, person_id, team_id; happened_day and known_day (UTC days since 1970 on which
+        they happened, and from whose end on they count); event_count.
+    """
+    known_at = ibis.greatest(events.occurred_at, events.recorded_at)
+    return events.group_by(
+        "activity",
+        "person_id",
+        "team_id",
         happened_day=day_number(microseconds(events.occurred_at)),
-        known_day=day_number(microseconds(ibis.greatest(events.occurred_at, events.recorded_at))),
-    )
-
-
-def since_known(facts: ir.Table, keys: Sequence[str], values: Mapping[str, ir.Value]) -> ir.Table:
-    """Return the changes of sums over all time: `values` from `known_day` on."""
-    return facts.select(*keys, day=facts.known_day, **values)
+        known_day=day_number(microseconds(known_at)),
+    ).agg(event_count=events.count())
 
 
 def trailing(
@@ -59,13 +66,16 @@ def active_days(facts: ir.Table, keys: Sequence[str], day: str) -> ir.Table:
     return facts.select(*keys, day=facts[day], is_active=ONE).distinct()
 
 
-def close_days(keys: Sequence[str], changes: Sequence[ir.Table]) -> ir.Table:
+def close_days(
+    keys: Sequence[str], changes: Sequence[ir.Table], first_day: int | None = None
+) -> ir.Table:
     """Sum up changes and keep the active days.
 
     Args:
         keys: join keys of the view; rows in which one is null are dropped.
         changes: tables of the keys, `day` and any whole-number columns; a column that a
             table has not is 0 there. At least one has `is_active`.
+        first_day: no row of an earlier day is wanted; None means every day.
 
     Returns:
         The keys, day, and the running sum of every column but `is_active` at the day's end.
@@ -81,25 +91,36 @@ def close_days(keys: Sequence[str], changes: Sequence[ir.Table]) -> ir.Table:
     ]
     every = ibis.union(*parts) if len(parts) > 1 else parts[0]
     every = every.filter(*(every[key].notnull() for key in keys))
+    if first_day is not None:
+        every = every.mutate(day=ibis.greatest(every.day, first_day - 1))
     daily = every.group_by(*keys, "day").agg(**{n: every[n].sum().cast("int64") for n in names})
     so_far = ibis.window(group_by=list(keys), order_by="day", rows=(None, 0))
     sums = {n: daily[n].sum().over(so_far).cast("int64") for n in names if n != "is_active"}
     closed = daily.select(*keys, "day", "is_active", **sums)
+    if first_day is not None:
+        closed = closed.filter(closed.day >= first_day)
     return closed.filter(closed.is_active > 0).drop("is_active")
 
 
-def trailing_days(facts: ir.Table, keys: Sequence[str], days: int, value: str) -> ir.Table:
+def trailing_days(
+    facts: ir.Table, keys: Sequence[str], days: int, value: str, first_day: int | None = None
+) -> ir.Table:
     """Repeat `value` of each fact for the days at whose end it is known and in the window."""
+    if first_day is not None:
+        facts = facts.mutate(known_day=ibis.greatest(facts.known_day, first_day))
+    facts = facts.filter(facts.known_day < facts.happened_day + days)
     day = ibis.range(facts.known_day, facts.happened_day + days).unnest()
     return facts.select(*keys, value, day=day)
 
 
-def trailing_median(facts: ir.Table, keys: Sequence[str], days: int, value: str) -> ir.Table:
+def trailing_median(
+    facts: ir.Table, keys: Sequence[str], days: int, value: str, first_day: int | None = None
+) -> ir.Table:
     """Return keys, day and the median `value` of the trailing `days` days.
 
-    For every day, one without news too; days without a value have no row.
+    For every day from `first_day` on, one without news too; days without a value have no row.
     """
-    known = trailing_days(facts.filter(facts[value].notnull()), keys, days, value)
+    known = trailing_days(facts.filter(facts[value].notnull()), keys, days, value, first_day)
     return known.group_by(*keys, "day").agg(median=known[value].median())
 
 

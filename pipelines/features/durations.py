@@ -16,57 +16,37 @@ import ibis
 import ibis.expr.types as ir
 
 from pipelines.contracts import Transition
-from pipelines.features.prefixes import VERSION_KEY, in_order, last_known
+from pipelines.features.coding import CodedEvents, decoded
 from pipelines.features.timing import day_number, microseconds, seconds_between
 
-_BEFORE_ALL = -(2**62)
 
-
-def completed_tasks(prefixes: ir.Table, workflows: ir.Table) -> ir.Table:
+def completed_tasks(tasks: ir.Table, coded: CodedEvents) -> ir.Table:
     """Return one row for each task's first completion.
 
     Args:
-        prefixes: of `prefixes.known_prefixes`.
-        workflows: the history's.
+        tasks: of `prefixes.task_prefixes`.
+        coded: what its numbers mean.
 
     Returns:
         workflow_id, task_id, activity; person_id and team_id (the last named by the task's
-        events, null where none is); completed_at; happened_day and known_day (UTC days since
-        1970 on which it was completed, and from whose end on it counts); waiting_time_s,
-        service_time_s, sojourn_time_s (null where unknown); is_on_time (completed by the
-        workflow's due date; null without one) and due_known_day (from whose end on that counts).
+        events, null where none is); completed_at and recorded_at (of the completion);
+        happened_day and known_day (UTC days since 1970 on which it was completed, and from
+        whose end on it counts); waiting_time_s, service_time_s, sojourn_time_s (null where
+        unknown).
     """
-    previous = prefixes.happened_us.lag().over(in_order(*VERSION_KEY))
-    events = prefixes.mutate(previous_us=previous.coalesce(_BEFORE_ALL))
-    task = (*VERSION_KEY, "task_id")
-    so_far = in_order(*task, rows=(None, 0))
-    is_start = events.transition == Transition.STARTED.value
-    is_ready = events.transition.isin([Transition.CREATED.value, Transition.ASSIGNED.value])
-    is_completion = events.transition == Transition.COMPLETED.value
-    tasks = events.mutate(
-        ready_us=is_ready.ifelse(events.happened_us, ibis.null("int64")).min().over(so_far),
-        started_us=is_start.ifelse(events.happened_us, ibis.null("int64")).min().over(so_far),
-        # Never falls along a task: its minimum is the one at the task's first event.
-        preceding_us=events.previous_us.min().over(so_far).nullif(_BEFORE_ALL),
-        completion_count=is_completion.cast("int64").sum().over(so_far),
-        holder_id=last_known(events.person_id, events.position, so_far),
-        holder_team_id=last_known(events.team_id, events.position, so_far),
-    )
     completions = tasks.filter(
         tasks.transition == Transition.COMPLETED.value,
         tasks.completion_count == 1,
         tasks.recorded_us >= tasks.known_from_us,  # the version in which it became known
     )
-    ready_us = completions.ready_us.coalesce(completions.preceding_us)
-    # A task that was started before it was created was ready when it was started.
-    ready_us = (completions.started_us < ready_us).ifelse(completions.started_us, ready_us)
+    ready_us = task_ready_us(completions)
     known_us = ibis.greatest(completions.happened_us, completions.recorded_us)
     timed = completions.select(
-        "workflow_id",
-        "task_id",
-        "activity",
-        person_id=completions.holder_id,
-        team_id=completions.holder_team_id,
+        "task",
+        "activity_code",
+        "holder_code",
+        "holder_team_code",
+        "recorded_at",
         completed_at=completions.occurred_at,
         happened_day=day_number(completions.happened_us),
         known_day=day_number(known_us),
@@ -74,12 +54,37 @@ def completed_tasks(prefixes: ir.Table, workflows: ir.Table) -> ir.Table:
         service_time_s=seconds_between(completions.started_us, completions.happened_us),
         sojourn_time_s=seconds_between(ready_us, completions.happened_us),
     )
+    ids = coded.tasks.select("task", "workflow_id", "task_id")
+    timed = timed.inner_join(ids, "task").drop("task")
+    timed = decoded(timed, coded.activities, [("activity_code", "activity")])
+    timed = decoded(timed, coded.people, [("holder_code", "person_id")])
+    return decoded(timed, coded.teams, [("holder_team_code", "team_id")])
+
+
+def task_ready_us(tasks: ir.Table) -> ir.IntegerValue:
+    """Return when the task of an event of `prefixes.task_prefixes` was ready; null if unknown."""
+    ready_us = tasks.ready_us.coalesce(tasks.preceding_us)
+    # A task that was started before it was created was ready when it was started.
+    return (tasks.started_us < ready_us).ifelse(tasks.started_us, ready_us)
+
+
+def with_due_dates(completions: ir.Table, workflows: ir.Table) -> ir.Table:
+    """Say of completions whether they came by their workflow's due date.
+
+    Args:
+        completions: of `completed_tasks`.
+        workflows: the history's.
+
+    Returns:
+        The completions with is_on_time (null without a due date) and due_known_day (from whose
+        end on that counts).
+    """
     due = workflows.select(
         "workflow_id",
         "due_at",
         opening_known_day=day_number(microseconds(workflows.recorded_at)),
     )
-    timed = timed.left_join(due, "workflow_id").drop("workflow_id_right")
+    timed = completions.left_join(due, "workflow_id").drop("workflow_id_right")
     return timed.mutate(
         is_on_time=timed.completed_at <= timed.due_at,
         due_known_day=ibis.greatest(timed.known_day, timed.opening_known_day),

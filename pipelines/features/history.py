@@ -1,21 +1,19 @@
 """The history in the lake as Ibis tables, cut at a moment of recording."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-import fsspec
 import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import pyarrow as pa
-from fsspec.implementations.local import LocalFileSystem
 from ibis.backends.duckdb import Backend
 from ibis.util import gen_name
 
 from pipelines.contracts import HISTORY_FOLDER, QUARANTINE_FOLDER, HistoryTable
 from pipelines.errors import FeatureBuildError
-from pipelines.extract.lake import list_partitions, partition_path
+from pipelines.extract.lake import list_partitions, open_lake_to, partition_path
 from pipelines.history.schema import TASK_EVENTS, TIMESTAMP
 
 _CLOSURES: Final = pa.schema(
@@ -56,13 +54,15 @@ KEYS: Final = {
 class History:
     """What had been recorded by some moment.
 
-    `attribute_keys` are the keys that occur in the events' attributes, sorted.
+    `attribute_keys` are the keys that occur in the events' attributes, `activities` the
+    activities of the events, both sorted.
     """
 
     task_events: ir.Table
     workflows: ir.Table
     workflow_closures: ir.Table
     attribute_keys: tuple[str, ...] = ()
+    activities: tuple[str, ...] = ()
 
 
 @ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
@@ -71,7 +71,7 @@ def json_keys(document: dt.json) -> dt.Array[dt.string]:
 
 
 def read_history(lake: str, until: datetime | None, connection: Backend | None = None) -> History:
-    """Read the lake's history, or what of it was recorded before `until`.
+    """Read the lake's history, or what of it was recorded before `until`, with its names.
 
     Args:
         lake: local path or fsspec URL.
@@ -81,19 +81,30 @@ def read_history(lake: str, until: datetime | None, connection: Backend | None =
     Raises:
         FeatureBuildError: `until` has no time zone.
     """
+    connection = connection or ibis.duckdb.connect()
+    return with_names(read_tables(lake, until, connection), connection)
+
+
+def read_tables(lake: str, until: datetime | None, connection: Backend) -> History:
+    """Read the lake's history, or what of it was recorded before `until`, without its names.
+
+    Raises:
+        FeatureBuildError: `until` has no time zone.
+    """
     if until is not None and until.tzinfo is None:
         raise FeatureBuildError(f"until has no time zone: {until}. Pass a UTC time.")
-    connection = connection or ibis.duckdb.connect()
-    filesystem, _ = fsspec.core.url_to_fs(lake)
-    if not isinstance(filesystem, LocalFileSystem):
-        connection.register_filesystem(filesystem)
-    tables = {name: known_rows(lake, name, until, connection) for name in HistoryTable}
-    events = tables[HistoryTable.TASK_EVENTS]
-    return History(
-        task_events=events,
-        workflows=tables[HistoryTable.WORKFLOWS],
-        workflow_closures=tables[HistoryTable.WORKFLOW_CLOSURES],
+    open_lake_to(connection.con, lake)
+    return History(*(known_rows(lake, name, until, connection) for name in HistoryTable))
+
+
+def with_names(history: History, connection: Backend) -> History:
+    """Find the attribute keys and activities that occur in a history."""
+    events = history.task_events
+    activities = events.filter(events.activity.notnull()).select("activity").distinct()
+    return replace(
+        history,
         attribute_keys=attribute_keys(events, connection),
+        activities=tuple(sorted(connection.to_pyarrow(activities)["activity"].to_pylist())),
     )
 
 
@@ -122,14 +133,18 @@ def known_rows(
     return rows if until is None else rows.filter(rows.recorded_at < until)
 
 
+def read_parquet(paths: list[str], connection: Backend) -> ir.Table:
+    """Return the rows of Parquet files as a table."""
+    # Not Ibis's read_parquet: it downloads an extension for object stores, which fsspec reads.
+    name = gen_name("partitions")
+    connection.con.read_parquet(paths, hive_partitioning=False).create_view(name)
+    return connection.table(name)
+
+
 def _partitions(
     lake: str, folder: str, until: datetime | None, connection: Backend
 ) -> ir.Table | None:
     starts = [s for s in list_partitions(lake, folder) if until is None or s < until]
     if not starts:
         return None
-    paths = [partition_path(lake, folder, start) for start in starts]
-    # Not Ibis's read_parquet: it downloads an extension for object stores, which fsspec reads.
-    name = gen_name("partitions")
-    connection.con.read_parquet(paths, hive_partitioning=False).create_view(name)
-    return connection.table(name)
+    return read_parquet([partition_path(lake, folder, start) for start in starts], connection)

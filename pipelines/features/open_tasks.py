@@ -8,56 +8,61 @@ recorded, and not at all where a later event of its task was already known.
 import ibis
 import ibis.expr.types as ir
 
-from pipelines.features.prefixes import in_order, is_open, last_known, position_in
-from pipelines.features.timing import day_number, microseconds
+from pipelines.features.coding import CodedEvents, decoded, last_known
+from pipelines.features.prefixes import in_order, is_open
+from pipelines.features.states import as_learned
+from pipelines.features.timing import day_number
+
+_PARTS = ("activity", "person", "team")
 
 
-def open_task_changes(events: ir.Table) -> ir.Table:
-    """Return the changes of the number of open tasks that `task_events` make.
+def open_task_changes(coded: CodedEvents) -> ir.Table:
+    """Return by how much each day changes the number of open tasks.
+
+    Args:
+        coded: of `coding.code_events`.
 
     Returns:
         day (UTC day since 1970 from whose end on the change is known), activity, person_id,
-        team_id (null where no event named one) and change (+1 or -1).
+        team_id (null where no event named one) and change (a whole number).
     """
-    events = events.mutate(
-        happened_us=microseconds(events.occurred_at),
-        known_us=microseconds(ibis.greatest(events.occurred_at, events.recorded_at)),
+    events = coded.events.select(
+        "task",
+        "place",
+        "activity_code",
+        "transition",
+        "person_code",
+        "team_code",
+        "happened_us",
+        "recorded_us",
     )
-    events = events.mutate(
-        position=position_in("workflow_id", "task_id"),
-    )
-    learned = ibis.window(
-        group_by=["workflow_id", "task_id"], order_by=["known_us", "position"], rows=(None, -1)
-    )
-    events = events.mutate(known_position=events.position.max().over(learned).coalesce(0))
-    events = events.filter(events.position > events.known_position)
-    task = ["workflow_id", "task_id"]
-    so_far = in_order(*task, rows=(None, 0))
+    events = as_learned(events, "task")
+    so_far = in_order("task", rows=(None, 0))
     states = events.select(
-        *task,
-        "position",
-        "activity",
+        "task",
+        "place",
+        "activity_code",
         day=day_number(events.known_us),
         is_open=is_open(events.transition).cast("int64"),
-        person_id=last_known(events.person_id, events.position, so_far),
-        team_id=last_known(events.team_id, events.position, so_far),
+        person_code=last_known(events.person_code, events.place, so_far),
+        team_code=last_known(events.team_code, events.place, so_far),
     )
-    step = in_order(*task)
+    step = in_order("task")
+    codes = [f"{part}_code" for part in _PARTS]
     states = states.mutate(
         was_open=states.is_open.lag().over(step).coalesce(0),
-        previous_activity=states.activity.lag().over(step),
-        previous_person_id=states.person_id.lag().over(step),
-        previous_team_id=states.team_id.lag().over(step),
+        **{f"previous_{code}": states[code].lag().over(step) for code in codes},
     )
-    begun = states.filter(states.is_open == 1).select(
-        "day", "activity", "person_id", "team_id", change=ibis.literal(1, type="int64")
-    )
+    begun = states.filter(states.is_open == 1)
     ended = states.filter(states.was_open == 1)
-    ended = ended.select(
-        "day",
-        activity=ended.previous_activity,
-        person_id=ended.previous_person_id,
-        team_id=ended.previous_team_id,
-        change=ibis.literal(-1, type="int64"),
+    changes = begun.select("day", *codes, change=ibis.literal(1, type="int64")).union(
+        ended.select(
+            "day",
+            **{code: ended[f"previous_{code}"] for code in codes},
+            change=ibis.literal(-1, type="int64"),
+        )
     )
-    return begun.union(ended)
+    changes = changes.group_by("day", *codes).agg(change=changes.change.sum().cast("int64"))
+    changes = decoded(changes, coded.activities, [("activity_code", "activity")])
+    changes = decoded(changes, coded.people, [("person_code", "person_id")])
+    return decoded(changes, coded.teams, [("team_code", "team_id")])

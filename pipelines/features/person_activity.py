@@ -1,42 +1,30 @@
 """Experience of a person with an activity at the end of a day: count, recency, speed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import ibis
 import ibis.expr.types as ir
 
-from pipelines.features.day_close import (
-    ONE,
-    active_days,
-    close_days,
-    since_known,
-    with_timestamps,
-)
+from pipelines.features.day_close import close_days, with_timestamps
 from pipelines.features.timing import milliseconds
 
 _KEYS = ("person_id", "activity")
 _EVERYONE = ("activity",)
+_SUMS = ("service_count", "service_ms", "sojourn_count", "sojourn_ms")
 
 
-def person_activity(completions: ir.Table) -> ir.Table:
+def person_activity(completions: ir.Table, first_day: int | None = None) -> ir.Table:
     """Compute the view `person_activity`: a row for each day with a completion that became known.
 
     Args:
-        completions: of `durations.completed_tasks`; those without a person count for
-            everyone's mean only.
+        completions: of `durations.completed_tasks`, all of them whatever `first_day` is; those
+            without a person count for everyone's mean only.
+        first_day: no row of an earlier day is wanted.
     """
-    sums: Mapping[str, ir.Value] = {
-        "service_count": completions.service_time_s.notnull().cast("int64"),
-        "service_ms": milliseconds(completions.service_time_s).coalesce(0),
-        "sojourn_count": completions.sojourn_time_s.notnull().cast("int64"),
-        "sojourn_ms": milliseconds(completions.sojourn_time_s).coalesce(0),
-    }
-    own = _sums(completions, _KEYS, {"completed_count": ONE, **sums})
-    everyone = _sums(completions, _EVERYONE, sums)
-    latest = completions.group_by(*_KEYS, day=completions.known_day).agg(
-        last_completed_at=completions.completed_at.max()
-    )
-    latest = latest.mutate(last_completed_at=_latest_so_far(latest))
+    daily = _daily(completions, first_day)
+    own = _so_far(daily, _KEYS, ("completed_count", *_SUMS), first_day)
+    everyone = _so_far(daily, _EVERYONE, _SUMS, first_day)
+    latest = daily.select(*_KEYS, "day", last_completed_at=_latest_so_far(daily))
     rows = own.left_join(latest, [*_KEYS, "day"])
     rows = rows.drop("person_id_right", "activity_right", "day_right")
     rows = rows.left_join(everyone, [*_EVERYONE, "day"], rname="all_{name}")
@@ -47,20 +35,32 @@ def person_activity(completions: ir.Table) -> ir.Table:
     return with_timestamps(rows)
 
 
-def _sums(completions: ir.Table, keys: Sequence[str], values: Mapping[str, ir.Value]) -> ir.Table:
-    """Sum up everything known at the end of the days on which something became known."""
-    return close_days(
-        keys,
-        [
-            active_days(completions, keys, "known_day"),
-            since_known(completions, keys, values),
-        ],
+def _daily(completions: ir.Table, first_day: int | None) -> ir.Table:
+    """Sum up what became known on each day; the days before `first_day` are one."""
+    day = completions.known_day
+    if first_day is not None:
+        day = ibis.greatest(day, first_day - 1)
+    return completions.group_by(*_KEYS, day=day).agg(
+        completed_count=completions.count(),
+        service_count=completions.service_time_s.count(),
+        service_ms=milliseconds(completions.service_time_s).sum().coalesce(0),
+        sojourn_count=completions.sojourn_time_s.count(),
+        sojourn_ms=milliseconds(completions.sojourn_time_s).sum().coalesce(0),
+        last_completed_at=completions.completed_at.max(),
     )
 
 
-def _latest_so_far(latest: ir.Table) -> ir.TimestampColumn:
+def _so_far(
+    daily: ir.Table, keys: Sequence[str], sums: Sequence[str], first_day: int | None
+) -> ir.Table:
+    """Sum up everything known at the end of the days on which something became known."""
+    changes = daily.select(*keys, "day", *sums, is_active=ibis.literal(1, type="int64"))
+    return close_days(keys, [changes], first_day)
+
+
+def _latest_so_far(daily: ir.Table) -> ir.TimestampColumn:
     so_far = ibis.window(group_by=list(_KEYS), order_by="day", rows=(None, 0))
-    return latest.last_completed_at.max().over(so_far)
+    return daily.last_completed_at.max().over(so_far)
 
 
 def _mean_ratio(rows: ir.Table, kind: str) -> ir.FloatingColumn:

@@ -6,7 +6,6 @@ from pipelines.features.day_close import (
     ONE,
     active_days,
     close_days,
-    known_days,
     trailing,
     trailing_median,
     with_timestamps,
@@ -17,23 +16,26 @@ _WEEK = 7
 _DAYS = 30
 
 
-def person_workload(events: ir.Table, completions: ir.Table, changes: ir.Table) -> ir.Table:
+def person_workload(
+    events: ir.Table, completions: ir.Table, changes: ir.Table, first_day: int | None = None
+) -> ir.Table:
     """Compute the view `person_workload`.
 
     A row for each day on which an event that names the person, or a change of the tasks the
     person holds, became known.
 
     Args:
-        events: the history's `task_events`.
+        events: of `day_close.daily_events`.
         completions: of `durations.completed_tasks`.
         changes: of `open_tasks.open_task_changes`.
+        first_day: no row of an earlier day is wanted.
     """
     due = completions.filter(completions.is_on_time.notnull())
     due = due.drop("known_day").rename(known_day="due_known_day")
     closed = close_days(
         _KEYS,
         [
-            active_days(known_days(events), _KEYS, "known_day"),
+            active_days(events, _KEYS, "known_day"),
             active_days(completions, _KEYS, "known_day"),
             active_days(changes, _KEYS, "day"),
             changes.select(*_KEYS, "day", open_task_count=changes.change),
@@ -46,8 +48,9 @@ def person_workload(events: ir.Table, completions: ir.Table, changes: ir.Table) 
                 {"due_count": ONE, "on_time_count": due.is_on_time.cast("int64")},
             ),
         ],
+        first_day,
     )
-    medians = trailing_median(completions, _KEYS, _DAYS, "sojourn_time_s")
+    medians = trailing_median(completions, _KEYS, _DAYS, "sojourn_time_s", first_day)
     rows = closed.left_join(medians, [*_KEYS, "day"])
     rows = rows.select(
         *_KEYS,

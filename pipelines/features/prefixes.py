@@ -17,58 +17,89 @@ import ibis.expr.types as ir
 from ibis.expr.builders import WindowBuilder
 
 from pipelines.contracts import Transition
+from pipelines.features.coding import CodedEvents, last_known
 from pipelines.features.timing import microseconds
 
-VERSION_KEY: Final = ("workflow_id", "version")
+VERSION_KEY: Final = ("workflow", "version")
 _BEFORE_ALL: Final = -(2**62)  # earlier than any moment in microseconds
 
 
-def known_prefixes(task_events: ir.Table, workflows: ir.Table) -> ir.Table:
+def known_prefixes(coded: CodedEvents, workflows: ir.Table) -> ir.Table:
     """Repeat every event once for each version of its workflow that holds it.
 
     Args:
-        task_events: the history's.
+        coded: of `coding.code_events`.
         workflows: the history's.
 
     Returns:
-        The columns of `task_events` without sequence and event_id; happened_us and recorded_us
-        (microseconds since 1970); version (0, 1, …), known_from_us and known_until_us (null in
-        the last version): the version holds what was recorded before `known_until_us`, and
-        only its prefixes with a recording at or after `known_from_us` are new; position (1, 2,
-        … by occurred_at, sequence, event_id within a version).
+        The columns of `coded.events`; version (0, 1, …), known_from_us and known_until_us (null
+        in the last version): the version holds what was recorded before `known_until_us`, and
+        only its prefixes with a recording at or after `known_from_us` are new; position (1, 2, …
+        by place within a version); previous_us and next_us, when the events before and after
+        it happened; previous_code_1 to _3, the activities before it; person_before, the person
+        last named before it.
     """
-    events = task_events.mutate(
-        happened_us=microseconds(task_events.occurred_at),
-        recorded_us=microseconds(task_events.recorded_at),
-    )
-    late = _late_recordings(events, workflows)
-    first_late = late.group_by("workflow_id").agg(first_late_us=late.known_from_us.min())
-    original = events.left_join(first_late, "workflow_id").drop("workflow_id_right")
+    events = coded.events
+    late = _late_recordings(events, workflows.inner_join(coded.workflows, "workflow_id"))
+    first_late = late.group_by("workflow").agg(first_late_us=late.known_from_us.min())
+    original = events.left_join(first_late, "workflow").drop("workflow_right")
     original = original.filter(
         original.first_late_us.isnull() | (original.recorded_us < original.first_late_us)
     )
     original = original.mutate(
-        version=ibis.literal(0, type="int64"),
+        version=ibis.literal(0, type="int32"),
         known_from_us=ibis.literal(_BEFORE_ALL, type="int64"),
         known_until_us=original.first_late_us,
     ).drop("first_late_us")
-    corrected = events.inner_join(late, "workflow_id")
+    corrected = events.inner_join(late, "workflow")
     corrected = corrected.filter(
         corrected.known_until_us.isnull() | (corrected.recorded_us < corrected.known_until_us)
     )
     prefixes = original.union(corrected.select(original.columns))
-    return prefixes.mutate(position=position_in(*VERSION_KEY)).drop("sequence", "event_id")
+    in_log = in_order(*VERSION_KEY)
+    before = in_order(*VERSION_KEY, rows=(None, -1))
+    return prefixes.mutate(
+        position=(ibis.row_number().over(in_log) + 1).cast("int32"),
+        previous_us=prefixes.happened_us.lag().over(in_log),
+        next_us=prefixes.happened_us.lead().over(in_log),
+        **{f"previous_code_{n}": prefixes.activity_code.lag(n).over(in_log) for n in (1, 2, 3)},
+        person_before=last_known(prefixes.person_code, prefixes.place, before),
+    )
 
 
-def position_in(*group_by: str) -> ir.IntegerColumn:
-    """Return the numbers (1, 2, …) of a group's events in the order they happened."""
-    order = ["happened_us", "sequence", "event_id"]
-    return ibis.row_number().over(ibis.window(group_by=list(group_by), order_by=order)) + 1
+def task_prefixes(prefixes: ir.Table) -> ir.Table:
+    """Add to every event what was known of its task with it.
+
+    Returns:
+        The columns of `known_prefixes`, and: was_open (1 where the task was open before the
+        event, else 0); of the task up to the event begun_us (its first event), ready_us and
+        started_us (the first such events; null without), preceding_us (the workflow's event
+        before its first one; null without), completion_count, holder_code and holder_team_code
+        (the last named).
+    """
+    step = in_order("task", "version")
+    so_far = in_order("task", "version", rows=(None, 0))
+    is_start = prefixes.transition == Transition.STARTED.value
+    is_ready = prefixes.transition.isin([Transition.CREATED.value, Transition.ASSIGNED.value])
+    is_completion = prefixes.transition == Transition.COMPLETED.value
+    nothing = ibis.null("int64")
+    previous_us = prefixes.previous_us.coalesce(_BEFORE_ALL)
+    return prefixes.mutate(
+        was_open=is_open(prefixes.transition.lag().over(step)).cast("int32").coalesce(0),
+        begun_us=prefixes.happened_us.min().over(so_far),
+        ready_us=is_ready.ifelse(prefixes.happened_us, nothing).min().over(so_far),
+        started_us=is_start.ifelse(prefixes.happened_us, nothing).min().over(so_far),
+        # Never falls along a task: its minimum is the one at the task's first event.
+        preceding_us=previous_us.min().over(so_far).nullif(_BEFORE_ALL),
+        completion_count=is_completion.cast("int64").sum().over(so_far),
+        holder_code=last_known(prefixes.person_code, prefixes.place, so_far),
+        holder_team_code=last_known(prefixes.team_code, prefixes.place, so_far),
+    )
 
 
 def in_order(*group_by: str, rows: tuple[int | None, int | None] | None = None) -> WindowBuilder:
-    """Return a window over events by position; `rows` bounds its frame."""
-    return ibis.window(group_by=list(group_by), order_by="position", rows=rows)
+    """Return a window over events by their place; `rows` bounds its frame."""
+    return ibis.window(group_by=list(group_by), order_by="place", rows=rows)
 
 
 def is_open(transition: ir.StringValue) -> ir.BooleanValue:
@@ -76,35 +107,24 @@ def is_open(transition: ir.StringValue) -> ir.BooleanValue:
     return transition.notin([Transition.COMPLETED.value, Transition.CANCELLED.value])
 
 
-def last_known(
-    value: ir.StringValue, position: ir.IntegerValue, window: WindowBuilder
-) -> ir.StringValue:
-    """Return the last text in a window that is not null, by `position` (below 10^9).
-
-    Engines disagree on whether LAST_VALUE skips nulls; a running maximum of the value behind
-    its position means the same on all of them.
-    """
-    return ((position + 10**9).cast("string") + value).max().over(window).substr(10)
-
-
 def _late_recordings(events: ir.Table, workflows: ir.Table) -> ir.Table:
     """Return per workflow the recordings of something earlier than what was known by then."""
     openings = workflows.select(
-        "workflow_id",
+        "workflow",
         recorded_us=microseconds(workflows.recorded_at),
         happened_us=ibis.literal(_BEFORE_ALL, type="int64"),
     )
-    known = events.select("workflow_id", "recorded_us", "happened_us").union(openings)
-    moments = known.group_by("workflow_id", "recorded_us").agg(
+    known = events.select("workflow", "recorded_us", "happened_us").union(openings)
+    moments = known.group_by("workflow", "recorded_us").agg(
         earliest_us=known.happened_us.min(), latest_us=known.happened_us.max()
     )
-    before = ibis.window(group_by="workflow_id", order_by="recorded_us", rows=(None, -1))
+    before = ibis.window(group_by="workflow", order_by="recorded_us", rows=(None, -1))
     moments = moments.mutate(known_latest_us=moments.latest_us.max().over(before))
     late = moments.filter(moments.earliest_us <= moments.known_latest_us)
-    by_time = ibis.window(group_by="workflow_id", order_by="recorded_us")
+    by_time = ibis.window(group_by="workflow", order_by="recorded_us")
     return late.select(
-        "workflow_id",
-        version=ibis.row_number().over(by_time) + 1,
+        "workflow",
+        version=(ibis.row_number().over(by_time) + 1).cast("int32"),
         known_from_us=late.recorded_us,
         known_until_us=late.recorded_us.lead().over(by_time),
     )

@@ -9,36 +9,64 @@ import ibis
 import ibis.expr.types as ir
 from ibis.expr.builders import WindowBuilder
 
-from pipelines.features.prefixes import last_known
+from pipelines.features.coding import last_known
 
 # A JSON value: a string, a flat array or object, or a number, true, false, null. The key before
 # it cannot be found inside a string, where its quotes would be escaped.
 _VALUE: Final = r'("(?:[^"\\]|\\.)*"|\[[^\]]*\]|\{[^}]*\}|[^,}\s]+)'
 
 
-def merged_attributes(
-    attributes: ir.StringColumn,
-    position: ir.IntegerColumn,
-    keys: Sequence[str],
-    so_far: WindowBuilder,
-) -> ir.StringValue:
-    """Merge the JSON objects of a window's events: for every key the last value not null.
+def with_presence(events: ir.Table, documents: ir.Table, keys: Sequence[str]) -> ir.Table:
+    """Say of every event whether its document has a value of each key: has_0, has_1 and so on.
+
+    Args:
+        events: with document_code.
+        documents: document_code and attributes, a JSON object as text.
+        keys: every key that may occur, numbered as sorted.
+    """
+    if not keys:
+        return events
+    has = {f"has_{n}": _value(documents, key).notnull() for n, key in enumerate(sorted(keys))}
+    known = documents.select(told_code="document_code", **has)
+    return events.left_join(known, events.document_code == known.told_code).drop("told_code")
+
+
+def last_documents(
+    events: ir.Table, keys: Sequence[str], so_far: WindowBuilder
+) -> dict[str, ir.IntegerValue]:
+    """Return for every key the last document in a window with a value of it, or null."""
+    return {
+        f"document_{n}": last_known(
+            events[f"has_{n}"].ifelse(events.document_code, ibis.null("int32")),
+            events.place,
+            so_far,
+        )
+        for n in range(len(keys))
+    }
+
+
+def with_attributes(rows: ir.Table, documents: ir.Table, keys: Sequence[str]) -> ir.Table:
+    """Replace the documents of `last_documents` by task_attributes, merged from them.
 
     By regular expressions, because the engines' own JSON functions disagree on quotes, dots in
     keys and types. Values keep their JSON text; keys are written in sorted order.
-
-    Args:
-        attributes: JSON objects as text, one an event.
-        position: order of the events within the window's partition.
-        keys: every key that may occur.
-        so_far: the window.
     """
     merged = ibis.literal("")
-    for key in sorted(keys):
-        value = attributes.re_extract(_entry(key), 1).nullif("").nullif("null")
-        last = last_known(value, position, so_far)
-        merged += (ibis.literal(f", {json.dumps(key)}: ") + last).coalesce("")
-    return ibis.literal("{") + merged.substr(2) + ibis.literal("}")
+    for number, key in enumerate(sorted(keys)):
+        entry = ibis.literal(f", {json.dumps(key)}: ") + _value(documents, key)
+        entries = documents.select(
+            **{f"code_{number}": documents.document_code, f"entry_{number}": entry}
+        )
+        rows = rows.left_join(entries, rows[f"document_{number}"] == entries[f"code_{number}"])
+    for number in range(len(keys)):
+        merged += rows[f"entry_{number}"].coalesce("")
+    spent = [f"{part}_{n}" for part in ("document", "code", "entry") for n in range(len(keys))]
+    whole = ibis.literal("{") + merged.substr(2) + ibis.literal("}")
+    return rows.mutate(task_attributes=whole).drop(*spent)
+
+
+def _value(documents: ir.Table, key: str) -> ir.StringValue:
+    return documents.attributes.re_extract(_entry(key), 1).nullif("").nullif("null")
 
 
 def _entry(key: str) -> str:

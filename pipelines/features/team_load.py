@@ -6,7 +6,6 @@ from pipelines.features.day_close import (
     ONE,
     active_days,
     close_days,
-    known_days,
     trailing,
     trailing_days,
     with_timestamps,
@@ -17,31 +16,34 @@ _WEEK = 7
 _DAYS = 30
 
 
-def team_load(events: ir.Table, completions: ir.Table, changes: ir.Table) -> ir.Table:
+def team_load(
+    events: ir.Table, completions: ir.Table, changes: ir.Table, first_day: int | None = None
+) -> ir.Table:
     """Compute the view `team_load`.
 
     A row for each day on which an event that names the team, or a change of the tasks the
     team holds, became known.
 
     Args:
-        events: the history's `task_events`.
+        events: of `day_close.daily_events`.
         completions: of `durations.completed_tasks`.
         changes: of `open_tasks.open_task_changes`.
+        first_day: no row of an earlier day is wanted.
     """
-    facts = known_days(events)
     closed = close_days(
         _KEYS,
         [
-            active_days(facts, _KEYS, "known_day"),
+            active_days(events, _KEYS, "known_day"),
             active_days(completions, _KEYS, "known_day"),
             active_days(changes, _KEYS, "day"),
             changes.select(*_KEYS, "day", open_task_count=changes.change),
             trailing(completions, _KEYS, _WEEK, {"completed_count_7d": ONE}),
         ],
+        first_day,
     )
-    people = facts.filter(facts.team_id.notnull(), facts.person_id.notnull())
+    people = events.filter(events.team_id.notnull(), events.person_id.notnull())
     people = people.select(*_KEYS, "person_id", "happened_day", "known_day").distinct()
-    people = trailing_days(people, _KEYS, _DAYS, "person_id")
+    people = trailing_days(people, _KEYS, _DAYS, "person_id", first_day)
     counts = people.group_by(*_KEYS, "day").agg(person_count=people.person_id.nunique())
     rows = closed.left_join(counts, [*_KEYS, "day"])
     rows = rows.select(

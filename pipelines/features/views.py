@@ -92,6 +92,17 @@ WORKFLOW_PROGRESS: Final = ViewSpec(
             _REAL,
             "Working seconds (Monday to Friday, 8 to 18 UTC) from opening to the last event.",
         ),
+        FeatureColumn(
+            "task_age_s",
+            _REAL,
+            "Seconds from the first event of the last event's task to the last.",
+        ),
+        FeatureColumn(
+            "task_waiting_time_s",
+            _REAL,
+            "Seconds the last event's task waited until it was started; null where unknown.",
+            nullable=True,
+        ),
         FeatureColumn("last_activity", _TEXT, "Activity of the last event."),
         FeatureColumn("previous_activity_1", _TEXT, "Activity one event earlier.", nullable=True),
         FeatureColumn("previous_activity_2", _TEXT, "Activity two events earlier.", nullable=True),
@@ -102,6 +113,7 @@ WORKFLOW_PROGRESS: Final = ViewSpec(
         FeatureColumn("last_person_id", _TEXT, "Last person named by an event.", nullable=True),
         FeatureColumn("last_team_id", _TEXT, "Last team named by an event.", nullable=True),
         FeatureColumn("distinct_activity_count", _COUNT, "Different activities so far."),
+        FeatureColumn("activity_counts", _TEXT, "JSON object: events so far of each activity."),
         FeatureColumn(
             "rework_count", _COUNT, "Events so far whose activity had already been completed."
         ),
@@ -152,6 +164,21 @@ ACTIVITY_STATS: Final = ViewSpec(
             nullable=True,
         ),
         FeatureColumn("open_task_count", _COUNT, "Tasks of the activity open at the day's end."),
+        FeatureColumn(
+            "state_workflow_count",
+            _COUNT,
+            "Open workflows at the day's end whose last event was of the activity.",
+        ),
+        FeatureColumn(
+            "remaining_time_s_mean_30d",
+            _REAL,
+            "Mean time from the activity to closing of the workflows closed in the last 30 days, "
+            "seconds.",
+            nullable=True,
+        ),
+        FeatureColumn("open_workflow_count", _COUNT, "Open workflows at the day's end."),
+        FeatureColumn("opened_workflow_count_7d", _COUNT, "Workflows opened in the last 7 days."),
+        FeatureColumn("closed_workflow_count_7d", _COUNT, "Workflows closed in the last 7 days."),
     ),
     ttl_days=90,
 )

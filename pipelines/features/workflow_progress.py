@@ -6,17 +6,44 @@ import ibis
 import ibis.expr.types as ir
 
 from pipelines.contracts import CREATED_TIMESTAMP, EVENT_TIMESTAMP, Transition
+from pipelines.features.activity_counts import counts_text, running_counts, with_numbers
 from pipelines.features.calendar import working_seconds
-from pipelines.features.prefixes import VERSION_KEY, in_order, is_open, last_known
-from pipelines.features.task_attributes import merged_attributes
+from pipelines.features.coding import CodedEvents, decoded, last_known
+from pipelines.features.durations import task_ready_us
+from pipelines.features.prefixes import VERSION_KEY, in_order, is_open
+from pipelines.features.task_attributes import last_documents, with_attributes, with_presence
 from pipelines.features.timing import microseconds, seconds_between
 
 _SO_FAR = (None, 0)
 _BEFORE = (None, -1)
+_CARRIED = (
+    *VERSION_KEY,
+    "place",
+    "position",
+    "occurred_at",
+    "recorded_at",
+    "happened_us",
+    "next_us",
+    "known_from_us",
+    "known_until_us",
+    "transition",
+    "activity_code",
+    "previous_code_1",
+    "previous_code_2",
+    "previous_code_3",
+    "person_code",
+    "team_code",
+    "document_code",
+)
+_FACTS = ("opened_at", "due_at", "template_id", "client_id", "priority", "workflow_attributes")
 
 
 def workflow_progress(
-    prefixes: ir.Table, workflows: ir.Table, attribute_keys: Sequence[str]
+    tasks: ir.Table,
+    coded: CodedEvents,
+    workflows: ir.Table,
+    attribute_keys: Sequence[str],
+    activities: Sequence[str],
 ) -> ir.Table:
     """Compute the view `workflow_progress`: a row for every moment with an event.
 
@@ -25,92 +52,76 @@ def workflow_progress(
     the time of that recording as `created_timestamp`.
 
     Args:
-        prefixes: of `prefixes.known_prefixes`.
+        tasks: of `prefixes.task_prefixes`.
+        coded: what its numbers mean.
         workflows: the history's.
         attribute_keys: keys that occur in the events' attributes.
+        activities: activities that occur in the events.
     """
-    rows = _at_moments(_accumulated(_flagged(prefixes), attribute_keys))
-    rows = rows.left_join(_openings(workflows), "workflow_id").drop("workflow_id_right")
-    is_known = rows.opening_recorded_us < rows.known_until_us.coalesce(2**62)
-    facts = ["opened_at", "due_at", "template_id", "client_id", "priority", "workflow_attributes"]
-    known = {name: is_known.ifelse(rows[name], ibis.null(rows[name].type())) for name in facts}
-    rows = rows.mutate(
-        **known,
-        opening_recorded_at=is_known.ifelse(rows.opening_recorded_at, rows.newest_recorded_at),
-    )
-    rows = rows.mutate(
-        opened_at=rows.opened_at.coalesce(rows.first_event_at),
-        workflow_attributes=rows.workflow_attributes.coalesce("{}"),
-        created=ibis.greatest(
-            rows.newest_recorded_at, rows.opening_recorded_at.coalesce(rows.newest_recorded_at)
-        ),
-    )
+    events = _accumulated(_flagged(tasks), coded, attribute_keys, activities)
+    rows = events.filter(events.next_us.isnull() | (events.next_us > events.happened_us))
+    rows = _with_openings(rows, coded, workflows)
     # Prefixes without any new recording were rows of an earlier version already.
-    rows = rows.filter(microseconds(rows.created) >= rows.known_from_us)
+    rows = rows.filter(microseconds(rows[CREATED_TIMESTAMP]) >= rows.known_from_us)
     opened_us = microseconds(rows.opened_at)
-    return rows.mutate(
+    rows = rows.mutate(
         elapsed_s=seconds_between(opened_us, rows.happened_us),
-        since_previous_event_s=seconds_between(rows.previous_us, rows.happened_us),
+        since_previous_event_s=seconds_between(rows.moment_before_us, rows.happened_us),
         working_elapsed_s=working_seconds(opened_us, rows.happened_us),
         last_event_at=rows.occurred_at,
-        **{EVENT_TIMESTAMP: rows.occurred_at, CREATED_TIMESTAMP: rows.created},
+        activity_counts=counts_text(rows, activities),
+        **{EVENT_TIMESTAMP: rows.occurred_at},
     )
+    rows = with_attributes(rows, coded.documents, attribute_keys)
+    return _in_words(rows, coded)
 
 
-def _flagged(events: ir.Table) -> ir.Table:
+def _flagged(tasks: ir.Table) -> ir.Table:
     """Say of each event what it adds: a first activity, rework, a change of open tasks."""
-    version = in_order(*VERSION_KEY)
-    activity = in_order(*VERSION_KEY, "activity")
-    is_completion = (events.transition == Transition.COMPLETED.value).cast("int64")
-    completed_count = is_completion.sum().over(in_order(*VERSION_KEY, "activity", rows=_BEFORE))
-    previous_us = events.happened_us.lag().over(version)
-    last_transition = events.transition.lag().over(in_order(*VERSION_KEY, "task_id"))
-    was_open = is_open(last_transition).cast("int64").coalesce(0)
-    return events.mutate(
-        **{f"previous_activity_{n}": events.activity.lag(n).over(version) for n in (1, 2, 3)},
-        next_happened_us=events.happened_us.lead().over(version),
+    activity = in_order(*VERSION_KEY, "activity_code")
+    before = in_order(*VERSION_KEY, "activity_code", rows=_BEFORE)
+    is_completion = (tasks.transition == Transition.COMPLETED.value).cast("int32")
+    return tasks.select(
+        *_CARRIED,
         # At the first event of a moment, the moment before; it only grows along a version.
-        moment_before_us=(previous_us < events.happened_us).ifelse(previous_us, ibis.null("int64")),
-        is_new_activity=(ibis.row_number().over(activity) == 0).cast("int64"),
-        is_rework=(completed_count.coalesce(0) > 0).cast("int64"),
-        opened_count=is_open(events.transition).cast("int64") - was_open,
-        person_before=last_known(
-            events.person_id, events.position, in_order(*VERSION_KEY, rows=_BEFORE)
+        moment_before_us=(tasks.previous_us < tasks.happened_us).ifelse(
+            tasks.previous_us, ibis.null("int64")
         ),
+        task_waiting_time_s=seconds_between(task_ready_us(tasks), tasks.started_us),
+        task_age_s=seconds_between(tasks.begun_us, tasks.happened_us),
+        is_new_activity=(ibis.row_number().over(activity) == 0).cast("int32"),
+        is_rework=(is_completion.sum().over(before).coalesce(0) > 0).cast("int32"),
+        opened_count=is_open(tasks.transition).cast("int32") - tasks.was_open,
+        is_handover=(tasks.person_code != tasks.person_before).cast("int32").coalesce(0),
     )
 
 
-def _accumulated(events: ir.Table, attribute_keys: Sequence[str]) -> ir.Table:
+def _accumulated(
+    events: ir.Table, coded: CodedEvents, attribute_keys: Sequence[str], activities: Sequence[str]
+) -> ir.Table:
     """Sum up along each version what its events add."""
     so_far = in_order(*VERSION_KEY, rows=_SO_FAR)
-    is_handover = (events.person_id != events.person_before).cast("int64").coalesce(0)
+    events = with_numbers(events, coded.activities, activities)
+    events = with_presence(events, coded.documents, attribute_keys)
     return events.mutate(
+        **running_counts(events, activities, so_far),
+        **last_documents(events, attribute_keys, so_far),
         event_count=events.position,
-        previous_us=events.moment_before_us.max().over(so_far),
+        moment_before_us=events.moment_before_us.max().over(so_far),
         first_event_at=events.occurred_at.min().over(so_far),
         newest_recorded_at=events.recorded_at.max().over(so_far),
-        last_activity=events.activity,
-        last_transition=events.transition,
-        last_person_id=last_known(events.person_id, events.position, so_far),
-        last_team_id=last_known(events.team_id, events.position, so_far),
+        last_person_code=last_known(events.person_code, events.place, so_far),
+        last_team_code=last_known(events.team_code, events.place, so_far),
         distinct_activity_count=events.is_new_activity.sum().over(so_far),
         rework_count=events.is_rework.sum().over(so_far),
-        handover_count=is_handover.sum().over(so_far),
+        handover_count=events.is_handover.sum().over(so_far),
         open_task_count=events.opened_count.sum().over(so_far),
-        task_attributes=merged_attributes(
-            events.attributes, events.position, attribute_keys, so_far
-        ),
     )
 
 
-def _at_moments(events: ir.Table) -> ir.Table:
-    """Keep the last event of each moment."""
-    is_last = events.next_happened_us.isnull() | (events.next_happened_us > events.happened_us)
-    return events.filter(is_last)
-
-
-def _openings(workflows: ir.Table) -> ir.Table:
-    return workflows.select(
+def _with_openings(rows: ir.Table, coded: CodedEvents, workflows: ir.Table) -> ir.Table:
+    """Add what was known of the workflow's opening, and since when all of a row was known."""
+    openings = workflows.select(
         "workflow_id",
         "opened_at",
         "due_at",
@@ -121,3 +132,27 @@ def _openings(workflows: ir.Table) -> ir.Table:
         opening_recorded_at=workflows.recorded_at,
         opening_recorded_us=microseconds(workflows.recorded_at),
     )
+    openings = coded.workflows.left_join(openings, "workflow_id").drop("workflow_id_right")
+    rows = rows.inner_join(openings, "workflow")
+    is_known = rows.opening_recorded_us < rows.known_until_us.coalesce(2**62)
+    known = {name: is_known.ifelse(rows[name], ibis.null(rows[name].type())) for name in _FACTS}
+    recorded_at = is_known.ifelse(rows.opening_recorded_at, rows.newest_recorded_at)
+    rows = rows.mutate(**known, opening_recorded_at=recorded_at)
+    return rows.mutate(
+        opened_at=rows.opened_at.coalesce(rows.first_event_at),
+        workflow_attributes=rows.workflow_attributes.coalesce("{}"),
+        **{
+            CREATED_TIMESTAMP: ibis.greatest(
+                rows.newest_recorded_at, rows.opening_recorded_at.coalesce(rows.newest_recorded_at)
+            )
+        },
+    )
+
+
+def _in_words(rows: ir.Table, coded: CodedEvents) -> ir.Table:
+    rows = rows.rename(last_transition="transition")
+    activities = [("activity_code", "last_activity")]
+    activities += [(f"previous_code_{n}", f"previous_activity_{n}") for n in (1, 2, 3)]
+    rows = decoded(rows, coded.activities, activities)
+    rows = decoded(rows, coded.people, [("last_person_code", "last_person_id")])
+    return decoded(rows, coded.teams, [("last_team_code", "last_team_id")])

@@ -1,12 +1,13 @@
 """What the DAG `build_features` does: validate, compute, validate, apply, materialise."""
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pipelines.contracts import Stage
 from pipelines.errors import FeatureStoreError
-from pipelines.features.build import build_features
+from pipelines.features.engine import build_views
 from pipelines.settings import Settings
 from pipelines.source.connect import open_engine
 from pipelines.source.watermarks import get_watermark, set_watermark
@@ -16,6 +17,8 @@ from pipelines.validate.history import validate_history
 
 if TYPE_CHECKING:
     import great_expectations as gx
+
+_log: Final = logging.getLogger(__name__)
 
 
 def validate_history_until(
@@ -35,9 +38,18 @@ def validate_history_until(
     return moment.isoformat()
 
 
-def compute_views(settings: Settings, until: str) -> str:
-    """Compute every feature view from what was recorded before `until`."""
-    build_features(settings.lake, datetime.fromisoformat(until), settings.partition)
+def compute_views(settings: Settings, until: str, *, from_scratch: bool = False) -> str:
+    """Bring every feature view up to what was recorded before `until`.
+
+    Computes the rows of the interval since the last build, or all of them where `from_scratch`
+    is said or anything that build was made from has changed; both give the same rows.
+    """
+    result = build_views(settings, datetime.fromisoformat(until), from_scratch=from_scratch)
+    rows = f"{sum(result.rows.values()):,} rows in {sum(result.partitions.values())} partitions"
+    how = f"from scratch ({result.because or 'asked for'})"
+    if result.since is not None:
+        how = f"the interval since {result.since}"
+    _log.info("Features until %s, %s: %s", until, how, rows)
     return until
 
 

@@ -12,7 +12,9 @@ WORKFLOW_ID: Final = "workflow_id"
 AS_OF: Final = "as_of"
 PART: Final = "part"
 WEIGHT: Final = "censoring_weight"
-JSON_SUFFIX: Final = "_attributes"
+ATTRIBUTES_SUFFIX: Final = "_attributes"
+COUNTS_SUFFIX: Final = "_counts"
+JSON_SUFFIXES: Final = (ATTRIBUTES_SUFFIX, COUNTS_SUFFIX)
 
 LABELS: Final = frozenset(
     {"remaining_time_s", "is_late", "lead_time_s", "late_rule", "is_censored", PART, WEIGHT}

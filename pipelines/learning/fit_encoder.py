@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.errors import TrainingError
-from pipelines.learning.columns import JSON_SUFFIX, WORKFLOW_ID, base_name, feature_columns
+from pipelines.learning.columns import JSON_SUFFIXES, WORKFLOW_ID, base_name, feature_columns
 from pipelines.learning.encode import (
     Column,
     Encoder,
@@ -43,7 +43,7 @@ def fit_encoder(frame: pd.DataFrame) -> Encoder:
     """
     columns: list[Column] = []
     for name in feature_columns(frame.columns):
-        if base_name(name).endswith(JSON_SUFFIX):
+        if base_name(name).endswith(JSON_SUFFIXES):
             expanded = expand_json(frame[name], _frequent_keys(frame[name]))
             for key, values in expanded.items():
                 columns += _of_attribute(f"{name}.{key}", name, key, values, frame[WORKFLOW_ID])

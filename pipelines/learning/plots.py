@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from pipelines.contracts import Model
-from pipelines.learning.columns import JSON_SUFFIX
+from pipelines.learning.columns import ATTRIBUTES_SUFFIX, COUNTS_SUFFIX
 from pipelines.learning.metrics import HOUR_S, progress_bin
 
 _BLUE, _ORANGE, _GREY, _INK = "#2563a8", "#d9822b", "#b8bec6", "#23303d"
@@ -59,7 +59,9 @@ def feature_label(name: str) -> str:
     view, _, rest = name.rpartition("__")
     source, _, key = rest.partition(".")
     if key:
-        return f"{key} ({source.removesuffix(JSON_SUFFIX).replace('_', ' ')} attribute)"
+        if source.endswith(COUNTS_SUFFIX):
+            return f"{key} (count so far)"
+        return f"{key} ({source.removesuffix(ATTRIBUTES_SUFFIX).replace('_', ' ')} attribute)"
     words = rest.removesuffix("_s").replace("_", " ")
     origin = view.removesuffix("_stats").removesuffix("_workload").removesuffix("_load")
     return words if origin in {"", "workflow_progress"} else f"{words} ({origin.replace('_', ' ')})"

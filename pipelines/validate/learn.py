@@ -16,7 +16,7 @@ from pipelines.validate.learned import Kind, LearnedExpectation, LearnedView
 FEWEST_ROWS: Final = 200
 # A text column with more values is no category.
 MOST_CATEGORIES: Final = 50
-_ATTRIBUTES: Final = "_attributes"
+_JSON: Final = ("_attributes", "_counts")
 _TOLERANCES: Final = {
     Kind.RANGE: 0.25,
     Kind.MEDIAN: 0.5,
@@ -83,7 +83,7 @@ def _of_column(
     if may_be_null:
         share = 1 - len(present) / len(values)
         yield _proposed(name, Kind.NULL_SHARE, (round(share, 6),))
-    if not len(present) or name.endswith(_ATTRIBUTES):
+    if not len(present) or name.endswith(_JSON):
         return
     if pa.types.is_integer(values.type) or pa.types.is_floating(values.type):
         lowest, low, middle, high, highest = (

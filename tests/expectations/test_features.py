@@ -18,7 +18,7 @@ NOW = datetime(2024, 5, 6, 9, tzinfo=UTC)
 
 def sound_row(view: ViewSpec) -> dict[str, Any]:
     def value(field: pa.Field) -> Any:
-        if field.name.endswith("_attributes"):
+        if field.name.endswith(("_attributes", "_counts")):
             return "{}"
         if pa.types.is_timestamp(field.type):
             return NOW
@@ -42,6 +42,7 @@ def test_a_sound_view_passes(name: FeatureView, tmp_path: Path) -> None:
         (FeatureView.WORKFLOW_PROGRESS, "elapsed_s", -0.5),
         (FeatureView.WORKFLOW_PROGRESS, "last_activity", None),
         (FeatureView.WORKFLOW_PROGRESS, "workflow_attributes", "[]"),
+        (FeatureView.WORKFLOW_PROGRESS, "activity_counts", "A: 1"),
         (FeatureView.WORKFLOW_PROGRESS, "created_timestamp", NOW - timedelta(seconds=1)),
         (FeatureView.WORKFLOW_STATUS, "workflow_id", None),
         (FeatureView.ACTIVITY_STATS, "sojourn_time_s_median_30d", -1.0),

@@ -10,8 +10,9 @@ from ibis.backends.duckdb import Backend
 from ibis.util import gen_name
 
 from pipelines.contracts import FeatureView, HistoryTable
+from pipelines.features.coding import CodedEvents, code_events
 from pipelines.features.compute import ViewComputer
-from pipelines.features.history import SCHEMAS, History, attribute_keys
+from pipelines.features.history import SCHEMAS, History, with_names
 from pipelines.features.views import VIEWS
 
 MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
@@ -91,13 +92,7 @@ def load(connection: Backend, tables: dict[HistoryTable, pa.Table]) -> History:
         unique = gen_name(name)
         connection.con.register(unique, table)
         stored[name] = connection.table(unique)
-    events = stored[HistoryTable.TASK_EVENTS]
-    return History(
-        events,
-        stored[HistoryTable.WORKFLOWS],
-        stored[HistoryTable.WORKFLOW_CLOSURES],
-        attribute_keys(events, connection),
-    )
+    return with_names(History(*(stored[name] for name in HistoryTable)), connection)
 
 
 def history(
@@ -109,6 +104,10 @@ def history(
     return load(connection, arrow_tables(events, workflows, closures))
 
 
+def coded(recorded: History) -> CodedEvents:
+    return code_events(recorded.task_events, lambda _, table: table)
+
+
 def before(recorded: History, until: datetime) -> History:
     """What of a history had been recorded before a moment."""
     return History(
@@ -116,6 +115,7 @@ def before(recorded: History, until: datetime) -> History:
         recorded.workflows.filter(recorded.workflows.recorded_at < until),
         recorded.workflow_closures.filter(recorded.workflow_closures.recorded_at < until),
         recorded.attribute_keys,
+        recorded.activities,
     )
 
 

@@ -5,7 +5,7 @@ from ibis.backends.duckdb import Backend
 
 from pipelines.contracts import FeatureView
 from pipelines.features.views import VIEWS
-from tests.features.tables import Row, at, day_end, event, history, view_rows, workflow
+from tests.features.tables import Row, at, closure, day_end, event, history, view_rows, workflow
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -51,12 +51,57 @@ def test_activity_stats(connection: Backend) -> None:
     view = FeatureView.ACTIVITY_STATS
     assert _rows(connection, view, events) == _expected(
         view,
-        ("A", 0, 6, 3, 2 * HOUR, 15_600.0, 0),
-        ("A", 1, 8, 4, 2 * HOUR, 15_600.0, 1),
-        ("A", 30, 2, 1, None, None, 1),  # days 1 to 30: what happened on day 0 is out
-        ("A", 40, 1, 1, None, None, 1),  # recorded too late to count at all
-        ("B", 0, 1, 1, None, None, 0),
+        ("A", 0, 6, 3, 2 * HOUR, 15_600.0, 0, 3, None, 3, 0, 0),
+        ("A", 1, 8, 4, 2 * HOUR, 15_600.0, 1, 5, None, 5, 0, 0),
+        # Days 1 to 30: what happened on day 0 is out.
+        ("A", 30, 2, 1, None, None, 1, 6, None, 6, 0, 0),
+        # Recorded too late to count as an event of these days, but it is an open workflow.
+        ("A", 40, 1, 1, None, None, 1, 7, None, 7, 0, 0),
+        ("B", 0, 1, 1, None, None, 0, 0, None, 3, 0, 0),
     )
+
+
+def test_states_and_times_to_closing(connection: Backend) -> None:
+    events = [
+        event("w1", "A", at(0, 8)),
+        event("w1", "B", at(0, 20)),
+        event("w2", "A", at(0, 9)),
+        event("w2", "A", at(1, 9)),  # from its last A on
+        event("w2", "B", at(2, 9), recorded_at=at(4, 9)),  # after the closing is known
+        event("w3", "A", at(2, 9)),
+        event("w3", "B", at(2, 8), recorded_at=at(3, 8)),  # a later event was known already
+        event("w4", "B", at(40, 8)),
+    ]
+    openings = [
+        workflow("w1", at(-7, 8)),
+        workflow("w2", at(0, 9), recorded_at=at(1, 9)),
+        workflow("w3", at(2, 9)),
+    ]
+    closures = [
+        closure("w1", at(1, 8)),  # 24 h after A, 12 h after B
+        closure("w2", at(1, 11), recorded_at=at(3, 11)),  # 2 h after A
+        closure("w2", at(9, 11), recorded_at=at(9, 11)),  # the first one recorded holds
+    ]
+    recorded = history(connection, events, openings, closures)
+    rows = view_rows(connection, recorded, FeatureView.ACTIVITY_STATS)
+    columns = (
+        "activity",
+        "event_timestamp",
+        "state_workflow_count",
+        "remaining_time_s_mean_30d",
+        "open_workflow_count",
+        "opened_workflow_count_7d",
+        "closed_workflow_count_7d",
+    )
+    assert [tuple(row[name] for name in columns) for row in rows] == [
+        ("A", day_end(0), 1, None, 2, 0, 0),  # w2's opening is not known yet, w1's too long ago
+        ("A", day_end(1), 1, 24 * HOUR, 1, 1, 1),
+        ("A", day_end(2), 2, 24 * HOUR, 2, 2, 1),
+        ("B", day_end(0), 1, None, 2, 0, 0),
+        ("B", day_end(3), 0, 12 * HOUR, 1, 2, 2),
+        ("B", day_end(4), 0, 12 * HOUR, 1, 2, 2),
+        ("B", day_end(40), 1, None, 2, 0, 0),
+    ]
 
 
 def test_person_workload(connection: Backend) -> None:

@@ -3,9 +3,9 @@
 import pytest
 from ibis.backends.duckdb import Backend
 
-from pipelines.features.durations import completed_tasks
-from pipelines.features.prefixes import known_prefixes
-from tests.features.tables import MONDAY, Row, at, event, history, rows_of, workflow
+from pipelines.features.durations import completed_tasks, with_due_dates
+from pipelines.features.prefixes import known_prefixes, task_prefixes
+from tests.features.tables import MONDAY, Row, at, coded, event, history, rows_of, workflow
 
 HOUR = 3600.0
 FIRST_DAY = (MONDAY.date() - MONDAY.date().replace(year=1970)).days
@@ -16,8 +16,9 @@ def _completions(
     connection: Backend, events: list[Row], workflows: list[Row], columns: list[str]
 ) -> list[tuple[object, ...]]:
     recorded = history(connection, events, workflows)
-    prefixes = known_prefixes(recorded.task_events, recorded.workflows)
-    table = completed_tasks(prefixes, recorded.workflows)
+    numbers = coded(recorded)
+    tasks = task_prefixes(known_prefixes(numbers, recorded.workflows))
+    table = with_due_dates(completed_tasks(tasks, numbers), recorded.workflows)
     return [tuple(r.values()) for r in rows_of(connection, table, ["activity", *columns])]
 
 

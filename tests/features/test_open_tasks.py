@@ -4,14 +4,14 @@ import pytest
 from ibis.backends.duckdb import Backend
 
 from pipelines.features.open_tasks import open_task_changes
-from tests.features.tables import MONDAY, Row, at, event, history, rows_of
+from tests.features.tables import MONDAY, Row, at, coded, event, history, rows_of
 
 FIRST_DAY = (MONDAY.date() - MONDAY.date().replace(year=1970)).days
 Change = tuple[int, str | None, str | None, int]
 
 
 def _changes(connection: Backend, events: list[Row]) -> list[Change]:
-    table = open_task_changes(history(connection, events).task_events)
+    table = open_task_changes(coded(history(connection, events)))
     rows = rows_of(connection, table, ["day", "person_id", "team_id", "change"])
     return [(r["day"] - FIRST_DAY, r["person_id"], r["team_id"], r["change"]) for r in rows]
 

@@ -2,16 +2,25 @@
 
 from ibis.backends.duckdb import Backend
 
+from pipelines.features.coding import decoded
+from pipelines.features.history import History
 from pipelines.features.prefixes import known_prefixes
-from tests.features.tables import Row, at, event, history, rows_of, workflow
+from tests.features.tables import Row, at, coded, event, history, rows_of, workflow
+
+
+def _prefixes(connection: Backend, recorded: History, columns: list[str]) -> list[Row]:
+    numbers = coded(recorded)
+    prefixes = known_prefixes(numbers, recorded.workflows)
+    prefixes = decoded(prefixes, numbers.activities, [("activity_code", "activity")])
+    prefixes = prefixes.inner_join(numbers.workflows, "workflow")
+    return rows_of(connection, prefixes, columns)
 
 
 def _versions(
     connection: Backend, events: list[Row], workflows: list[Row]
 ) -> list[tuple[int, list[str]]]:
     recorded = history(connection, events, workflows)
-    prefixes = known_prefixes(recorded.task_events, recorded.workflows)
-    rows = rows_of(connection, prefixes, ["workflow_id", "version", "position", "activity"])
+    rows = _prefixes(connection, recorded, ["workflow_id", "version", "position", "activity"])
     versions: dict[int, list[str]] = {}
     for row in rows:
         versions.setdefault(row["version"], []).append(row["activity"])
@@ -58,8 +67,7 @@ def test_workflows_do_not_disturb_each_other(connection: Backend) -> None:
         event("v", "C", at(0, 3)),
     ]
     recorded = history(connection, events)
-    prefixes = known_prefixes(recorded.task_events, recorded.workflows)
-    rows = rows_of(connection, prefixes, ["workflow_id", "version", "activity", "position"])
+    rows = _prefixes(connection, recorded, ["workflow_id", "version", "activity", "position"])
     assert [tuple(row.values()) for row in rows] == [
         ("v", 0, "A", 1),
         ("v", 0, "C", 2),

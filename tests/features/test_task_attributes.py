@@ -2,28 +2,20 @@
 
 import json
 
-import ibis
-import pyarrow as pa
 import pytest
 from ibis.backends.duckdb import Backend
 
-from pipelines.features.history import attribute_keys
-from pipelines.features.task_attributes import merged_attributes
+from pipelines.contracts import FeatureView
+from tests.features.tables import at, event, history, view_rows
 
 
 def _merged(connection: Backend, documents: list[str]) -> str:
     """What is known after one event for each document."""
-    events = pa.table({"position": range(1, len(documents) + 1), "attributes": documents})
-    connection.con.register("events", events)
-    table = connection.table("events")
-    merged = merged_attributes(
-        table.attributes,
-        table.position,
-        attribute_keys(table, connection),
-        ibis.window(order_by="position", rows=(None, 0)),
+    recorded = history(
+        connection, [event("w", "A", at(n), attributes=text) for n, text in enumerate(documents)]
     )
-    rows = connection.to_pyarrow(table.select("position", merged=merged).order_by("position"))
-    return str(rows["merged"].to_pylist()[-1])
+    rows = view_rows(connection, recorded, FeatureView.WORKFLOW_PROGRESS)
+    return str(rows[-1]["task_attributes"])
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,16 @@ def test_no_more_than_asked_and_nothing_from_nothing() -> None:
             "high",
             "level (attribute of the task): high",
         ),
+        (
+            "workflow_progress__activity_counts.Repair",
+            2,
+            "Events of the activity Repair so far: 2",
+        ),
+        (
+            "workflow_progress__activity_counts.Repair",
+            None,
+            "Events of the activity Repair so far: none",
+        ),
         ("anything", True, "anything: True"),
     ],
 )

@@ -1,0 +1,50 @@
+"""A DuckDB for one build: tables it keeps lie in memory and, where that ends, in a folder."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import ibis
+import ibis.expr.types as ir
+import sqlglot.expressions as sge
+from ibis.backends.duckdb import Backend
+from ibis.util import gen_name
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """A connection and the tables kept with it."""
+
+    connection: Backend
+    _names: list[str] = field(default_factory=list)
+
+    def keep(self, name: str, table: ir.Table) -> ir.Table:
+        """Compute an expression now and return the table that holds its rows."""
+        unique = gen_name(name)
+        self._names.append(unique)
+        return self.connection.create_table(unique, table, temp=True)
+
+    @contextmanager
+    def passing(self) -> Iterator["Scratch"]:
+        """Drop at the end of the block what was kept with the scratch it gives."""
+        inner = Scratch(self.connection)
+        yield inner
+        # Not after an error: then all of it goes with the connection.
+        for name in inner._names:
+            # Not Ibis's drop_table: it writes no name with this sqlglot.
+            table = sge.table_(name, quoted=True)
+            self.connection.raw_sql(sge.Drop(kind="TABLE", tables=[table]))
+
+
+@contextmanager
+def open_scratch(memory_limit: str) -> Iterator[Scratch]:
+    """Open a DuckDB that uses so much memory, such as "2GB", and then temporary files."""
+    with tempfile.TemporaryDirectory(prefix="workcast-features-") as folder:
+        connection = ibis.duckdb.connect(
+            memory_limit=memory_limit, temp_directory=folder, preserve_insertion_order=False
+        )
+        try:
+            yield Scratch(connection)
+        finally:
+            connection.disconnect()
