@@ -9,15 +9,17 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from pipelines.contracts import CREATED_TIMESTAMP, FEATURES_FOLDER, FeatureView
+from pipelines.contracts import CREATED_TIMESTAMP, FeatureView
 from pipelines.errors import FeatureBuildError
 from pipelines.extract.lake import PartitionUnit
-from pipelines.features.build import BuildResult, Progress
+from pipelines.features.build import BuildResult, Progress, require_zone, result_of
+from pipelines.features.built import forget_built
 from pipelines.features.compute import ViewComputer
 from pipelines.features.history import History
 from pipelines.features.spark_history import SparkTables, read_spark_history, spark_tables
 from pipelines.features.spark_write import write_partitions
 from pipelines.features.views import VIEWS
+from pipelines.features.write import dataset_of
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -49,9 +51,11 @@ def build_features_on_spark(  # noqa: PLR0917 - explicit parameters beat a bag
             fails.
         SettingsError: Spark knows no such protocol.
     """
+    require_zone(until)
+    # The interval that a build on DuckDB would add adds to that engine's features only.
+    forget_built(lake)
     chosen = [view for view in FeatureView if views is None or view in views]
-    rows: dict[FeatureView, int] = {}
-    partitions: dict[FeatureView, int] = {}
+    counts: dict[FeatureView, dict[datetime, int]] = {}
     try:
         with spark_tables(session) as tables:
             history = read_spark_history(lake, until, tables)
@@ -60,10 +64,7 @@ def build_features_on_spark(  # noqa: PLR0917 - explicit parameters beat a bag
                 frame = tables.frame(computer.view(view))
                 if until is not None:
                     frame = frame.filter(F.col(CREATED_TIMESTAMP) < F.lit(until))
-                folder = f"{FEATURES_FOLDER}/{view.value}"
-                counts = write_partitions(frame, lake, folder, VIEWS[view], partition)
-                rows[view] = sum(counts.values())
-                partitions[view] = len(counts)
+                counts[view] = write_partitions(frame, lake, dataset_of(VIEWS[view]), partition)
                 if progress is not None:
                     progress(view, done, len(chosen))
             watermark = until or _after_last_recording(history, tables)
@@ -71,7 +72,7 @@ def build_features_on_spark(  # noqa: PLR0917 - explicit parameters beat a bag
         raise FeatureBuildError(
             f"Spark failed to build the features ({err}); its log says where."
         ) from err
-    return BuildResult(rows, partitions, watermark)
+    return result_of(counts, watermark)
 
 
 def _after_last_recording(history: History, tables: SparkTables) -> datetime | None:

@@ -1,5 +1,6 @@
 """How Spark is set up and addresses the lake, in one place; needs no Spark to be installed."""
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -9,8 +10,8 @@ from pipelines.errors import SettingsError
 from pipelines.settings import Settings
 
 _LOCAL: Final = "local"
-# Tasks of one shuffle on one machine; Spark's 200 would mostly be empty.
-_LOCAL_SHUFFLE_PARTITIONS: Final = 8
+# Of one shuffle on one machine; Spark's 200 in all would mostly be empty.
+_TASKS_PER_CORE: Final = 2
 # What fsspec calls a protocol, and what Hadoop calls it.
 _PROTOCOLS: Final = {
     "s3": "s3a",
@@ -59,7 +60,7 @@ def spark_conf(settings: Settings) -> dict[str, str]:
             "spark.driver.host": settings.bind_host,
             "spark.driver.bindAddress": settings.bind_host,
             "spark.ui.enabled": "false",
-            "spark.sql.shuffle.partitions": str(_LOCAL_SHUFFLE_PARTITIONS),
+            "spark.sql.shuffle.partitions": str(_TASKS_PER_CORE * (os.cpu_count() or 1)),
         }
     return conf
 

@@ -10,12 +10,11 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends.pyspark import Backend
 from ibis.util import gen_name
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.pandas.types import from_arrow_type
 
 from pipelines.contracts import HISTORY_FOLDER, QUARANTINE_FOLDER, HistoryTable
-from pipelines.errors import FeatureBuildError
 from pipelines.extract.lake import list_partitions, partition_path
 from pipelines.features.history import KEYS, SCHEMAS, History
 from pipelines.features.spark_conf import spark_path
@@ -68,17 +67,16 @@ def read_spark_history(lake: str, until: datetime | None, tables: SparkTables) -
         tables: what to read with.
 
     Raises:
-        FeatureBuildError: `until` has no time zone.
         SettingsError: Spark knows no such protocol.
     """
-    if until is not None and until.tzinfo is None:
-        raise FeatureBuildError(f"until has no time zone: {until}. Pass a UTC time.")
     rows = {name: _known_rows(lake, name, until, tables.session) for name in HistoryTable}
+    events = rows[HistoryTable.TASK_EVENTS]
     return History(
-        task_events=tables.table("task_events", rows[HistoryTable.TASK_EVENTS]),
+        task_events=tables.table("task_events", events),
         workflows=tables.table("workflows", rows[HistoryTable.WORKFLOWS]),
         workflow_closures=tables.table("closures", rows[HistoryTable.WORKFLOW_CLOSURES]),
-        attribute_keys=_attribute_keys(rows[HistoryTable.TASK_EVENTS]),
+        attribute_keys=_texts(events, F.explode(F.json_object_keys("attributes"))),
+        activities=_texts(events, F.col("activity")),
     )
 
 
@@ -112,7 +110,7 @@ def _partitions(
     return session.read.parquet(*(spark_path(partition_path(lake, folder, s)) for s in starts))
 
 
-def _attribute_keys(events: DataFrame) -> tuple[str, ...]:
-    documents = events.filter(events.attributes != "{}").select("attributes").distinct()
-    keys = documents.select(F.explode(F.json_object_keys("attributes")).alias("key")).distinct()
-    return tuple(sorted(row.key for row in keys.collect()))
+def _texts(events: DataFrame, text: Column) -> tuple[str, ...]:
+    """List the texts that occur in the events, sorted."""
+    found = events.select(text.alias("text")).dropna().distinct()
+    return tuple(sorted(row.text for row in found.collect()))

@@ -18,7 +18,6 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.pandas.types import from_arrow_type
 
-from pipelines.contracts import CREATED_TIMESTAMP
 from pipelines.errors import FeatureBuildError
 from pipelines.extract.lake import (
     PartitionUnit,
@@ -28,7 +27,7 @@ from pipelines.extract.lake import (
 )
 from pipelines.features.spark_conf import spark_path
 from pipelines.features.spark_history import arrow_columns
-from pipelines.features.views import ViewSpec
+from pipelines.features.write import Dataset
 
 _INTERVAL: Final = "interval"
 _ASIDE: Final = ".writing"
@@ -36,45 +35,45 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def write_partitions(
-    frame: DataFrame, lake: str, folder: str, spec: ViewSpec, partition: PartitionUnit
+    frame: DataFrame, lake: str, dataset: Dataset, partition: PartitionUnit
 ) -> dict[datetime, int]:
-    """Write a view's partitions, remove the others; return the rows of each.
+    """Write a dataset's partitions, remove the others; return the rows of each.
 
     Raises:
         FeatureBuildError: Spark is set to split files.
         PySparkException: a column that may not be null is; then nothing has been replaced.
     """
-    frame = _without_nulls(arrow_columns(frame, spec.schema), spec)
-    start = F.date_trunc(partition, CREATED_TIMESTAMP)
+    frame = _without_nulls(arrow_columns(frame, dataset.schema), dataset)
+    start = F.date_trunc(partition, dataset.time)
     frame = frame.withColumn(_INTERVAL, F.date_format(start, "yyyy-MM-dd"))
     # All rows of an interval in one task, in order: so each interval is one sorted file.
-    frame = frame.repartition(_INTERVAL).sortWithinPartitions(_INTERVAL, *spec.key)
-    aside = f"{lake.rstrip('/')}/{_ASIDE}/{spec.name.value}-{uuid4().hex}"
+    frame = frame.repartition(_INTERVAL).sortWithinPartitions(_INTERVAL, *dataset.order)
+    aside = f"{lake.rstrip('/')}/{_ASIDE}/{dataset.name}-{uuid4().hex}"
     filesystem, root = fsspec.core.url_to_fs(aside)
     try:
         frame.write.partitionBy(_INTERVAL).parquet(spark_path(aside))
-        counts = _put_in_place(filesystem, root, lake, folder)
+        counts = _put_in_place(filesystem, root, lake, dataset.folder)
     finally:
         if filesystem.exists(root):
             filesystem.rm(root, recursive=True)
         with suppress(OSError):  # another view is being written beside it, or it is no folder
             filesystem.rmdir(root.rsplit("/", 1)[0])
-    for stale in set(list_partitions(lake, folder)) - counts.keys():
-        remove_partition(lake, folder, stale)
+    for stale in set(list_partitions(lake, dataset.folder)) - counts.keys():
+        remove_partition(lake, dataset.folder, stale)
     return counts
 
 
-def _without_nulls(frame: DataFrame, spec: ViewSpec) -> DataFrame:
+def _without_nulls(frame: DataFrame, dataset: Dataset) -> DataFrame:
     """Declare the columns that may not be null, and fail where one is."""
-    needed = {field.name: field.type for field in spec.schema if not field.nullable}
+    needed = {field.name: field.type for field in dataset.schema if not field.nullable}
     return frame.withColumns(
-        {name: F.coalesce(name, _fail(spec, name), _any(kind)) for name, kind in needed.items()}
+        {name: F.coalesce(name, _fail(dataset, name), _any(kind)) for name, kind in needed.items()}
     )
 
 
-def _fail(spec: ViewSpec, name: str) -> Column:
+def _fail(dataset: Dataset, name: str) -> Column:
     return F.raise_error(
-        f"The column {name} of the view {spec.name} holds nulls but may not: "
+        f"The column {name} of {dataset.name} holds nulls but may not: "
         "validate the history in the lake before features are built from it."
     )
 
