@@ -66,8 +66,8 @@ def latest_events(
     """Return, for each question, the latest event seen at its moment, or NEVER.
 
     Args:
-        questions: at least one.
-        batches: rows of any keys, each at most once seen from its event on or later.
+        questions: what to answer; the answers have their order.
+        batches: rows of the keys asked for, in any order.
         threads: how many batches to answer at a time; as many again wait.
         rows_per_question: see ROWS_PER_QUESTION; 0 looks up, infinity sorts.
     """
@@ -84,7 +84,7 @@ def latest_events(
 
 
 def _latest_in_batch(questions: Questions, rows: Rows, rows_per_question: float) -> _Integers:
-    if not len(rows.keys):
+    if not len(rows.keys) or not len(questions.keys):
         return np.full(len(questions.keys), NEVER, dtype=np.int64)
     if rows.visible is not None and np.array_equal(rows.visible, rows.events):
         rows = replace(rows, visible=None)
@@ -125,6 +125,8 @@ def _groups(
 def _latest_of_keys(
     questions: Questions, rows: Rows, first: int, span: int, rows_per_question: float
 ) -> _Integers:
+    if not len(rows.keys):
+        return np.full(len(questions.keys), NEVER, dtype=np.int64)
     low = int(questions.keys[0])
     keys = (questions.keys - low).astype(np.uint64) * np.uint64(span)
     asked = keys + _since(questions.moments, first)

@@ -13,11 +13,12 @@ from feast.data_source import DataSource
 from feast.feature_logging import LoggingConfig, LoggingSource
 from feast.infra.offline_stores.file_source import FileLoggingDestination
 from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalMetadata
-from feast.infra.offline_stores.offline_utils import infer_event_timestamp_from_entity_df
 from feast.infra.registry.base_registry import BaseRegistry
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
+from feast.utils import compute_non_entity_date_range
 
 from pipelines.errors import FeatureStoreError
+from pipelines.store.entity_rows import frame_rows, query_rows, rows_in_range
 from pipelines.store.job import LakeRetrievalJob
 from pipelines.store.join import point_in_time_join
 from pipelines.store.match import ROWS_PER_QUESTION
@@ -54,22 +55,21 @@ class DuckDBLakeOfflineStore(OfflineStore):
         project: str,
         full_feature_names: bool = False,
         filter_by_created_timestamp: bool | None = None,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
     ) -> LakeRetrievalJob:
-        """Join features to a frame of keys and moments; see `pipelines.store.join`.
+        """Join features to rows of keys and moments; see `pipelines.store.join`.
 
         Feast passes `filter_by_created_timestamp` only when it is true, so None means that the
         store's own setting holds, which is true by default.
 
+        The entities are a frame; a SELECT in DuckDB's SQL, run at once; or None, which means each
+        key with an event in [start_date, end_date] as of `end_date`. Naive dates are UTC; without
+        a start it is the longest time-to-live before the end.
+
         Raises:
-            FeatureStoreError: the entities are no frame, or see `point_in_time_join`.
+            FeatureStoreError: the entities cannot be read, or see `point_in_time_join`.
         """
-        if not isinstance(entity_df, pd.DataFrame):
-            raise FeatureStoreError(
-                f"The entities are a {type(entity_df).__name__}; give a pandas DataFrame."
-            )
-        moments = infer_event_timestamp_from_entity_df(
-            dict(zip(entity_df.columns, entity_df.dtypes, strict=True))
-        )
         views = [
             joined_view(view, feature_refs, config.repo_path, full_names=full_feature_names)
             for view in feature_views
@@ -77,27 +77,41 @@ class DuckDBLakeOfflineStore(OfflineStore):
         known = filter_by_created_timestamp
         if known is None:
             known = config.offline_store.filter_by_created_timestamp
+        if isinstance(entity_df, pd.DataFrame):
+            entities = frame_rows(entity_df)
+        elif isinstance(entity_df, str):
+            with _session(config) as connection:
+                entities = query_rows(connection, entity_df)
+        elif entity_df is None:
+            dates = compute_non_entity_date_range(feature_views, start_date, end_date)
+            with _session(config) as connection:
+                entities = rows_in_range(connection, views, *dates, known=known)
+        else:
+            raise FeatureStoreError(
+                f"The entities are a {type(entity_df).__name__}; give a pandas DataFrame, a "
+                "SELECT, or None with a range of dates."
+            )
 
         def query() -> pa.Table:
-            entities = pa.Table.from_pandas(entity_df, preserve_index=False)
             with _session(config) as connection:
                 return point_in_time_join(
                     connection,
-                    entities,
-                    moments,
+                    entities.table,
+                    entities.moment,
                     views,
                     known=known,
                     rows_per_question=config.offline_store.rows_per_question,
                 )
 
+        first, last = entities.range()
         return LakeRetrievalJob(
             query,
             config.repo_path,
             RetrievalMetadata(
                 features=feature_refs,
-                keys=[name for name in entity_df.columns if name != moments],
-                min_event_timestamp=_edge(entity_df[moments].min()),
-                max_event_timestamp=_edge(entity_df[moments].max()),
+                keys=entities.other_columns,
+                min_event_timestamp=first,
+                max_event_timestamp=last,
             ),
             OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry),
             full_feature_names=full_feature_names,
@@ -224,7 +238,3 @@ class DuckDBLakeOfflineStore(OfflineStore):
 def _session(config: RepoConfig) -> Any:
     store = config.offline_store
     return duckdb_session(store.threads, store.memory_limit)
-
-
-def _edge(moment: Any) -> datetime | None:
-    return None if pd.isna(moment) else pd.Timestamp(moment).to_pydatetime(warn=False)

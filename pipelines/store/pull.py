@@ -32,7 +32,7 @@ def pull_rows(
     Raises:
         FeatureStoreError: no Parquet file or no such column.
     """
-    return _within(connection, url, columns, event, start=start, end=end).to_arrow_table()
+    return rows_within(connection, url, columns, event, start=start, end=end).to_arrow_table()
 
 
 def pull_latest_rows(
@@ -51,7 +51,7 @@ def pull_latest_rows(
     Raises:
         FeatureStoreError: no Parquet file or no such column.
     """
-    rows = _within(connection, url, columns, event, start=start, end=end)
+    rows = rows_within(connection, url, columns, event, start=start, end=end)
     short = {name: f"c{i}" for i, name in enumerate(columns)}
     rows = rows.select(*(ColumnExpression(name).alias(alias) for name, alias in short.items()))
     order = ", ".join(f"{short[name]} DESC NULLS LAST" for name in (event, created) if name)
@@ -61,7 +61,7 @@ def pull_latest_rows(
     return latest.project("* EXCLUDE (place)").to_arrow_table().rename_columns(columns)
 
 
-def _within(
+def rows_within(
     connection: duckdb.DuckDBPyConnection,
     url: str,
     columns: list[str],
@@ -70,6 +70,11 @@ def _within(
     start: datetime | None,
     end: datetime | None,
 ) -> duckdb.DuckDBPyRelation:
+    """Select the rows that `pull_rows` returns, to go on with.
+
+    Raises:
+        FeatureStoreError: no Parquet file or no such column.
+    """
     rows = scan_parquet(connection, url)
     if rows is None:
         raise FeatureStoreError(f"No Parquet file at {url}; build the features first.")
@@ -79,11 +84,20 @@ def _within(
             f"The files at {url} lack the columns {', '.join(missing)}; "
             f"they have {', '.join(rows.columns)}."
         )
-    for bound, is_start in ((start, True), (end, False)):
-        if bound is not None:
-            time, literal = _comparable(rows, event, bound)
-            rows = rows.filter(time >= literal if is_start else time <= literal)
+    if start is not None:
+        time, literal = _comparable(rows, event, start)
+        rows = rows.filter(time >= literal)
+    if end is not None:
+        rows = rows_until(rows, event, end)
     return rows.select(*(ColumnExpression(name) for name in columns))
+
+
+def rows_until(
+    rows: duckdb.DuckDBPyRelation, column: str, end: datetime
+) -> duckdb.DuckDBPyRelation:
+    """Keep the rows whose time is at or before `end` (naive: UTC)."""
+    time, literal = _comparable(rows, column, end)
+    return rows.filter(time <= literal)
 
 
 def _comparable(
