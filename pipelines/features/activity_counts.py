@@ -16,7 +16,7 @@ _COUNTS: Final = 2**26
 
 
 def with_numbers(events: ir.Table, names: ir.Table, activities: Sequence[str]) -> ir.Table:
-    """Add activity_number, the place of the event's activity among the sorted `activities`.
+    """Join activity_number, the place of the event's activity among the sorted `activities`.
 
     Args:
         events: with activity_code.
@@ -28,8 +28,7 @@ def with_numbers(events: ir.Table, names: ir.Table, activities: Sequence[str]) -
         return events
     number = names.activity.cases(*((name, number) for number, name in enumerate(order)))
     numbers = names.select(counted_code="activity_code", activity_number=number.cast("int32"))
-    events = events.left_join(numbers, events.activity_code == numbers.counted_code)
-    return events.drop("counted_code")
+    return events.left_join(numbers, events.activity_code == numbers.counted_code)
 
 
 def running_counts(

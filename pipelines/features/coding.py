@@ -5,7 +5,7 @@ fraction of the size of texts, compare faster, and let a running maximum find th
 is known.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -70,7 +70,7 @@ def code_events(task_events: ir.Table, keep: Keep) -> CodedEvents:
         (teams, "team_id"),
         (documents, "attributes"),
     ):
-        coded = coded.left_join(names, text, rname="right_{name}").drop(f"right_{text}")
+        coded = coded.left_join(names, text, rname=f"{text}_{{name}}")
     happened_us = microseconds(coded.occurred_at)
     in_log = ibis.window(group_by="workflow", order_by=[happened_us, "sequence", "event_id"])
     coded = coded.select(
@@ -98,19 +98,21 @@ def code_events(task_events: ir.Table, keep: Keep) -> CodedEvents:
     )
 
 
-def decoded(rows: ir.Table, names: ir.Table, texts: Sequence[tuple[str, str]]) -> ir.Table:
-    """Replace numbers by their texts.
+def with_texts(rows: ir.Table, texts: Mapping[str, tuple[str, ir.Table]]) -> ir.Table:
+    """Join the texts that numbers stand for.
 
     Args:
-        rows: with a column of numbers for each of `texts`.
-        names: a number and a text.
-        texts: column of numbers in `rows`, and the text column that takes its place.
+        rows: with columns of numbers.
+        texts: by the name the text shall have, the column of its number and the table that says
+            what numbers mean: a number and a text.
+
+    Returns:
+        A join to select from: the columns of `rows` and the texts.
     """
-    code, text = names.columns
-    for column, name in texts:
-        meaning = names.select(**{f"{column}_": names[code], name: names[text]})
-        rows = rows.left_join(meaning, rows[column] == meaning[f"{column}_"])
-        rows = rows.drop(*{column, f"{column}_"} - {name})
+    for name, (column, names) in texts.items():
+        code, text = names.columns
+        meaning = names.select(**{f"{name}_code_": names[code], name: names[text]})
+        rows = rows.left_join(meaning, rows[column] == meaning[f"{name}_code_"])
     return rows
 
 

@@ -16,7 +16,7 @@ import ibis
 import ibis.expr.types as ir
 
 from pipelines.contracts import Transition
-from pipelines.features.coding import CodedEvents, decoded
+from pipelines.features.coding import CodedEvents, with_texts
 from pipelines.features.timing import day_number, microseconds, seconds_between
 
 
@@ -55,10 +55,23 @@ def completed_tasks(tasks: ir.Table, coded: CodedEvents) -> ir.Table:
         sojourn_time_s=seconds_between(ready_us, completions.happened_us),
     )
     ids = coded.tasks.select("task", "workflow_id", "task_id")
-    timed = timed.inner_join(ids, "task").drop("task")
-    timed = decoded(timed, coded.activities, [("activity_code", "activity")])
-    timed = decoded(timed, coded.people, [("holder_code", "person_id")])
-    return decoded(timed, coded.teams, [("holder_team_code", "team_id")])
+    texts = {
+        "activity": ("activity_code", coded.activities),
+        "person_id": ("holder_code", coded.people),
+        "team_id": ("holder_team_code", coded.teams),
+    }
+    return with_texts(timed.inner_join(ids, "task"), texts).select(
+        "workflow_id",
+        "task_id",
+        "completed_at",
+        "recorded_at",
+        *texts,
+        "happened_day",
+        "known_day",
+        "waiting_time_s",
+        "service_time_s",
+        "sojourn_time_s",
+    )
 
 
 def task_ready_us(tasks: ir.Table) -> ir.IntegerValue:

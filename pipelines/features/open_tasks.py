@@ -8,7 +8,7 @@ recorded, and not at all where a later event of its task was already known.
 import ibis
 import ibis.expr.types as ir
 
-from pipelines.features.coding import CodedEvents, decoded, last_known
+from pipelines.features.coding import CodedEvents, last_known, with_texts
 from pipelines.features.prefixes import in_order, is_open
 from pipelines.features.states import as_learned
 from pipelines.features.timing import day_number
@@ -63,6 +63,9 @@ def open_task_changes(coded: CodedEvents) -> ir.Table:
         )
     )
     changes = changes.group_by("day", *codes).agg(change=changes.change.sum().cast("int64"))
-    changes = decoded(changes, coded.activities, [("activity_code", "activity")])
-    changes = decoded(changes, coded.people, [("person_code", "person_id")])
-    return decoded(changes, coded.teams, [("team_code", "team_id")])
+    texts = {
+        "activity": ("activity_code", coded.activities),
+        "person_id": ("person_code", coded.people),
+        "team_id": ("team_code", coded.teams),
+    }
+    return with_texts(changes, texts).select("day", *texts, "change")

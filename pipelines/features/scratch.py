@@ -22,8 +22,10 @@ class Scratch:
     def keep(self, name: str, table: ir.Table) -> ir.Table:
         """Compute an expression now and return the table that holds its rows."""
         unique = gen_name(name)
+        # Not Ibis's create_table: it compiles, copies and asks more than once.
+        self.connection.con.sql(self.connection.compile(table)).create(unique)
         self._names.append(unique)
-        return self.connection.create_table(unique, table, temp=True)
+        return self.connection.table(unique)
 
     @contextmanager
     def passing(self) -> Iterator["Scratch"]:

@@ -7,7 +7,7 @@ event was already known. Once the closing is known, nothing moves a workflow any
 import ibis
 import ibis.expr.types as ir
 
-from pipelines.features.coding import CodedEvents, decoded
+from pipelines.features.coding import CodedEvents, with_texts
 from pipelines.features.prefixes import in_order
 from pipelines.features.timing import day_number, microseconds, seconds_between
 
@@ -60,7 +60,8 @@ def state_changes(coded: CodedEvents, closures: ir.Table) -> ir.Table:
     changes = changes.group_by("activity_code", "day").agg(
         change=changes.change.sum().cast("int64")
     )
-    return decoded(changes, coded.activities, [("activity_code", "activity")])
+    texts = {"activity": ("activity_code", coded.activities)}
+    return with_texts(changes, texts).select("day", "activity", "change")
 
 
 def times_to_closing(coded: CodedEvents, closures: ir.Table) -> ir.Table:
@@ -92,7 +93,15 @@ def times_to_closing(coded: CodedEvents, closures: ir.Table) -> ir.Table:
         happened_day=day_number(last.closed_us),
         known_day=day_number(last.closed_known_us),
     )
-    return decoded(times, coded.activities, [("activity_code", "activity")])
+    texts = {"activity": ("activity_code", coded.activities)}
+    return with_texts(times, texts).select(
+        "workflow_id",
+        "activity",
+        "recorded_at",
+        "remaining_time_s",
+        "happened_day",
+        "known_day",
+    )
 
 
 def _closings(coded: CodedEvents, closures: ir.Table) -> ir.Table:

@@ -17,7 +17,7 @@ _VALUE: Final = r'("(?:[^"\\]|\\.)*"|\[[^\]]*\]|\{[^}]*\}|[^,}\s]+)'
 
 
 def with_presence(events: ir.Table, documents: ir.Table, keys: Sequence[str]) -> ir.Table:
-    """Say of every event whether its document has a value of each key: has_0, has_1 and so on.
+    """Join whether an event's document has a value of each key: has_0, has_1 and so on.
 
     Args:
         events: with document_code.
@@ -28,7 +28,7 @@ def with_presence(events: ir.Table, documents: ir.Table, keys: Sequence[str]) ->
         return events
     has = {f"has_{n}": _value(documents, key).notnull() for n, key in enumerate(sorted(keys))}
     known = documents.select(told_code="document_code", **has)
-    return events.left_join(known, events.document_code == known.told_code).drop("told_code")
+    return events.left_join(known, events.document_code == known.told_code)
 
 
 def last_documents(
@@ -45,24 +45,28 @@ def last_documents(
     }
 
 
-def with_attributes(rows: ir.Table, documents: ir.Table, keys: Sequence[str]) -> ir.Table:
-    """Replace the documents of `last_documents` by task_attributes, merged from them.
+def with_entries(rows: ir.Table, documents: ir.Table, keys: Sequence[str]) -> ir.Table:
+    """Join the entries of `last_documents` as JSON text: entry_0, entry_1 and so on.
 
     By regular expressions, because the engines' own JSON functions disagree on quotes, dots in
-    keys and types. Values keep their JSON text; keys are written in sorted order.
+    keys and types. Values keep their JSON text.
     """
-    merged = ibis.literal("")
     for number, key in enumerate(sorted(keys)):
         entry = ibis.literal(f", {json.dumps(key)}: ") + _value(documents, key)
         entries = documents.select(
-            **{f"code_{number}": documents.document_code, f"entry_{number}": entry}
+            **{f"entry_code_{number}": documents.document_code, f"entry_{number}": entry}
         )
-        rows = rows.left_join(entries, rows[f"document_{number}"] == entries[f"code_{number}"])
+        is_last = rows[f"document_{number}"] == entries[f"entry_code_{number}"]
+        rows = rows.left_join(entries, is_last)
+    return rows
+
+
+def attributes_text(rows: ir.Table, keys: Sequence[str]) -> ir.StringValue:
+    """Merge the entries of `with_entries` into a JSON object, keys in sorted order."""
+    merged = ibis.literal("")
     for number in range(len(keys)):
         merged += rows[f"entry_{number}"].coalesce("")
-    spent = [f"{part}_{n}" for part in ("document", "code", "entry") for n in range(len(keys))]
-    whole = ibis.literal("{") + merged.substr(2) + ibis.literal("}")
-    return rows.mutate(task_attributes=whole).drop(*spent)
+    return ibis.literal("{") + merged.substr(2) + ibis.literal("}")
 
 
 def _value(documents: ir.Table, key: str) -> ir.StringValue:

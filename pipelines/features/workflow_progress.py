@@ -8,20 +8,24 @@ import ibis.expr.types as ir
 from pipelines.contracts import CREATED_TIMESTAMP, EVENT_TIMESTAMP, Transition
 from pipelines.features.activity_counts import counts_text, running_counts, with_numbers
 from pipelines.features.calendar import working_seconds
-from pipelines.features.coding import CodedEvents, decoded, last_known
+from pipelines.features.coding import CodedEvents, last_known, with_texts
 from pipelines.features.durations import task_ready_us
 from pipelines.features.prefixes import VERSION_KEY, in_order, is_open
-from pipelines.features.task_attributes import last_documents, with_attributes, with_presence
+from pipelines.features.task_attributes import (
+    attributes_text,
+    last_documents,
+    with_entries,
+    with_presence,
+)
 from pipelines.features.timing import microseconds, seconds_between
 
 _SO_FAR = (None, 0)
 _BEFORE = (None, -1)
-_CARRIED = (
-    *VERSION_KEY,
-    "place",
+# What an event carries to the row of its moment.
+_KEPT = (
+    "workflow",
     "position",
     "occurred_at",
-    "recorded_at",
     "happened_us",
     "next_us",
     "known_from_us",
@@ -31,11 +35,25 @@ _CARRIED = (
     "previous_code_1",
     "previous_code_2",
     "previous_code_3",
-    "person_code",
-    "team_code",
-    "document_code",
+    "task_waiting_time_s",
+    "task_age_s",
 )
-_FACTS = ("opened_at", "due_at", "template_id", "client_id", "priority", "workflow_attributes")
+# What the running sums need besides.
+_SUMMED = ("version", "place", "recorded_at", "person_code", "team_code", "document_code")
+_FACTS = ("due_at", "template_id", "client_id", "priority")
+_FINAL = (
+    "workflow_id",
+    CREATED_TIMESTAMP,
+    "opened_at",
+    *_FACTS,
+    "task_waiting_time_s",
+    "task_age_s",
+    "distinct_activity_count",
+    "rework_count",
+    "handover_count",
+    "open_task_count",
+    "workflow_attributes",
+)
 
 
 def workflow_progress(
@@ -63,17 +81,26 @@ def workflow_progress(
     rows = _with_openings(rows, coded, workflows)
     # Prefixes without any new recording were rows of an earlier version already.
     rows = rows.filter(microseconds(rows[CREATED_TIMESTAMP]) >= rows.known_from_us)
+    texts = {"last_activity": ("activity_code", coded.activities)}
+    for n in (1, 2, 3):
+        texts[f"previous_activity_{n}"] = (f"previous_code_{n}", coded.activities)
+    texts["last_person_id"] = ("last_person_code", coded.people)
+    texts["last_team_id"] = ("last_team_code", coded.teams)
+    rows = with_entries(with_texts(rows, texts), coded.documents, attribute_keys)
     opened_us = microseconds(rows.opened_at)
-    rows = rows.mutate(
+    return rows.select(
+        *_FINAL,
+        *texts,
+        last_event_at=rows.occurred_at,
+        event_count=rows.position,
         elapsed_s=seconds_between(opened_us, rows.happened_us),
         since_previous_event_s=seconds_between(rows.moment_before_us, rows.happened_us),
         working_elapsed_s=working_seconds(opened_us, rows.happened_us),
-        last_event_at=rows.occurred_at,
+        last_transition=rows.transition,
         activity_counts=counts_text(rows, activities),
+        task_attributes=attributes_text(rows, attribute_keys),
         **{EVENT_TIMESTAMP: rows.occurred_at},
     )
-    rows = with_attributes(rows, coded.documents, attribute_keys)
-    return _in_words(rows, coded)
 
 
 def _flagged(tasks: ir.Table) -> ir.Table:
@@ -82,7 +109,7 @@ def _flagged(tasks: ir.Table) -> ir.Table:
     before = in_order(*VERSION_KEY, "activity_code", rows=_BEFORE)
     is_completion = (tasks.transition == Transition.COMPLETED.value).cast("int32")
     return tasks.select(
-        *_CARRIED,
+        *(name for name in (*_KEPT, *_SUMMED) if name in tasks.columns),
         # At the first event of a moment, the moment before; it only grows along a version.
         moment_before_us=(tasks.previous_us < tasks.happened_us).ifelse(
             tasks.previous_us, ibis.null("int64")
@@ -103,10 +130,10 @@ def _accumulated(
     so_far = in_order(*VERSION_KEY, rows=_SO_FAR)
     events = with_numbers(events, coded.activities, activities)
     events = with_presence(events, coded.documents, attribute_keys)
-    return events.mutate(
+    return events.select(
+        *_KEPT,
         **running_counts(events, activities, so_far),
         **last_documents(events, attribute_keys, so_far),
-        event_count=events.position,
         moment_before_us=events.moment_before_us.max().over(so_far),
         first_event_at=events.occurred_at.min().over(so_far),
         newest_recorded_at=events.recorded_at.max().over(so_far),
@@ -122,37 +149,28 @@ def _accumulated(
 def _with_openings(rows: ir.Table, coded: CodedEvents, workflows: ir.Table) -> ir.Table:
     """Add what was known of the workflow's opening, and since when all of a row was known."""
     openings = workflows.select(
-        "workflow_id",
-        "opened_at",
-        "due_at",
-        "template_id",
-        "client_id",
-        "priority",
-        workflow_attributes=workflows.attributes,
-        opening_recorded_at=workflows.recorded_at,
-        opening_recorded_us=microseconds(workflows.recorded_at),
+        *_FACTS,
+        workflow_id_="workflow_id",
+        opened_="opened_at",
+        attributes_="attributes",
+        opening_recorded_at="recorded_at",
     )
-    openings = coded.workflows.left_join(openings, "workflow_id").drop("workflow_id_right")
-    rows = rows.inner_join(openings, "workflow")
-    is_known = rows.opening_recorded_us < rows.known_until_us.coalesce(2**62)
-    known = {name: is_known.ifelse(rows[name], ibis.null(rows[name].type())) for name in _FACTS}
+    rows = rows.inner_join(coded.workflows, "workflow")
+    rows = rows.left_join(openings, coded.workflows.workflow_id == openings.workflow_id_)
+    known_until_us = rows.known_until_us.coalesce(2**62)
+    is_known = microseconds(rows.opening_recorded_at) < known_until_us
+
+    def known(name: str) -> ir.Value:
+        return is_known.ifelse(rows[name], ibis.null(rows[name].type()))
+
+    # A maximum: what is not known of the opening does not count.
     recorded_at = is_known.ifelse(rows.opening_recorded_at, rows.newest_recorded_at)
-    rows = rows.mutate(**known, opening_recorded_at=recorded_at)
-    return rows.mutate(
-        opened_at=rows.opened_at.coalesce(rows.first_event_at),
-        workflow_attributes=rows.workflow_attributes.coalesce("{}"),
-        **{
-            CREATED_TIMESTAMP: ibis.greatest(
-                rows.newest_recorded_at, rows.opening_recorded_at.coalesce(rows.newest_recorded_at)
-            )
-        },
+    newest = ibis.greatest(rows.newest_recorded_at, recorded_at.coalesce(rows.newest_recorded_at))
+    spent = {"workflow_id_", "opened_", "attributes_", "opening_recorded_at", *_FACTS}
+    return rows.select(
+        *(name for name in rows.columns if name not in spent),
+        **{name: known(name) for name in _FACTS},
+        opened_at=known("opened_").coalesce(rows.first_event_at),
+        workflow_attributes=known("attributes_").coalesce("{}"),
+        **{CREATED_TIMESTAMP: newest},
     )
-
-
-def _in_words(rows: ir.Table, coded: CodedEvents) -> ir.Table:
-    rows = rows.rename(last_transition="transition")
-    activities = [("activity_code", "last_activity")]
-    activities += [(f"previous_code_{n}", f"previous_activity_{n}") for n in (1, 2, 3)]
-    rows = decoded(rows, coded.activities, activities)
-    rows = decoded(rows, coded.people, [("last_person_code", "last_person_id")])
-    return decoded(rows, coded.teams, [("last_team_code", "last_team_id")])

@@ -2,7 +2,7 @@
 
 from ibis.backends.duckdb import Backend
 
-from pipelines.features.coding import decoded
+from pipelines.features.coding import with_texts
 from pipelines.features.history import History
 from pipelines.features.prefixes import known_prefixes
 from tests.features.tables import Row, at, coded, event, history, rows_of, workflow
@@ -11,9 +11,9 @@ from tests.features.tables import Row, at, coded, event, history, rows_of, workf
 def _prefixes(connection: Backend, recorded: History, columns: list[str]) -> list[Row]:
     numbers = coded(recorded)
     prefixes = known_prefixes(numbers, recorded.workflows)
-    prefixes = decoded(prefixes, numbers.activities, [("activity_code", "activity")])
     prefixes = prefixes.inner_join(numbers.workflows, "workflow")
-    return rows_of(connection, prefixes, columns)
+    texts = {"activity": ("activity_code", numbers.activities)}
+    return rows_of(connection, with_texts(prefixes, texts), columns)
 
 
 def _versions(
