@@ -1,105 +1,25 @@
-"""The offline store through Feast's own calls, with a registry in a file."""
+"""The offline store through Feast's own calls."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from feast import (
-    Entity,
-    FeatureService,
-    FeatureStore,
-    FeatureView,
-    Field,
-    FileSource,
-    RepoConfig,
-    RequestSource,
-    ValueType,
-)
-from feast.data_format import ParquetFormat
+from feast import FeatureService, FeatureStore
+from feast.dqm.errors import ValidationFailed
+from feast.dqm.profilers.profiler import Profile, ValidationReport
 from feast.errors import SavedDatasetLocationAlreadyExists
-from feast.feature_logging import LoggingConfig
-from feast.infra.offline_stores.file_source import FileLoggingDestination, SavedDatasetFileStorage
-from feast.on_demand_feature_view import on_demand_feature_view
-from feast.types import Float64, Int64, String
+from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
+from feast.saved_dataset import ValidationReference
 
-from pipelines.errors import FeatureStoreError
-
-DAY = datetime(2024, 3, 1, tzinfo=UTC)
-CONFIG = {
-    "project": "test",
-    "provider": "local",
-    "online_store": None,
-    "offline_store": {"type": "pipelines.store.offline.DuckDBLakeOfflineStore"},
-    "entity_key_serialization_version": 3,
-}
-
-
-def hours(*counts: float) -> list[datetime]:
-    return [DAY + timedelta(hours=count) for count in counts]
+from tests.store.trips import DAY, frame, hours, open_trips
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> FeatureStore:
-    """A store with drivers' trips: one row is corrected later, one is of another driver."""
-    rows = pa.table(
-        {
-            "driver": ["a", "a", "a", "b"],
-            "at": pa.array(hours(0, 2, 2, 1), pa.timestamp("us", "UTC")),
-            "known": pa.array(hours(0, 2, 9, 1), pa.timestamp("us", "UTC")),
-            "trips_raw": [1, 2, 3, 4],
-            "mood": ["good", None, "bad", "fair"],
-        }
-    )
-    folder = tmp_path / "trips" / "interval=2024-03-01"
-    folder.mkdir(parents=True)
-    pq.write_table(rows, folder / "part.parquet")
-    config = RepoConfig(**CONFIG, registry=str(tmp_path / "registry.db"))
-    config.repo_path = tmp_path
-    opened = FeatureStore(config=config)
-    opened.apply(definitions(tmp_path))
-    return opened
-
-
-def definitions(tmp_path: Path):
-    driver = Entity(name="driver", join_keys=["driver_id"], value_type=ValueType.STRING)
-    trips = FeatureView(
-        name="trips",
-        entities=[driver],
-        ttl=timedelta(hours=10),
-        schema=[
-            Field(name="driver_id", dtype=String),
-            Field(name="trip_count", dtype=Int64),
-            Field(name="mood", dtype=String),
-        ],
-        source=FileSource(
-            path="trips",  # relative to the repository
-            file_format=ParquetFormat(),
-            timestamp_field="at",
-            created_timestamp_column="known",
-            field_mapping={"trips_raw": "trip_count", "driver": "driver_id"},
-        ),
-    )
-    asked = RequestSource(name="asked", schema=[Field(name="factor", dtype=Int64)])
-
-    @on_demand_feature_view(
-        sources=[trips, asked], schema=[Field(name="scaled", dtype=Float64)], mode="pandas"
-    )
-    def scaled_trips(inputs: pd.DataFrame) -> pd.DataFrame:
-        return pd.DataFrame({"scaled": (inputs["trip_count"] * inputs["factor"]).astype(float)})
-
-    service = FeatureService(
-        name="logged",
-        features=[trips[["trip_count"]]],
-        logging_config=LoggingConfig(FileLoggingDestination(path=str(tmp_path / "log"))),
-    )
-    return [driver, trips, scaled_trips, service]
-
-
-def frame(**columns) -> pd.DataFrame:
-    return pd.DataFrame(columns)
+    return open_trips(tmp_path)
 
 
 def test_as_known_by_default_and_at_once_on_request(store):
@@ -171,6 +91,52 @@ def test_saved_dataset_comes_back(store, tmp_path):
     job.persist(storage, allow_overwrite=True)
 
 
+class AtMost(Profile):
+    """A profile that refuses counts above a limit."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+    def validate(self, dataset: pd.DataFrame) -> ValidationReport:
+        report = MagicMock(spec=ValidationReport)
+        report.is_success = bool((dataset["trip_count"] <= self.limit).all())
+        return report
+
+    def to_proto(self):
+        raise NotImplementedError
+
+    @classmethod
+    def from_proto(cls, proto):
+        raise NotImplementedError
+
+
+def test_validation_reference(store):
+    entities = frame(driver_id=["a", "b"], event_timestamp=hours(3, 3))
+    job = store.get_historical_features(entities, ["trips:trip_count"])
+    reference = MagicMock(spec=ValidationReference)
+    reference.profile = AtMost(4)
+    assert job.to_df(validation_reference=reference)["trip_count"].tolist() == [2, 4]
+    reference.profile = AtMost(3)
+    with pytest.raises(ValidationFailed):
+        job.to_arrow(validation_reference=reference)
+
+
+def test_one_view_under_two_names(store):
+    trips = store.get_feature_view("trips")
+    both = [
+        trips.with_name(name).with_join_key_map({"driver_id": f"{name}_id"})
+        for name in ("first", "second")
+    ]
+    store.apply([FeatureService(name="pairs", features=[view[["trip_count"]] for view in both])])
+    result = store.get_historical_features(
+        frame(first_id=["a", "b"], second_id=["b", "nobody"], event_timestamp=hours(3, 3)),
+        store.get_feature_service("pairs"),
+        full_feature_names=True,
+    ).to_arrow()
+    assert result.column("first__trip_count").to_pylist() == [2, 4]
+    assert result.column("second__trip_count").to_pylist() == [4, None]
+
+
 def test_pull_latest_and_pull_all(store):
     offline = store._get_provider().offline_store
     source = store.get_feature_view("trips").batch_source
@@ -229,8 +195,3 @@ def test_logged_features_come_back(store):
         service, DAY, DAY + timedelta(days=1), store.config, store.registry
     )
     assert job.to_arrow().column("trips__trip_count").to_pylist() == [2, 2]
-
-
-def test_entities_must_be_a_frame(store):
-    with pytest.raises(FeatureStoreError, match="give a pandas DataFrame"):
-        store.get_historical_features("SELECT 1", ["trips:trip_count"])
