@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from feast import FeatureView, OnDemandFeatureView
 from feast.data_source import DataSource
 from feast.feature_logging import LoggingConfig, LoggingSource
+from feast.feature_view import DUMMY_ENTITY_ID, DUMMY_ENTITY_VAL
 from feast.infra.offline_stores.file_source import FileLoggingDestination
 from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalMetadata
 from feast.infra.registry.base_registry import BaseRegistry
@@ -128,13 +129,16 @@ class DuckDBLakeOfflineStore(OfflineStore):
         start_date: datetime,
         end_date: datetime,
     ) -> LakeRetrievalJob:
-        """Pull the latest row of each key with an event time in [start_date, end_date]."""
+        """Pull the latest row of each key with an event time in [start_date, end_date].
+
+        A view without entities has one row for all, under the key that Feast gives it.
+        """
         url = source_url(data_source, config.repo_path)
         times = [name for name in (timestamp_field, created_timestamp_column) if name]
 
         def query() -> pa.Table:
             with _session(config) as connection:
-                return pull_latest_rows(
+                rows = pull_latest_rows(
                     connection,
                     url,
                     columns=list(dict.fromkeys(join_key_columns + feature_name_columns + times)),
@@ -144,6 +148,9 @@ class DuckDBLakeOfflineStore(OfflineStore):
                     start=start_date,
                     end=end_date,
                 )
+            if join_key_columns:
+                return rows
+            return rows.append_column(DUMMY_ENTITY_ID, pa.array([DUMMY_ENTITY_VAL] * len(rows)))
 
         return LakeRetrievalJob(query, config.repo_path)
 

@@ -37,7 +37,7 @@ def hours(*counts: float) -> list[datetime]:
     return [DAY + timedelta(hours=count) for count in counts]
 
 
-def open_trips(tmp_path: Path) -> FeatureStore:
+def open_trips(tmp_path: Path, **settings) -> FeatureStore:
     """A store with drivers' trips: one row is corrected later, one is of another driver."""
     rows = pa.table(
         {
@@ -51,7 +51,7 @@ def open_trips(tmp_path: Path) -> FeatureStore:
     folder = tmp_path / "trips" / "interval=2024-03-01"
     folder.mkdir(parents=True)
     pq.write_table(rows, folder / "part.parquet")
-    config = RepoConfig(**CONFIG, registry=str(tmp_path / "registry.db"))
+    config = RepoConfig(**CONFIG | settings, registry=str(tmp_path / "registry.db"))
     config.repo_path = tmp_path
     opened = FeatureStore(config=config)
     opened.apply(definitions(tmp_path))
