@@ -41,11 +41,15 @@ def feature_table(rng: np.random.Generator, count: int) -> pa.Table:
     events = rng.integers(0, 48, count)
     # No two created times are equal: rows equal in key and both times are forbidden.
     created = events + rng.permutation(count) / count + rng.choice([0, 0, 3, 20], count)
+    people = rng.choice(["a", "b", "c", "d"], count)
+    # Nor are two rows without one of the same key and event.
+    _, first = np.unique(np.char.add(people, events.astype(str)), return_index=True)
+    unknown = np.isin(np.arange(count), first) & (rng.random(count) < 0.3)
     columns = {
-        "person_id": rng.choice(["a", "b", "c", "d"], count),
+        "person_id": people,
         "activity": rng.integers(0, 3, count),
         "at": times(events),
-        "known_at": times(created),
+        "known_at": pa.array(times(created).to_pylist(), times(created).type, mask=unknown),
         "score_raw": pa.array(rng.normal(size=count), mask=rng.random(count) < 0.2),
         "mood": pa.array(
             rng.choice(["good", "bad"], count).astype(object), mask=rng.random(count) < 0.2
