@@ -26,7 +26,7 @@ def source_url(source: DataSource | None, repo_path: Path | str | None) -> str:
     Spark's sources are the lake's files too, so that a registry of either engine can be read.
 
     Raises:
-        FeatureStoreError: the source is of another kind.
+        FeatureStoreError: the source is of another kind, or has its own way into an object store.
     """
     if isinstance(source, SparkSource) and source.path and source.file_format == PARQUET:
         return str(source.path)
@@ -36,6 +36,11 @@ def source_url(source: DataSource | None, repo_path: Path | str | None) -> str:
         raise FeatureStoreError(
             f"The source is a {type(source).__name__}; the lake's offline stores read a FileSource "
             "or a SparkSource with Parquet files."
+        )
+    if source.s3_endpoint_override or source.connection_ref:
+        raise FeatureStoreError(
+            f"The source {source.name} has an endpoint or a connection of its own; object stores "
+            "are reached through fsspec, so set them there, as FSSPEC_S3_ENDPOINT_URL say."
         )
     return str(FileSource.get_uri_for_file_path(repo_path, source.path))
 

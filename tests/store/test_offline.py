@@ -7,13 +7,16 @@ from unittest.mock import MagicMock
 import pandas as pd
 import pyarrow as pa
 import pytest
-from feast import FeatureService, FeatureStore
+from feast import FeatureService, FeatureStore, FileSource
+from feast.data_format import DeltaFormat, ParquetFormat
 from feast.dqm.errors import ValidationFailed
 from feast.dqm.profilers.profiler import Profile, ValidationReport
 from feast.errors import SavedDatasetLocationAlreadyExists
 from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
 from feast.saved_dataset import ValidationReference
 
+from pipelines.errors import FeatureStoreError
+from pipelines.store.source import source_url
 from tests.store.trips import DAY, frame, hours, open_trips
 
 
@@ -195,3 +198,14 @@ def test_logged_features_come_back(store):
         service, DAY, DAY + timedelta(days=1), store.config, store.registry
     )
     assert job.to_arrow().column("trips__trip_count").to_pylist() == [2, 2]
+
+
+def test_sources_that_cannot_be_read(tmp_path):
+    s3 = {"path": "s3://lake/trips", "file_format": ParquetFormat()}
+    with pytest.raises(FeatureStoreError, match="FSSPEC_S3_ENDPOINT_URL"):
+        source_url(FileSource(**s3, s3_endpoint_override="http://localhost:9000"), tmp_path)
+    with pytest.raises(FeatureStoreError, match="with Parquet files"):
+        source_url(FileSource(path="trips", file_format=DeltaFormat()), tmp_path)
+    with pytest.raises(FeatureStoreError, match="NoneType"):
+        source_url(None, tmp_path)
+    assert source_url(FileSource(**s3), tmp_path) == "s3://lake/trips"
