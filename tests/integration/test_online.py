@@ -61,11 +61,12 @@ def plain(value):
 def test_values_are_those_of_feasts_own_call(settings, workflows):
     apply(settings)
     store = open_store(settings)
-    for spec in VIEWS.values():
-        assert_feasts_values(settings, store, spec)
+    with_nulls = {spec.name for spec in VIEWS.values() if has_feasts_values(settings, store, spec)}
+    assert FeatureView.WORKFLOW_PROGRESS in with_nulls
 
 
-def assert_feasts_values(settings, store, spec):
+def has_feasts_values(settings, store, spec):
+    """Compare all keys of a view, and say whether a null was among the values."""
     view = spec.name
     keys = [
         key for table, _ in latest_rows(settings.lake, spec, None, WATERMARK)
@@ -82,9 +83,7 @@ def assert_feasts_values(settings, store, spec):
     for name, values in ours.columns.items():
         assert list(map(plain, values)) == expected[name], name
     assert ours.is_found[-2:] == [False, True]
-    assert any(value is None for values in ours.columns.values() for value in values[:-2]) == any(
-        column.nullable for column in spec.columns
-    )
+    return any(value is None for values in ours.columns.values() for value in values[:-2])
 
 
 def test_fields_are_those_that_feast_writes(settings, workflows, client):
