@@ -25,6 +25,8 @@ import numpy.typing as npt
 # From so many late rows for each question on, looking the rows up is faster than sorting them.
 ROWS_PER_QUESTION: Final = 16
 
+# Batches at a time: one reader feeds no more, and each takes memory.
+_MOST_THREADS: Final = 4
 _CELLS_PER_QUESTION: Final = 16
 _LEAST_CELL_BITS: Final = 16
 
@@ -68,15 +70,16 @@ def latest_events(
     Args:
         questions: what to answer; the answers have their order.
         batches: rows of the keys asked for, in any order.
-        threads: how many batches to answer at a time; as many again wait.
+        threads: how many batches to answer at a time; a few more may wait.
         rows_per_question: see ROWS_PER_QUESTION; 0 looks up, infinity sorts.
     """
     latest = np.full(len(questions.keys), NEVER, dtype=np.int64)
+    threads = min(threads, _MOST_THREADS)
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[_Integers]] = deque()
         for rows in batches:
             waiting.append(pool.submit(_latest_in_batch, questions, rows, rows_per_question))
-            if len(waiting) > 2 * threads:
+            if len(waiting) > threads + 1:
                 np.maximum(latest, waiting.popleft().result(), out=latest)
         for answers in waiting:
             np.maximum(latest, answers.result(), out=latest)

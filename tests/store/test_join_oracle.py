@@ -97,7 +97,7 @@ def write(folder: Path, rows: list[Row], names: list[str], kind: pa.DataType) ->
         pq.write_table(part, folder / f"interval={number}" / "part.parquet", row_group_size=4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(cases)
 def test_views_are_joined_as_by_the_oracle(tmp_path_factory, case):
     folder = tmp_path_factory.mktemp("features")
