@@ -41,13 +41,14 @@ from tests.store.lake_of_features import PEOPLE, TEAMS, WATERMARK, write_lake
 pytestmark = pytest.mark.integration
 
 WORKLOAD = VIEWS[FeatureView.PERSON_WORKLOAD]
+PROGRESS = VIEWS[FeatureView.WORKFLOW_PROGRESS]
 TEAM_LOAD = VIEWS[FeatureView.TEAM_LOAD]
 
 
 @pytest.fixture
 def built(settings, database):
     write_lake(settings.lake, 120)
-    for spec in (WORKLOAD, VIEWS[FeatureView.WORKFLOW_PROGRESS]):
+    for spec in (WORKLOAD, PROGRESS):
         add_key(settings.lake, spec, "expired", WATERMARK - timedelta(days=spec.ttl_days + 1))
         add_key(settings.lake, spec, "later", WATERMARK)
     apply(settings)
@@ -157,11 +158,13 @@ def test_wrong_value_in_the_served_row(built):
 
 
 def test_null_is_not_zero(built, client):
-    rows = latest(built, WORKLOAD).to_pylist()
-    oldest = WATERMARK - timedelta(days=WORKLOAD.ttl_days)
-    row = next(r for r in rows if r["on_time_ratio"] is None and r["event_timestamp"] > oldest)
-    field = feature_field(WORKLOAD.name, "on_time_ratio")
-    client.hset(address(row["person_id"]), field, Value(double_val=0.0).SerializeToString())
+    rows = latest(built, PROGRESS).to_pylist()
+    oldest = WATERMARK - timedelta(days=PROGRESS.ttl_days)
+    name = next(c.name for c in PROGRESS.columns if c.nullable and c.dtype == pa.float64())
+    row = next(r for r in rows if r[name] is None and r["event_timestamp"] > oldest)
+    field = feature_field(PROGRESS.name, name)
+    key = address(row["workflow_id"], PROGRESS)
+    client.hset(key, field, Value(double_val=0.0).SerializeToString())
     (one,) = wrong(built, [FEAST])
     assert (one.offline_value, one.online_value) == ("None", "0.0")
 
