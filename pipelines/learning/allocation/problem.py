@@ -81,7 +81,7 @@ class Weights:
     lateness: float = 1.0
     time: float = 0.05
     work: float = 0.05
-    patience_h: float = 72.0
+    patience_h: float = 30.0
 
 
 def check(
