@@ -1,6 +1,7 @@
 """From a history to its feature views: what each view is computed from."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 import ibis.expr.types as ir
@@ -37,6 +38,8 @@ class ViewComputer:
         facts: tables named in `FACTS` that are there already.
         first_day: rows of the views that close a day are wanted from this UTC day (since 1970)
             on only; None means all. The facts given must hold what these rows need.
+        touched: workflow_id of the only workflows of which `workflow_progress` and completions
+            are wanted; None means all.
     """
 
     def __init__(
@@ -46,10 +49,12 @@ class ViewComputer:
         *,
         facts: Mapping[str, ir.Table] | None = None,
         first_day: int | None = None,
+        touched: ir.Table | None = None,
     ) -> None:
         self._history = history
         self._keep = keep
         self._first_day = first_day
+        self._touched = touched
         self._kept: dict[str, ir.Table] = dict(facts or {})
         self._coded: CodedEvents | None = None
 
@@ -127,9 +132,13 @@ class ViewComputer:
         return self._coded
 
     def _tasks(self) -> ir.Table:
-        workflows = self._history.workflows
+        workflows, touched = self._history.workflows, self._touched
+        coded = self._events()
+        if touched is not None:
+            numbers = coded.workflows.semi_join(touched, "workflow_id")
+            coded = replace(coded, events=coded.events.semi_join(numbers, "workflow"))
         return self._shared(
-            "task_prefixes", lambda: task_prefixes(known_prefixes(self._events(), workflows))
+            "task_prefixes", lambda: task_prefixes(known_prefixes(coded, workflows))
         )
 
     def _daily_events(self) -> ir.Table:

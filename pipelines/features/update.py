@@ -74,16 +74,16 @@ def update_features(
     digests = history_digests(lake, until, partition)
     with open_scratch(memory_limit) as scratch:
         history = read_tables(lake, until, scratch.connection)
-        touched, days = _computers(lake, history, since, scratch)
+        workflows, days = _computers(lake, history, since, scratch)
         writer = LakeWriter(lake, partition, scratch, since, until)
         counts = {}
         for done, view in enumerate(FeatureView, start=1):
-            computer = touched if view is FeatureView.WORKFLOW_PROGRESS else days
+            computer = workflows if view is FeatureView.WORKFLOW_PROGRESS else days
             counts[view] = writer.write(dataset_of(VIEWS[view]), computer.view(view))
             if progress is not None:
                 progress(view, done, len(FeatureView))
         for dataset in KEPT_FACTS:
-            writer.write(dataset, touched.fact(dataset.name))
+            writer.write(dataset, workflows.fact(dataset.name))
     remember_built(lake, until, partition, digests)
     return result_of(counts, until, since)
 
@@ -112,32 +112,27 @@ def _doubt(lake: str, built: Built | None, until: datetime, partition: Partition
 def _computers(
     lake: str, history: History, since: datetime, scratch: Scratch
 ) -> tuple[ViewComputer, ViewComputer]:
-    """Return what computes the rows of touched workflows, and what computes those of days."""
+    """Return what computes the rows of workflows, and what computes those of days."""
     first_day = day_of(since)
-    touched = _part(history, touched_workflows(history, since), scratch)
-    touched_computer = ViewComputer(touched, scratch.keep)
-    unsettled = _part(history, unsettled_workflows(history, first_day), scratch)
-    open_work = ViewComputer(unsettled, scratch.keep)
+    touched = scratch.keep("touched", touched_workflows(history, since))
+    unsettled = unsettled_workflows(history, first_day).union(touched).distinct()
+    part = restricted(history, scratch.keep("unsettled", unsettled))
+    part = replace(part, task_events=scratch.keep("events", part.task_events))
+    workflows = ViewComputer(with_names(part, scratch.connection), scratch.keep, touched=touched)
     facts = {
-        dataset.name: _all_facts(lake, dataset, since, touched_computer, scratch)
+        dataset.name: _all_facts(lake, dataset, since, workflows, scratch)
         for dataset in (COMPLETIONS, TIMES_TO_CLOSING)
     }
     for name in ("task_changes", "state_changes"):
-        facts[name] = open_work.fact(name)
-    return touched_computer, ViewComputer(history, scratch.keep, facts=facts, first_day=first_day)
-
-
-def _part(history: History, workflows: ir.Table, scratch: Scratch) -> History:
-    part = restricted(history, scratch.keep("workflows", workflows))
-    kept = replace(part, task_events=scratch.keep("events", part.task_events))
-    return with_names(kept, scratch.connection)
+        facts[name] = workflows.fact(name)
+    return workflows, ViewComputer(history, scratch.keep, facts=facts, first_day=first_day)
 
 
 def _all_facts(
-    lake: str, dataset: Dataset, since: datetime, touched: ViewComputer, scratch: Scratch
+    lake: str, dataset: Dataset, since: datetime, computer: ViewComputer, scratch: Scratch
 ) -> ir.Table:
     """Return the facts of earlier builds and those that the interval adds."""
-    new = touched.fact(dataset.name)
+    new = computer.fact(dataset.name)
     new = new.filter(new.recorded_at >= since).select(*dataset.schema.names)
     starts = [start for start in list_partitions(lake, dataset.folder) if start < since]
     if not starts:

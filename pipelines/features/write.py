@@ -71,12 +71,12 @@ class LakeWriter:
         """
         rows = self._with_older(dataset, self._inside(dataset, _typed(rows, dataset)))
         interval = rows[dataset.time].truncate("D" if self.partition == "day" else "M")
-        counts: dict[datetime, int] = {}
-        with self.scratch.passing() as passing:
-            rows = passing.keep(dataset.name, rows.mutate(**{_INTERVAL: interval}))
-            for block in _blocks(rows, self.scratch):
-                of_block = rows.filter(rows[_INTERVAL] >= block[0], rows[_INTERVAL] <= block[-1])
-                counts |= self._write_block(dataset, of_block)
+        rows = rows.mutate(**{_INTERVAL: interval})
+        # What an interval adds is small; all there is may not be, and is sorted by blocks.
+        if self.since is None:
+            counts = self._write_blocks(dataset, rows)
+        else:
+            counts = self._write_block(dataset, rows)
         for stale in set(self._replaced(dataset)) - counts.keys():
             remove_partition(self.lake, dataset.folder, stale)
         return counts
@@ -103,6 +103,15 @@ class LakeWriter:
         path = partition_path(self.lake, dataset.folder, start)
         older = _typed(read_parquet([path], self.scratch.connection), dataset)
         return ibis.union(rows, older.filter(older[dataset.time] < self.since))
+
+    def _write_blocks(self, dataset: Dataset, rows: ir.Table) -> dict[datetime, int]:
+        counts: dict[datetime, int] = {}
+        with self.scratch.passing() as passing:
+            rows = passing.keep(dataset.name, rows)
+            for block in _blocks(rows, self.scratch):
+                inside = rows.filter(rows[_INTERVAL] >= block[0], rows[_INTERVAL] <= block[-1])
+                counts |= self._write_block(dataset, inside)
+        return counts
 
     def _write_block(self, dataset: Dataset, rows: ir.Table) -> dict[datetime, int]:
         # Not Ibis's to_pyarrow_batches: it calls a method that DuckDB 2 no longer has.

@@ -38,6 +38,9 @@ def random_tables(seed: int, workflow_count: int) -> dict[HistoryTable, pa.Table
         if random.random() < 0.6:
             closed_at = max(row["occurred_at"] for row in own)
             closures.append(closure(name, closed_at, closed_at + _delay(random)))
+            if random.random() < 0.2:  # corrected
+                later = closures[-1]["recorded_at"] + timedelta(hours=random.randrange(1, 99))
+                closures.append(closure(name, closed_at + timedelta(hours=5), later))
     return arrow_tables(events, workflows, closures)
 
 

@@ -1,65 +1,197 @@
-"""An interval added to the features gives what a build from scratch gives."""
+"""An interval added to the features gives what a build from scratch gives, or is not added."""
 
+import shutil
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
-from pipelines.contracts import FeatureView, HistoryTable
-from pipelines.extract.lake import PartitionUnit
+from pipelines.contracts import CREATED_TIMESTAMP, FeatureView, HistoryTable
+from pipelines.errors import FeatureBuildError
+from pipelines.extract.lake import PartitionUnit, list_partitions, read_partition, replace_partition
+from pipelines.features import built
 from pipelines.features.build import build_features
 from pipelines.features.update import update_features
+from pipelines.features.write import LakeWriter
 from tests.features.lakes import files, read_view, write_history
 from tests.features.random_history import random_tables
-from tests.features.tables import at
+from tests.features.tables import arrow_tables, at, event, workflow
 
-Tables = dict[HistoryTable, pa.Table]
-
-
-def _assert_same(lake: str, scratch: str) -> None:
-    for view in FeatureView:
-        assert read_view(lake, view).to_pylist() == read_view(scratch, view).to_pylist(), view
-    # The same rows in the same order give the same bytes, in the facts too.
-    for folder in ("features", "feature_facts"):
-        assert files(lake, folder) == files(scratch, folder)
+JANUARY = at(0)
 
 
 def _cuts(seed: int) -> list[datetime]:
-    """Moments of several kinds: whole days, within a day, at a recording, far apart, too late."""
-    random = Random(seed)  # noqa: S311 - a test's dice
-    first = random.randrange(5, 15)
+    """Moments of several kinds: whole days, within a day, at a recording, over a month's end."""
+    first = Random(seed).randrange(5, 15)  # noqa: S311 - a test's dice
     return [
         at(first),
-        at(first + 1),
-        at(first + 1, 7),  # in the middle of a day, at a whole hour: something is recorded
+        at(first + 1, 7),  # at a whole hour: something may be recorded just then
         at(first + 1, 9) + timedelta(microseconds=1),
-        at(first + 20, 3),  # over the end of a month
-        at(first + 21),
+        at(first + 20),
         at(100),
     ]
 
 
-@pytest.mark.parametrize(("seed", "unit"), [(1, "month"), (2, "day"), (3, "month")])
+@pytest.mark.parametrize(("seed", "unit"), [(1, "month"), (2, "day")])
 def test_interval_by_interval_is_as_from_scratch(
     tmp_path: Path, seed: int, unit: PartitionUnit
 ) -> None:
     tables = random_tables(seed, workflow_count=40)
     lake, scratch = str(tmp_path / "lake"), str(tmp_path / "scratch")
+    build_features(write_history(scratch, tables, unit=unit), at(100), unit)
+    whole = {view: read_view(scratch, view) for view in FeatureView}
     since = None
     for until in _cuts(seed):
-        write_history(lake, tables, until, unit)
-        result = update_features(lake, until, unit)
+        result = update_features(write_history(lake, tables, until, unit), until, unit)
         assert (result.since, result.watermark) == (since, until), result.because
-        build_features(write_history(scratch, tables, until, unit), until, unit)
-        _assert_same(lake, scratch)
+        for view, rows in whole.items():
+            known = rows.filter(pc.less(rows[CREATED_TIMESTAMP], pa.scalar(until)))
+            assert _by_time(read_view(lake, view)) == _by_time(known), f"{view} at {until}"
         since = until
+    # The same rows in the same order give the same bytes, in the facts too.
+    for folder in ("features", "feature_facts"):
+        assert files(lake, folder) == files(scratch, folder)
+
+
+def _by_time(rows: pa.Table) -> list[dict[str, Any]]:
+    order = [(name, "ascending") for name in (CREATED_TIMESTAMP, *rows.column_names[:3])]
+    listed: list[dict[str, Any]] = rows.sort_by(order).to_pylist()
+    return listed
 
 
 def test_parts_of_a_history_give_the_same_bytes(tmp_path: Path) -> None:
     tables = random_tables(5, workflow_count=40)
     whole, parted = (write_history(str(tmp_path / name), tables) for name in ("whole", "parted"))
     build_features(whole, at(60), "month")
-    build_features(parted, at(60), "month", part_events=30)
-    _assert_same(parted, whole)
+    build_features(parted, at(60), "month", part_events=60)
+    assert files(parted) == files(whole)
+    assert len(files(whole)) >= 12
+
+
+@pytest.fixture(scope="module")
+def built_lake(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Forty days of one workflow; features up to the thirty-fifth."""
+    folder = tmp_path_factory.mktemp("built")
+    events = [event("w", "AB"[day % 2], at(day, 9), person="p", team="t") for day in range(40)]
+    lake = write_history(str(folder), arrow_tables(events, [workflow("w", at(0))]))
+    build_features(lake, at(35), "month")
+    return lake
+
+
+@pytest.fixture
+def lake(built_lake: str, tmp_path: Path) -> str:
+    return str(shutil.copytree(built_lake, tmp_path / "lake"))
+
+
+def test_nothing_new_adds_nothing(lake: str) -> None:
+    before = files(lake)
+    assert update_features(lake, at(35), "month").since == at(35)
+    assert files(lake) == before
+
+
+def _change_older_event(lake: str) -> None:
+    rows = read_partition(lake, "history/task_events", JANUARY)
+    column = rows.column_names.index("activity")
+    changed = pa.array(["Z", *rows["activity"].to_pylist()[1:]])
+    replace_partition(
+        lake, "history/task_events", JANUARY, rows.set_column(column, rows.field(column), changed)
+    )
+
+
+def _add_to_boundary(lake: str) -> None:
+    """Something recorded before the last build's end appears only now."""
+    start = list_partitions(lake, "history/task_events")[1]
+    rows = read_partition(lake, "history/task_events", start)
+    late = arrow_tables([event("w", "Z", at(33, 10))])[HistoryTable.TASK_EVENTS]
+    replace_partition(lake, "history/task_events", start, pa.concat_tables([rows, late]))
+
+
+def _quarantine(lake: str) -> None:
+    rows = read_partition(lake, "history/task_events", JANUARY)
+    replace_partition(lake, "quarantine/task_events", JANUARY, rows.slice(3, 1))
+
+
+def _lose_a_partition(lake: str) -> None:
+    for path in Path(lake, "features", "team_load").glob("interval=2024-01*/part.parquet"):
+        path.unlink()
+
+
+def _damage_the_record(lake: str) -> None:
+    Path(lake, "feature_facts", "built.json").write_text('{"until":', encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "because"),
+    [
+        (_change_older_event, "older history"),
+        (_add_to_boundary, "older history"),
+        (_quarantine, "quarantine"),
+        (_lose_a_partition, "older feature partitions"),
+        (_damage_the_record, "no earlier build"),
+    ],
+)
+def test_anything_doubtful_is_built_from_scratch(
+    lake: str, change: Callable[[str], None], because: str
+) -> None:
+    change(lake)
+    result = update_features(lake, at(36), "month")
+    assert result.since is None
+    assert because in result.because
+
+
+def test_other_definition_unit_or_direction_is_built_from_scratch(
+    lake: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "reach to" in update_features(lake, at(34), "month").because
+    assert "by month" in update_features(lake, at(35), "day").because
+    monkeypatch.setattr(built, "version", lambda _: "another")
+    monkeypatch.setattr("pipelines.features.update.definition", built.definition)
+    assert "defined otherwise" in update_features(lake, at(37), "day").because
+
+
+def test_build_of_single_views_is_no_ground_for_an_interval(lake: str) -> None:
+    build_features(lake, at(36), "month", views=[FeatureView.TEAM_LOAD])
+    assert "no earlier build" in update_features(lake, at(37), "month").because
+
+
+def test_run_that_was_cut_off_can_be_repeated(lake: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = 3  # of the eight datasets
+    write, calls = LakeWriter.write, iter(range(100))
+
+    def failing(*args: Any) -> dict[datetime, int]:
+        if next(calls) == written:
+            raise FeatureBuildError("the machine stopped")
+        return write(*args)
+
+    monkeypatch.setattr(LakeWriter, "write", failing)
+    with pytest.raises(FeatureBuildError, match="stopped"):
+        update_features(lake, at(38), "month")
+    monkeypatch.undo()
+    # Another end than the one that was cut off: rows already written past it must go.
+    assert update_features(lake, at(37), "month").since == at(35)
+    updated = files(lake)
+    build_features(lake, at(37), "month")
+    assert updated == files(lake)
+
+
+def test_build_from_scratch_that_was_cut_off_is_no_ground(
+    lake: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: Any) -> dict[datetime, int]:
+        raise FeatureBuildError("the machine stopped")
+
+    monkeypatch.setattr(LakeWriter, "write", failing)
+    with pytest.raises(FeatureBuildError, match="stopped"):
+        build_features(lake, at(36), "month")
+    monkeypatch.undo()
+    assert "no earlier build" in update_features(lake, at(36), "month").because
+
+
+def test_until_needs_a_time_zone(lake: str) -> None:
+    with pytest.raises(FeatureBuildError, match="no time zone"):
+        update_features(lake, datetime(2024, 2, 6), "month")  # noqa: DTZ001 - the fault itself
