@@ -33,9 +33,11 @@ _SUBJECTS: Final = {
     FeatureView.PERSON_ACTIVITY: " (last person at the last activity)",
     FeatureView.TEAM_LOAD: " (last team)",
 }
+_OF_ALL: Final = {"open_workflow_count", "opened_workflow_count_7d", "closed_workflow_count_7d"}
 _MEANINGS: Final[dict[str, str]] = {
     **{
-        qualified(view, column.name): _in_short(column.description) + _SUBJECTS.get(view, "")
+        qualified(view, column.name): _in_short(column.description)
+        + ("" if column.name in _OF_ALL else _SUBJECTS.get(view, ""))
         for view, spec in VIEWS.items()
         for column in spec.columns
     },
