@@ -18,13 +18,13 @@ PACKAGE = "openjdk-17-jre-headless"
 SYSTEM = Path("/usr/lib/jvm")
 
 
-def candidates(system: Path = SYSTEM) -> Iterator[Path]:
+def candidates() -> Iterator[Path]:
     """Yield homes of Java that may be there, the one that was asked for first."""
     if home := os.environ.get("JAVA_HOME"):
         yield Path(home)
     if java := shutil.which("java"):
         yield Path(java).resolve().parents[1]
-    yield from sorted(home for home in system.glob("*") if not home.is_symlink())
+    yield from sorted(home for home in SYSTEM.glob("*") if not home.is_symlink())
 
 
 def major_version(home: Path) -> int | None:
@@ -39,9 +39,9 @@ def major_version(home: Path) -> int | None:
     return int(found[1]) if found else None
 
 
-def find(system: Path = SYSTEM) -> Path | None:
+def find() -> Path | None:
     """Return the first home whose Java runs Spark."""
-    for home in candidates(system):
+    for home in candidates():
         version = major_version(home)
         if version is not None and OLDEST <= version <= NEWEST:
             return home

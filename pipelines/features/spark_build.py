@@ -57,7 +57,7 @@ def build_features_on_spark(  # noqa: PLR0917 - explicit parameters beat a bag
     chosen = [view for view in FeatureView if views is None or view in views]
     counts: dict[FeatureView, dict[datetime, int]] = {}
     try:
-        with spark_tables(session) as tables:
+        with spark_tables(session, lake) as tables:
             history = read_spark_history(lake, until, tables)
             computer = ViewComputer(history, tables.keep)
             for done, view in enumerate(chosen, start=1):

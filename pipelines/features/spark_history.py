@@ -1,10 +1,13 @@
 """The history in the lake as Ibis tables on Spark, cut at a moment of recording."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
+from uuid import uuid4
 
+import fsspec
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
@@ -19,6 +22,8 @@ from pipelines.extract.lake import list_partitions, partition_path
 from pipelines.features.history import KEYS, SCHEMAS, History
 from pipelines.features.spark_conf import spark_path
 
+_ASIDE: Final = ".writing"
+
 
 @dataclass(frozen=True)
 class SparkTables:
@@ -26,8 +31,8 @@ class SparkTables:
 
     session: SparkSession
     backend: Backend
+    aside: str
     _views: list[str] = field(default_factory=list)
-    _kept: list[DataFrame] = field(default_factory=list)
 
     def table(self, name: str, frame: DataFrame) -> ir.Table:
         """Return a frame as a table of Ibis."""
@@ -40,22 +45,41 @@ class SparkTables:
         return self.session.sql(self.backend.compile(table))
 
     def keep(self, name: str, table: ir.Table) -> ir.Table:
-        """Store an expression's rows, in memory or else on the workers' disks, until the end."""
-        self._kept.append(self.frame(table).persist())
-        return self.table(name, self._kept[-1])
+        """Store an expression's rows in the lake until the end of the block.
+
+        Not Spark's cache: every later plan would hold all plans before it, and be compared with
+        them; and a lost worker would take its share of the cache along.
+        """
+        frame = self.frame(table)
+        path = spark_path(f"{self.aside}/{gen_name(name)}")
+        frame.write.parquet(path)
+        return self.table(name, self.session.read.schema(frame.schema).parquet(path))
 
 
 @contextmanager
-def spark_tables(session: SparkSession) -> Iterator[SparkTables]:
+def spark_tables(session: SparkSession, lake: str) -> Iterator[SparkTables]:
     """Connect Ibis to a session; stored rows and temporary views go at the end of the block."""
-    tables = SparkTables(session, ibis.pyspark.connect(session))
+    with writing_aside(lake, "kept") as aside:
+        tables = SparkTables(session, ibis.pyspark.connect(session), aside)
+        try:
+            yield tables
+        finally:
+            for view in tables._views:  # noqa: SLF001 - of this module
+                session.catalog.dropTempView(view)
+
+
+@contextmanager
+def writing_aside(lake: str, name: str) -> Iterator[str]:
+    """Give the address of a folder of its own below `<lake>/.writing/`; it goes with the block."""
+    aside = f"{lake.rstrip('/')}/{_ASIDE}/{name}-{uuid4().hex}"
+    filesystem, root = fsspec.core.url_to_fs(aside)
     try:
-        yield tables
+        yield aside
     finally:
-        for frame in tables._kept:  # noqa: SLF001 - of this module
-            frame.unpersist()
-        for view in tables._views:  # noqa: SLF001 - of this module
-            session.catalog.dropTempView(view)
+        if filesystem.exists(root):
+            filesystem.rm(root, recursive=True)
+        with suppress(OSError):  # others are writing beside it, or it is no folder
+            filesystem.rmdir(root.rsplit("/", 1)[0])
 
 
 def read_spark_history(lake: str, until: datetime | None, tables: SparkTables) -> History:

@@ -5,15 +5,12 @@ the workers write aside, below `<lake>/.writing/`, and then this process gives e
 name and place, one rename an interval, as a build without Spark does.
 """
 
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
-from uuid import uuid4
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
-from fsspec import AbstractFileSystem
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.pandas.types import from_arrow_type
@@ -26,11 +23,10 @@ from pipelines.extract.lake import (
     remove_partition,
 )
 from pipelines.features.spark_conf import spark_path
-from pipelines.features.spark_history import arrow_columns
+from pipelines.features.spark_history import arrow_columns, writing_aside
 from pipelines.features.write import Dataset
 
 _INTERVAL: Final = "interval"
-_ASIDE: Final = ".writing"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -48,16 +44,9 @@ def write_partitions(
     frame = frame.withColumn(_INTERVAL, F.date_format(start, "yyyy-MM-dd"))
     # All rows of an interval in one task, in order: so each interval is one sorted file.
     frame = frame.repartition(_INTERVAL).sortWithinPartitions(_INTERVAL, *dataset.order)
-    aside = f"{lake.rstrip('/')}/{_ASIDE}/{dataset.name}-{uuid4().hex}"
-    filesystem, root = fsspec.core.url_to_fs(aside)
-    try:
+    with writing_aside(lake, dataset.name) as aside:
         frame.write.partitionBy(_INTERVAL).parquet(spark_path(aside))
-        counts = _put_in_place(filesystem, root, lake, dataset.folder)
-    finally:
-        if filesystem.exists(root):
-            filesystem.rm(root, recursive=True)
-        with suppress(OSError):  # another view is being written beside it, or it is no folder
-            filesystem.rmdir(root.rsplit("/", 1)[0])
+        counts = _put_in_place(aside, lake, dataset.folder)
     for stale in set(list_partitions(lake, dataset.folder)) - counts.keys():
         remove_partition(lake, dataset.folder, stale)
     return counts
@@ -86,10 +75,9 @@ def _any(kind: pa.DataType) -> Column:
     return number.cast(from_arrow_type(kind))
 
 
-def _put_in_place(
-    filesystem: AbstractFileSystem, root: str, lake: str, folder: str
-) -> dict[datetime, int]:
+def _put_in_place(aside: str, lake: str, folder: str) -> dict[datetime, int]:
     """Put each interval's file in its place; return the rows of each."""
+    filesystem, root = fsspec.core.url_to_fs(aside)
     counts: dict[datetime, int] = {}
     for file in sorted(filesystem.glob(f"{root}/{_INTERVAL}=*/*.parquet")):
         day = str(file).rsplit("/", 2)[1].removeprefix(f"{_INTERVAL}=")
