@@ -40,7 +40,9 @@ def random_tables(seed: int, workflow_count: int) -> dict[HistoryTable, pa.Table
             closures.append(closure(name, closed_at, closed_at + _delay(random)))
             if random.random() < 0.2:  # corrected
                 later = closures[-1]["recorded_at"] + timedelta(hours=random.randrange(1, 99))
-                closures.append(closure(name, closed_at + timedelta(hours=5), later))
+                closures.append(
+                    closure(name, closed_at + timedelta(hours=random.choice((-5, 5))), later)
+                )
     return arrow_tables(events, workflows, closures)
 
 
