@@ -161,7 +161,7 @@ def features(
         figures = measure_features(
             events, rounds, lambda name, done, total: status.update(f"{name}: {done} of {total}")
         )
-    header = ["", "seconds", "of scratch", "peak MiB"]
+    header = ["", "seconds", "of scratch", "CPU s", "peak MiB"]
     print_table(
         console, f"Features of {figures.event_count:,} events", header, feature_rows(figures)
     )

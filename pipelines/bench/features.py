@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 from pipelines.bench.features_history import write_history
@@ -71,10 +72,16 @@ def measure_features(
 
 
 def feature_rows(figures: FeatureFigures) -> Sequence[Sequence[str]]:
-    """Return the table's rows: name, seconds, share of the build from scratch, peak memory."""
+    """Return rows: name, seconds, share of the build from scratch, CPU seconds, peak memory."""
     whole = figures.measurements[0].median_s
     return [
-        (one.name, f"{one.median_s:.2f}", f"{one.median_s / whole:.1%}", f"{one.peak_mib:,.0f}")
+        (
+            one.name,
+            f"{one.median_s:.2f}",
+            f"{one.median_s / whole:.1%}",
+            f"{median(one.cpu_seconds):.2f}",
+            f"{one.peak_mib:,.0f}",
+        )
         for one in figures.measurements
     ]
 

@@ -37,12 +37,16 @@ class Contender:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Seconds of each round, peak memory over all rounds, and what the work last returned."""
+    """Seconds of each round, peak memory over all rounds, and what the work last returned.
+
+    `cpu_seconds` are those of all cores together: they tell more where others use the machine.
+    """
 
     name: str
     seconds: tuple[float, ...]
     peak_mib: float
     result: Any
+    cpu_seconds: tuple[float, ...] = ()
 
     @property
     def median_s(self) -> float:
@@ -57,7 +61,7 @@ def side_by_side(
 
     Peak memory is that of the process that does the work, without its children.
     """
-    runs: dict[str, list[tuple[float, float, Any]]] = {one.name: [] for one in contenders}
+    runs: dict[str, list[tuple[float, float, float, Any]]] = {one.name: [] for one in contenders}
     total = rounds * len(contenders)
     for number in range(total):
         one = contenders[number % len(contenders)]
@@ -69,9 +73,10 @@ def side_by_side(
     return [
         Measurement(
             name,
-            tuple(seconds for seconds, _, _ in measured),
-            max(peak for _, peak, _ in measured),
-            measured[-1][2],
+            tuple(seconds for seconds, _, _, _ in measured),
+            max(peak for _, _, peak, _ in measured),
+            measured[-1][3],
+            tuple(cpu for _, cpu, _, _ in measured),
         )
         for name, measured in runs.items()
     ]
@@ -101,20 +106,20 @@ def interleaved_latencies_ms(
     return latencies
 
 
-def _in_new_process(one: Contender) -> tuple[float, float, Any]:
+def _in_new_process(one: Contender) -> tuple[float, float, float, Any]:
     # Spawned, not forked: nothing of this process, its memory least of all, shall come along.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(_measured, one).result()
 
 
-def _measured(one: Contender) -> tuple[float, float, Any]:
+def _measured(one: Contender) -> tuple[float, float, float, Any]:
     work = one.prepare()
-    begun = time.perf_counter()
+    begun, cpu_begun = time.perf_counter(), time.process_time()
     result = work()
-    seconds = time.perf_counter() - begun
+    seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
     peak_mib = _peak_mib()
-    return seconds, peak_mib, result if one.keep is None else one.keep(result)
+    return seconds, cpu_seconds, peak_mib, result if one.keep is None else one.keep(result)
 
 
 def _peak_mib() -> float:
