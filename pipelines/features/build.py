@@ -1,6 +1,6 @@
 """Compute the feature views from the lake's history from scratch and write their partitions."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -15,7 +15,7 @@ from pipelines.features.built import forget_built, history_digests, remember_bui
 from pipelines.features.compute import FACTS, ViewComputer
 from pipelines.features.facts import KEPT_FACTS
 from pipelines.features.history import History, read_tables, with_names
-from pipelines.features.parts import PART_EVENTS, parts
+from pipelines.features.parts import PART_EVENTS, day_spans, parts
 from pipelines.features.scratch import Scratch, open_scratch
 from pipelines.features.views import VIEWS
 from pipelines.features.write import LakeWriter, dataset_of
@@ -79,13 +79,19 @@ def build_features(  # noqa: PLR0917 - explicit parameters beat a bag
         digests = history_digests(lake, watermark, partition) if watermark else {}
         forget_built(lake)
         progress_rows, facts = _by_parts(history, scratch, part_events)
-        computer = ViewComputer(history, scratch.keep, facts=facts)
+        computers = [
+            ViewComputer(history, scratch.keep, facts=known, first_day=first_day)
+            for first_day, known in day_spans(history, facts, scratch, part_events)
+        ]
         writer = LakeWriter(lake, partition, scratch, until=until)
         counts = {}
         for done, view in enumerate(chosen, start=1):
-            is_progress = view is FeatureView.WORKFLOW_PROGRESS
-            rows = progress_rows if is_progress else computer.view(view)
-            counts[view] = writer.write(dataset_of(VIEWS[view]), rows)
+            with scratch.passing() as passing:
+                if view is FeatureView.WORKFLOW_PROGRESS:
+                    rows = progress_rows
+                else:
+                    rows = _over_spans(view, computers, passing)
+                counts[view] = writer.write(dataset_of(VIEWS[view]), rows)
             if progress is not None:
                 progress(view, done, len(chosen))
         if views is None:
@@ -135,6 +141,13 @@ def _by_parts(
             for name in FACTS:
                 facts[name].append(scratch.keep(name, computer.expression(name)))
     return ibis.union(*progress), {name: ibis.union(*tables) for name, tables in facts.items()}
+
+
+def _over_spans(view: FeatureView, computers: Sequence[ViewComputer], scratch: Scratch) -> ir.Table:
+    # A status does not belong to a day: every computer has them all.
+    if len(computers) == 1 or view is FeatureView.WORKFLOW_STATUS:
+        return computers[0].view(view)
+    return ibis.union(*(scratch.keep(view.value, one.view(view)) for one in computers))
 
 
 def _after_last_recording(history: History, scratch: Scratch) -> datetime | None:

@@ -35,7 +35,8 @@ class ViewComputer:
         history: to compute from.
         keep: given a name and an expression that several views share, returns what stands
             for it, such as a stored table. The default repeats the expression in each view.
-        facts: tables named in `FACTS` that are there already.
+        facts: tables named in `FACTS` that are there already, and daily_events (of
+            `day_close.daily_events`).
         first_day: rows of the views that close a day are wanted from this UTC day (since 1970)
             on only; None means all. The facts given must hold what these rows need.
         touched: workflow_id of the only workflows of which `workflow_progress` and completions
