@@ -127,6 +127,7 @@ def join(
 
     sizes = JoinSizes(entity_rows, feature_rows, entities, views, ttl_days)
     console = Console(highlight=False)
+    console = console if console.is_terminal else Console(highlight=False, width=200)
     with console.status("Writing the data") as status:
         figures = measure_join(
             sizes,
@@ -134,8 +135,11 @@ def join(
             with_stock=with_stock,
             progress=lambda name, done, total: status.update(f"{name}: {done} of {total}"),
         )
-    title = f"{entity_rows:,} rows x {views} views of {feature_rows:,} ({entities:,} entities)"
-    header = ["join", "values", "median s", "range", "peak MiB", "x raw ASOF", "x best by hand"]
+    title = (
+        f"{entity_rows:,} entity rows x {views} views of {feature_rows:,} rows ({entities:,} "
+        "entities); by event time, or as known at each row's moment"
+    )
+    header = ["join", "median s", "range", "peak MiB", "times ASOF", "times best by hand"]
     print_table(console, title, header, join_rows(figures))
     if json_path is not None:
         libraries = ["feast", "duckdb", "pyarrow", "numpy"]

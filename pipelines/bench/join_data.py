@@ -30,10 +30,9 @@ class JoinSizes:
     ttl_days: int
 
     @property
-    def pair_count(self) -> float:
-        """Pairs of an entity row and an unexpired earlier feature row of its key, about."""
-        rows_of_key = self.feature_rows / self.entities * min(1, self.ttl_days / _DAYS)
-        return self.entity_rows * rows_of_key * self.views
+    def pairs_per_row(self) -> float:
+        """About how many entity rows can see a feature row before it expires."""
+        return self.entity_rows / self.entities * min(1, self.ttl_days / _DAYS)
 
 
 def write_join_data(folder: Path, sizes: JoinSizes, seed: int = 1) -> None:
