@@ -125,32 +125,11 @@ def boost(
         seed: of bagging and feature sampling.
     """
     settings = params.lightgbm(objective, seed)
-    names = [f"f{i}" for i in range(examples.matrix.shape[1])]
-
-    def dataset(mask: npt.NDArray[np.bool_], reference: lgb.Dataset | None = None) -> lgb.Dataset:
-        return lgb.Dataset(
-            examples.matrix[mask],
-            examples.target[mask],
-            reference=reference,
-            feature_name=names,
-            categorical_feature=examples.encoder.categorical,
-            params=settings,
-        )
-
-    to_fit = dataset(examples.fit)
-    first = lgb.train(
-        settings,
-        to_fit,
-        params.max_rounds,
-        valid_sets=[dataset(examples.validation, to_fit)],
-        valid_names=["validation"],
-        callbacks=[lgb.early_stopping(params.patience, verbose=False)],
-    )
+    first, loss = _stopped_early(examples, settings, params)
     rounds = max(first.best_iteration, _FEWEST_ROUNDS)
-    (loss,) = first.best_score["validation"].values()
     everything = np.ones(len(examples.target), dtype=bool)
     return Boosted(
-        booster=lgb.train(settings, dataset(everything), rounds),
+        booster=lgb.train(settings, _dataset(examples, everything, settings), rounds),
         rounds=rounds,
         validation_raw=np.asarray(
             first.predict(
@@ -160,5 +139,48 @@ def boost(
                 num_threads=params.threads,
             )
         ),
-        validation_loss=float(loss),
+        validation_loss=loss,
+    )
+
+
+def validation_loss(
+    examples: Examples, objective: Mapping[str, Any], params: BoostingParams, seed: int
+) -> float:
+    """Return the loss on the validation rows of a booster that never saw them.
+
+    Args: as `boost`.
+    """
+    return _stopped_early(examples, params.lightgbm(objective, seed), params)[1]
+
+
+def _stopped_early(
+    examples: Examples, settings: dict[str, Any], params: BoostingParams
+) -> tuple[lgb.Booster, float]:
+    """Train on the rows to fit on until the validation loss rises; return that loss too."""
+    to_fit = _dataset(examples, examples.fit, settings)
+    booster = lgb.train(
+        settings,
+        to_fit,
+        params.max_rounds,
+        valid_sets=[_dataset(examples, examples.validation, settings, to_fit)],
+        valid_names=["validation"],
+        callbacks=[lgb.early_stopping(params.patience, verbose=False)],
+    )
+    (loss,) = booster.best_score["validation"].values()
+    return booster, float(loss)
+
+
+def _dataset(
+    examples: Examples,
+    mask: npt.NDArray[np.bool_],
+    settings: dict[str, Any],
+    reference: lgb.Dataset | None = None,
+) -> lgb.Dataset:
+    return lgb.Dataset(
+        examples.matrix[mask],
+        examples.target[mask],
+        reference=reference,
+        feature_name=[f"f{i}" for i in range(examples.matrix.shape[1])],
+        categorical_feature=examples.encoder.categorical,
+        params=settings,
     )

@@ -14,7 +14,7 @@ from pipelines.learning.metrics import Metrics, risk_metrics
 Values = npt.NDArray[np.float64]
 
 RISK_BOOSTER: Final = "late"
-_OBJECTIVE: Final = {"objective": "binary", "metric": "binary_logloss"}
+MAIN_OBJECTIVE: Final = {"objective": "binary", "metric": "binary_logloss"}
 _LEAST_SLOPE: Final = 0.05
 
 
@@ -31,7 +31,7 @@ def fit(
     Calibration is Platt's sigmoid (1999) on the validation rows: being linear in the log-odds
     it keeps the ranking, and a prediction's contributions still add up to it.
     """
-    boosted = boost(examples, _OBJECTIVE, params, seed)
+    boosted = boost(examples, MAIN_OBJECTIVE, params, seed)
     actual = examples.target[examples.validation]
     slope, intercept = 1.0, 0.0
     if 0 < actual.mean() < 1:

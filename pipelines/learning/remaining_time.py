@@ -18,6 +18,7 @@ _OBJECTIVES: Final[dict[str, dict[str, Any]]] = {
     MEDIAN_BOOSTER: {"objective": "regression_l1", "metric": "l1"},
     "p90": {"objective": "quantile", "alpha": 0.9, "metric": "quantile"},
 }
+MAIN_OBJECTIVE: Final = _OBJECTIVES[MEDIAN_BOOSTER]
 _COLUMNS: Final = {
     "p10": "remaining_time_s_p10",
     MEDIAN_BOOSTER: "remaining_time_s",

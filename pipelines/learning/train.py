@@ -12,6 +12,7 @@ from pipelines.contracts import Model
 from pipelines.learning import delay_risk, remaining_time
 from pipelines.learning.baselines import MEDIAN, baseline_predictions
 from pipelines.learning.boosting import BoostingParams, Examples, validation_masks
+from pipelines.learning.choose_columns import choose_columns
 from pipelines.learning.columns import AS_OF, WEIGHT, WORKFLOW_ID
 from pipelines.learning.evaluate import segment_metrics
 from pipelines.learning.fit_encoder import fit_encoder
@@ -88,8 +89,10 @@ def train(
         fit=fit_rows,
         validation=validation_rows,
     )
-    boosted, fitted = method.fit(examples, params, seed)
+    choice = choose_columns(examples, method.MAIN_OBJECTIVE, params, seed)
+    boosted, fitted = method.fit(choice.examples, params, seed)
 
+    encoder = choice.examples.encoder
     boosters = {name: b.booster for name, b in boosted.items()}
     predictor = Predictor(model, encoder, boosters, fitted, facts={})
     predicted = predictor.predict(test_rows)
@@ -97,7 +100,9 @@ def train(
     simple = baseline_predictions(model, train_rows, test_rows)
     baselines = {name: measure(model, test_rows, answer) for name, answer in simple.items()}
     facts = _facts(training_set, train_rows, test_rows) | {
-        "beats_baseline": beats_baseline(model, metrics, baselines[MEDIAN])
+        "beats_baseline": beats_baseline(model, metrics, baselines[MEDIAN]),
+        "column_set": choice.name,
+        "validation_loss_by_column_set": dict(choice.losses),
     }
     predictor = Predictor(model, encoder, boosters, fitted, facts)
 
@@ -110,7 +115,7 @@ def train(
         model=model,
         predictor=predictor,
         params=asdict(params)
-        | {"seed": seed}
+        | {"seed": seed, "column_set": choice.name}
         | {f"rounds_{name}": b.rounds for name, b in boosted.items()},
         metrics=metrics,
         validation_metrics=method.validation_metrics(
