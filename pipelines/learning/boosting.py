@@ -146,9 +146,9 @@ def boost(
 def validation_loss(
     examples: Examples, objective: Mapping[str, Any], params: BoostingParams, seed: int
 ) -> float:
-    """Return the loss on the validation rows of a booster that never saw them.
+    """Return the least loss on the validation rows of a booster trained on the others alone.
 
-    Args: as `boost`.
+    The arguments are those of `boost`.
     """
     return _stopped_early(examples, params.lightgbm(objective, seed), params)[1]
 
