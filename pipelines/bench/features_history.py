@@ -44,13 +44,14 @@ def write_history(lake: str, event_count: int, partition: PartitionUnit) -> date
         (HistoryTable.WORKFLOWS, workflows),
         (HistoryTable.WORKFLOW_CLOSURES, closed),
     ):
-        _write(lake, table, rows.select(SCHEMAS[table].names), copies, partition)
+        write_table(lake, table, rows.select(SCHEMAS[table].names), partition, copies)
     return _end_of_usual_day(events["recorded_at"])
 
 
-def _write(
-    lake: str, table: HistoryTable, rows: pa.Table, copies: int, partition: PartitionUnit
+def write_table(
+    lake: str, table: HistoryTable, rows: pa.Table, partition: PartitionUnit, copies: int = 1
 ) -> None:
+    """Write rows of a history table to their partitions; of several copies each has own ids."""
     schema = SCHEMAS[table]
     rows = rows.sort_by("recorded_at")
     starts = pc.floor_temporal(rows["recorded_at"], unit=partition)
@@ -63,6 +64,9 @@ def _write(
 
 
 def _copies(rows: pa.Table, copies: int) -> Iterator[pa.Table]:
+    if copies == 1:
+        yield rows
+        return
     for copy in range(copies):
         renamed = rows
         for name in _IDS:

@@ -1,0 +1,17 @@
+"""The commands `workcast bench …`, a file each."""
+
+import typer
+
+from pipelines.bench.commands.allocation import allocation
+from pipelines.bench.commands.delay import delay
+from pipelines.bench.commands.features import features
+from pipelines.bench.commands.join import join
+from pipelines.bench.commands.online import online
+
+app = typer.Typer(
+    name="bench",
+    help="Measure the platform side by side with its peers, in one run.",
+    no_args_is_help=True,
+)
+for command in (features, join, online, delay, allocation):
+    app.command()(command)

@@ -1,0 +1,118 @@
+"""Prefixes of event logs to learn from and to be judged on, by the public protocol and strictly.
+
+The public protocol takes logs that others have split: it trains on the first ones and tests on
+the last, and workflows of both may run at the same time. The strict track trains only on the
+workflows that had ended before the first test workflow began, as a platform must.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipelines.errors import BenchmarkError
+
+Mask = npt.NDArray[np.bool_]
+
+_FEWEST_ROWS: Final = 20
+_FEWEST_EVENTS: Final = 3  # of a scored workflow
+_VALIDATION_RATIO: Final = 0.2
+
+
+@dataclass(frozen=True)
+class PrefixRows:
+    """Prefixes that have a next event, with masks of equal length.
+
+    `frame` has the columns of `LogFrames.events` and remaining_time_s, to the workflow's last
+    event. `fit` and `validation` choose; `train` is what the chosen learns from at last; `test`
+    are the scored prefixes: of two events at least, of test workflows of at least three.
+    `overlap_count` training prefixes lie in the test period.
+    """
+
+    frame: pd.DataFrame = field(repr=False)
+    fit: Mask
+    validation: Mask
+    train: Mask
+    test: Mask
+
+    @property
+    def overlap_count(self) -> int:
+        """Return how many training prefixes lie at or after the first test workflow's start."""
+        start = self.frame.loc[self.test, "opened_at"].min()
+        return int((self.frame["as_of"][self.train] >= start).sum())
+
+
+def public_rows(events: pd.DataFrame) -> PrefixRows:
+    """Split as the logs are: the last tests, the one before chooses, all but the last train.
+
+    Args:
+        events: `LogFrames.events` of at least two logs.
+
+    Raises:
+        BenchmarkError: too few prefixes on one side.
+    """
+    frame = _with_labels(events)
+    log, last = frame["log"].to_numpy(), int(frame["log"].max())
+    scored = _is_scored(frame)
+    return _checked(
+        frame,
+        fit=log < last - 1,
+        validation=(log == last - 1) & scored,
+        train=log < last,
+        test=(log == last) & scored,
+    )
+
+
+def strict_rows(events: pd.DataFrame) -> PrefixRows:
+    """Train on workflows that had ended before the first test workflow began.
+
+    Of these the latest opened fifth validates what the ones that had ended before it learned.
+
+    Args:
+        events: see `public_rows`.
+
+    Raises:
+        BenchmarkError: too few prefixes on one side.
+    """
+    frame = _with_labels(events)
+    log, last = frame["log"].to_numpy(), int(frame["log"].max())
+    scored = _is_scored(frame)
+    opened_at, closed_at = frame["opened_at"], frame["last_event_at_total"]
+    train = (log < last) & (closed_at < opened_at[log == last].min()).to_numpy()
+    openings = opened_at[train].groupby(frame.loc[train, "workflow_id"]).first().sort_values()
+    if openings.empty:
+        raise BenchmarkError("No workflow had ended when the first test workflow began.")
+    start = openings.iloc[int(len(openings) * (1 - _VALIDATION_RATIO))]
+    validation = train & (opened_at >= start).to_numpy() & scored
+    return _checked(
+        frame,
+        fit=train & (closed_at < start).to_numpy(),
+        validation=validation,
+        train=train,
+        test=(log == last) & scored,
+    )
+
+
+def _with_labels(events: pd.DataFrame) -> pd.DataFrame:
+    if events["log"].max() < 1:
+        raise BenchmarkError("One log only: give at least one to train on and one to test on.")
+    frame = events[events["prefix_length"] < events["event_count_total"]].reset_index(drop=True)
+    remaining = frame["last_event_at_total"] - frame["as_of"]
+    return frame.assign(remaining_time_s=remaining.dt.total_seconds())
+
+
+def _is_scored(frame: pd.DataFrame) -> Mask:
+    is_long = frame["event_count_total"] >= _FEWEST_EVENTS
+    return np.asarray(is_long & (frame["prefix_length"] >= 2))  # noqa: PLR2004 - the protocol's
+
+
+def _checked(frame: pd.DataFrame, **masks: Mask) -> PrefixRows:
+    for name, mask in masks.items():
+        if mask.sum() < _FEWEST_ROWS:
+            raise BenchmarkError(
+                f"{int(mask.sum())} prefixes for the part {name}, at least {_FEWEST_ROWS} are "
+                "needed: give longer logs."
+            )
+    return PrefixRows(frame, **masks)
