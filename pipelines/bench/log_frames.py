@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from feast import FeatureStore, RepoConfig
 
 from pipelines.bench.features_history import write_table
-from pipelines.contracts import HistoryTable, Model
+from pipelines.contracts import EVENT_TIMESTAMP, HistoryTable, Model
 from pipelines.errors import BenchmarkError
 from pipelines.features.build import build_features
 from pipelines.features.history import SCHEMAS
@@ -27,11 +27,12 @@ from pipelines.history.mapping import load_mapping
 from pipelines.history.read import read_log
 from pipelines.history.schema import TIMESTAMP
 from pipelines.store.definitions import PROJECT, feast_definitions
-from pipelines.store.training_sets import training_set
+from pipelines.store.training_sets import DERIVED_KEYS, training_set
 
 Progress = Callable[[str], None]
 
 _PARTITION: Final = "month"
+_SERVICE: Final = Model.REMAINING_TIME.value  # reads every view
 _QUIET_QUANTILE: Final = 0.99
 _OFFLINE_STORE: Final = "pipelines.store.offline.DuckDBLakeOfflineStore"
 _ROW_COLUMNS: Final = [
@@ -103,15 +104,14 @@ def read_logs(
     build_features(lake, None, _PARTITION)
     progress("joining features")
     features = add_request_time(training_set(_store(folder, lake), _moments(events), _SERVICE))
+    # The keys of the other views are those of the moment's last event; the log has its own.
+    features = features.drop(columns=[*DERIVED_KEYS, EVENT_TIMESTAMP])
     return LogFrames(
         events.merge(features, on=["workflow_id", "as_of"], how="left", validate="many_to_one"),
         history["tasks"].to_pandas(),
         workflows,
         int(workflows["outcome_is_late"].notna().sum()),
     )
-
-
-_SERVICE: Final = Model.REMAINING_TIME.value
 
 
 def _numbered(rows: pd.DataFrame) -> pd.DataFrame:
