@@ -19,10 +19,11 @@ from sklearn.ensemble import RandomForestClassifier
 from pipelines.bench.measure import Contender, Progress, Work, side_by_side
 from pipelines.errors import BenchmarkError
 from pipelines.learning import delay_risk
-from pipelines.learning.boosting import BoostingParams, Examples
 from pipelines.learning.columns import AS_OF, WORKFLOW_ID
+from pipelines.learning.examples import Examples, age_ratios
 from pipelines.learning.fit_encoder import fit_encoder
 from pipelines.learning.metrics import Metrics, risk_metrics
+from pipelines.learning.search import TRIAL_COUNT
 
 Values = npt.NDArray[np.float64]
 Late = npt.NDArray[np.bool_]
@@ -182,13 +183,13 @@ def _learner(train: pd.DataFrame, late: Late, test: pd.DataFrame, seed: int) -> 
         matrix=encoder.matrix(train),
         target=late.astype(float),
         weight=np.ones(len(train)),
+        age_ratio=age_ratios(train[AS_OF]),
         fit=~validation,
         validation=validation,
     )
-    boosted, fitted = delay_risk.fit(examples, BoostingParams(), seed)
-    booster = boosted[delay_risk.RISK_BOOSTER].booster
-    raw = np.asarray(booster.predict(encoder.matrix(test), raw_score=True))
-    return delay_risk.answers({delay_risk.RISK_BOOSTER: raw}, fitted)["late_probability"]
+    fitted = delay_risk.fit(examples, TRIAL_COUNT, seed)
+    raw = {name: score.raw(encoder.matrix(test)) for name, score in fitted.scores.items()}
+    return delay_risk.answers(raw, fitted.constants)["late_probability"]
 
 
 _CONTENDERS: Final[Mapping[str, Callable[[pd.DataFrame, Late, pd.DataFrame, int], Values]]] = {

@@ -36,7 +36,7 @@ def model_card(
 
     Args:
         model: remaining time or delay risk.
-        facts: the predictor's facts: periods, counts, late rule, beats_baseline, column sets.
+        facts: the predictor's facts: periods, counts, late rule, beats_baseline, what was tried.
         metrics: the model's on the test rows.
         baselines: each baseline's on the same rows.
         segments: metrics by segment.
@@ -52,7 +52,7 @@ def model_card(
     if model is Model.DELAY_RISK:
         rule = _LATE_RULES.get(facts["late_rule"], facts["late_rule"])
         lines += [f"Late means: {rule}.", ""]
-    lines += ["## What it reads", "", *_column_sets(facts), ""]
+    lines += ["## How it was chosen", "", *_trials(facts), ""]
     lines += ["## On the later period", ""]
     lines += _table(["measure", "model", *baselines], _metric_rows(metrics, baselines))
     for name, table in segments.items():
@@ -88,17 +88,22 @@ def _data(facts: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _column_sets(facts: Mapping[str, Any]) -> list[str]:
-    chosen, losses = facts["column_set"], facts["validation_loss_by_column_set"]
-    rows = [[name, loss, "chosen" if name == chosen else ""] for name, loss in losses.items()]
+def _trials(facts: Mapping[str, Any]) -> list[str]:
+    tried = sorted(facts["tried"], key=lambda one: (-one["weight"], one["loss"]))
+    rows = [
+        [f"{one['weight']:.0%}" if one["weight"] else "", *list(one.values())[1:]] for one in tried
+    ]
+    header = [name.replace("_", " ") for name in tried[0]]
+    header[1] = f"validation {facts['validation_measure']}"
     return [
         (
-            "Each set adds to the ones above it. A larger one is taken only where it lowers the "
-            "loss on later training workflows by half a percent: counts that grow with the history "
-            "tell what day it is, and a model must not learn the days by heart."
+            "Tried on later training workflows; what has a weight is blended. A set of columns "
+            "holds those before it and has to earn half a percent: counts that grow with the "
+            "history tell what day it is, and a model must not learn the days by heart. With a "
+            "half-life, recent rows count more."
         ),
         "",
-        *_table(["features", "validation loss", ""], rows),
+        *_table(header, rows),
     ]
 
 

@@ -1,4 +1,4 @@
-"""A trained model as plain files: LightGBM's text boosters and a spec.json, nothing pickled."""
+"""A trained model as plain files: LightGBM's text, arrays and a spec.json, nothing pickled."""
 
 import json
 from collections.abc import Mapping
@@ -14,10 +14,11 @@ import pandas as pd
 from pipelines.contracts import Model
 from pipelines.errors import TrainingError
 from pipelines.learning import delay_risk, remaining_time
+from pipelines.learning.blend import Blend
 from pipelines.learning.encode import Encoder, Matrix
 
 SPEC_FILE: Final = "spec.json"
-SPEC_VERSION: Final = 1
+SPEC_VERSION: Final = 2
 EXPECTED: Final = "expected_value"
 
 # Below this many rows, handing work to further threads costs more than it saves.
@@ -29,21 +30,21 @@ _ANSWERS: Final = {
     Model.DELAY_RISK: delay_risk.answers,
 }
 _EXPLAINED: Final = {
-    Model.REMAINING_TIME: remaining_time.MEDIAN_BOOSTER,
-    Model.DELAY_RISK: delay_risk.RISK_BOOSTER,
+    Model.REMAINING_TIME: remaining_time.MEDIAN_SCORE,
+    Model.DELAY_RISK: delay_risk.RISK_SCORE,
 }
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """Answers for feature rows; `fitted` are the model's shifts or calibration.
+    """Answers for feature rows; `scores` are what is learned, `fitted` shifts or calibration.
 
     `facts` say what it was trained on (rows, period, late rule) and do not change answers.
     """
 
     model: Model
     encoder: Encoder
-    boosters: Mapping[str, lgb.Booster]
+    scores: Mapping[str, Blend]
     fitted: Mapping[str, Any]
     facts: Mapping[str, Any]
 
@@ -76,8 +77,9 @@ class Predictor:
         """Return what each feature added to or took from each prediction (SHAP values).
 
         One column per feature, named as in the encoder, and `expected_value`; a row sums to the
-        prediction in the booster's own unit: log(1 + hours) of the median remaining time, or
-        the calibrated log-odds of being late. TreeSHAP (Lundberg and others, 2020).
+        prediction in the model's own unit: log(1 + hours) of the median remaining time, or
+        the calibrated log-odds of being late. TreeSHAP (Lundberg and others, 2020); of a
+        forest's median, see `Member.contributions`.
 
         Raises:
             TrainingError: a column of `input_columns` is missing.
@@ -98,14 +100,12 @@ class Predictor:
         return dict(zip([*self.encoder.names, EXPECTED], row, strict=True))
 
     def save(self, folder: Path) -> None:
-        """Write the boosters and spec.json into `folder`, making it."""
+        """Write the scores and spec.json into `folder`, making it."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name, booster in self.boosters.items():
-            (folder / f"{name}.txt").write_text(booster.model_to_string(), encoding="utf-8")
         spec = {
             "spec_version": SPEC_VERSION,
             "model": self.model.value,
-            "boosters": sorted(self.boosters),
+            "scores": {name: of.save(folder, name) for name, of in self.scores.items()},
             "columns": self.encoder.to_spec(),
             "fitted": dict(self.fitted),
             "facts": dict(self.facts),
@@ -122,14 +122,10 @@ class Predictor:
         """
         spec = _read_spec(folder)
         try:
-            boosters = {
-                name: lgb.Booster(model_str=(folder / f"{name}.txt").read_text(encoding="utf-8"))
-                for name in spec["boosters"]
-            }
             return cls(
                 model=Model(spec["model"]),
                 encoder=Encoder.from_spec(spec["columns"]),
-                boosters=boosters,
+                scores={name: Blend.load(folder, of) for name, of in spec["scores"].items()},
                 fitted=spec["fitted"],
                 facts=spec["facts"],
             )
@@ -140,15 +136,11 @@ class Predictor:
 
     def _answers(self, matrix: Matrix) -> dict[str, npt.NDArray[np.float64]]:
         threads = min(_MOST_THREADS, 1 + len(matrix) // _ROWS_PER_THREAD)
-        raw = {
-            name: np.asarray(booster.predict(matrix, raw_score=True, num_threads=threads))
-            for name, booster in self.boosters.items()
-        }
+        raw = {name: score.raw(matrix, threads) for name, score in self.scores.items()}
         return _ANSWERS[self.model](raw, self.fitted)
 
     def _contributions(self, matrix: Matrix) -> npt.NDArray[np.float64]:
-        booster = self.boosters[_EXPLAINED[self.model]]
-        values = np.asarray(booster.predict(matrix, pred_contrib=True, num_threads=1))
+        values = self.scores[_EXPLAINED[self.model]].contributions(matrix)
         if self.model is Model.DELAY_RISK:
             values = values * self.fitted["slope"]
             values[:, -1] += self.fitted["intercept"]

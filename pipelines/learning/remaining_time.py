@@ -7,23 +7,36 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipelines.learning.boosting import Boosted, BoostingParams, Examples, boost
+from pipelines.learning.blend import Blend, Member
+from pipelines.learning.boosting import TreeParams, boost, stop_early
+from pipelines.learning.column_sets import column_sets
+from pipelines.learning.examples import Examples
+from pipelines.learning.fitted import Fitted
 from pipelines.learning.metrics import HOUR_S, Metrics, duration_metrics
+from pipelines.learning.search import Learner, Problem, Trial, search, train_choice
 
 Values = npt.NDArray[np.float64]
 
-MEDIAN_BOOSTER: Final = "p50"
-_OBJECTIVES: Final[dict[str, dict[str, Any]]] = {
-    "p10": {"objective": "quantile", "alpha": 0.1, "metric": "quantile"},
-    MEDIAN_BOOSTER: {"objective": "regression_l1", "metric": "l1"},
-    "p90": {"objective": "quantile", "alpha": 0.9, "metric": "quantile"},
-}
-MAIN_OBJECTIVE: Final = _OBJECTIVES[MEDIAN_BOOSTER]
+MEDIAN_SCORE: Final = "p50"
+_QUANTILES: Final = {"p10": 0.1, "p90": 0.9}
 _COLUMNS: Final = {
     "p10": "remaining_time_s_p10",
-    MEDIAN_BOOSTER: "remaining_time_s",
+    MEDIAN_SCORE: "remaining_time_s",
     "p90": "remaining_time_s_p90",
 }
+
+
+def mean_absolute_error_hours(raw: Values, target: Values) -> float:
+    """Return the mean absolute error in hours of log hours."""
+    return float(np.abs(np.expm1(raw) - np.expm1(target)).mean())
+
+
+PROBLEM: Final = Problem(
+    objective={"objective": "regression_l1", "metric": "l1"},
+    loss=mean_absolute_error_hours,
+    loss_name="mae_hours",
+    learners=(Learner.BOOSTING, Learner.FOREST),
+)
 
 
 def to_target(remaining_time_s: pd.Series) -> Values:
@@ -32,48 +45,59 @@ def to_target(remaining_time_s: pd.Series) -> Values:
     return np.log1p(hours)
 
 
-def fit(
-    examples: Examples, params: BoostingParams, seed: int
-) -> tuple[dict[str, Boosted], dict[str, Any]]:
-    """Train the three boosters; return them and the shifts that make the interval cover.
+def fit(examples: Examples, trial_count: int, seed: int, base: TreeParams | None = None) -> Fitted:
+    """Search the learner of the median, train it, and the boosters of both ends of the interval.
 
     The median minimises the absolute error of log hours, the quantiles the pinball loss. The
     quantiles are shifted by the weighted quantile of their own validation residuals, which is
     conformalised quantile regression (Romano, Patterson and Candes, 2019) for each end alone.
     """
-    boosted = {
-        name: boost(examples, objective, params, seed) for name, objective in _OBJECTIVES.items()
-    }
+    choice = search(examples, PROBLEM, trial_count, seed, base)
+    scores = {MEDIAN_SCORE: train_choice(choice, examples, PROBLEM, seed)}
+    validation_raw = {MEDIAN_SCORE: choice.validation_raw}
+    like = _boosting_trial(choice.members, choice.trials)
+    columns = column_sets(examples.encoder)[like.column_set]
+    for name, alpha in _QUANTILES.items():
+        objective = {"objective": "quantile", "alpha": alpha, "metric": "quantile"}
+        stopped = stop_early(examples, columns, objective, like.params, seed)
+        validation_raw[name] = stopped.validation_raw
+        booster = boost(examples, columns, objective, like.params, seed, stopped.rounds)
+        scores[name] = Blend((Member(booster, columns),))
     actual = examples.target[examples.validation]
     weight = examples.weight[examples.validation]
     shifts = {
-        name: _weighted_quantile(actual - boosted[name].validation_raw, weight, alpha)
-        for name, alpha in (("p10", 0.1), ("p90", 0.9))
+        name: _weighted_quantile(actual - validation_raw[name], weight, alpha)
+        for name, alpha in _QUANTILES.items()
     }
-    return boosted, {"shifts": shifts}
+    return Fitted(scores, {"shifts": shifts}, choice, validation_raw)
 
 
-def answers(raw: Mapping[str, Values], fitted: Mapping[str, Any]) -> dict[str, Values]:
-    """Turn the boosters' scores into seconds: ordered p10 <= median <= p90, never negative."""
-    shifts = fitted["shifts"]
+def answers(raw: Mapping[str, Values], constants: Mapping[str, Any]) -> dict[str, Values]:
+    """Turn the scores into seconds: ordered p10 <= median <= p90, never negative."""
+    shifts = constants["shifts"]
     ends = [raw["p10"] + shifts["p10"], raw["p90"] + shifts["p90"]]
     seconds = {
-        MEDIAN_BOOSTER: _to_seconds(raw[MEDIAN_BOOSTER]),
-        "p10": _to_seconds(np.minimum.reduce([*ends, raw[MEDIAN_BOOSTER]])),
-        "p90": _to_seconds(np.maximum.reduce([*ends, raw[MEDIAN_BOOSTER]])),
+        MEDIAN_SCORE: _to_seconds(raw[MEDIAN_SCORE]),
+        "p10": _to_seconds(np.minimum.reduce([*ends, raw[MEDIAN_SCORE]])),
+        "p90": _to_seconds(np.maximum.reduce([*ends, raw[MEDIAN_SCORE]])),
     }
-    return {_COLUMNS[name]: seconds[name] for name in (MEDIAN_BOOSTER, "p10", "p90")}
+    return {_COLUMNS[name]: seconds[name] for name in (MEDIAN_SCORE, "p10", "p90")}
 
 
-def validation_metrics(
-    boosted: Mapping[str, Boosted], fitted: Mapping[str, Any], remaining_time_s: pd.Series
-) -> Metrics:
-    """Measure the validation rows, the shifts having seen them."""
-    predicted = answers({name: b.validation_raw for name, b in boosted.items()}, fitted)
+def validation_metrics(fitted: Fitted, remaining_time_s: pd.Series) -> Metrics:
+    """Measure the validation rows, choice and shifts having seen them."""
+    predicted = answers(fitted.validation_raw, fitted.constants)
     return duration_metrics(
         remaining_time_s.to_numpy(dtype=float) / HOUR_S,
         {name: values / HOUR_S for name, values in predicted.items()},
     )
+
+
+def _boosting_trial(members: Sequence[Trial], trials: Sequence[Trial]) -> Trial:
+    """Return the heaviest boosted member, else the best boosted trial: the first is one."""
+    boosted = [one for one in members if one.learner is Learner.BOOSTING]
+    others = [one for one in trials if one.learner is Learner.BOOSTING]
+    return boosted[0] if boosted else min(others, key=lambda one: one.validation_loss)
 
 
 def _to_seconds(log_hours: Values) -> Values:

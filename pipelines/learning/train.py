@@ -1,7 +1,7 @@
 """Train a model on a training set and measure it beside its baselines."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any, Final
 
@@ -11,16 +11,17 @@ from matplotlib.figure import Figure
 from pipelines.contracts import Model
 from pipelines.learning import delay_risk, remaining_time
 from pipelines.learning.baselines import MEDIAN, baseline_predictions
-from pipelines.learning.boosting import BoostingParams, Examples, validation_masks
-from pipelines.learning.choose_columns import choose_columns
+from pipelines.learning.blend import trimmed
 from pipelines.learning.columns import AS_OF, WEIGHT, WORKFLOW_ID
 from pipelines.learning.evaluate import segment_metrics
+from pipelines.learning.examples import Examples, age_ratios, validation_masks
 from pipelines.learning.fit_encoder import fit_encoder
 from pipelines.learning.gate import beats_baseline
 from pipelines.learning.metrics import Metrics, measure
 from pipelines.learning.model_card import model_card
 from pipelines.learning.plots import figures
 from pipelines.learning.predictor import EXPECTED, Predictor
+from pipelines.learning.search import TRIAL_COUNT, Trial
 from pipelines.learning.split import Part
 from pipelines.learning.training_set import TrainingSet, rows_of
 
@@ -46,6 +47,7 @@ class TrainedModel:
     segments: Mapping[str, pd.DataFrame] = field(repr=False)
     figures: Mapping[str, Figure] = field(repr=False)
     card: str = field(repr=False)
+    trials: tuple[Trial, ...] = field(repr=False)
     test_predictions: pd.DataFrame = field(repr=False)  # workflow_id, as_of, actual, answers
     sample_input: pd.DataFrame = field(repr=False)
 
@@ -58,23 +60,23 @@ class TrainedModel:
 def train(
     model: Model,
     training_set: TrainingSet,
-    params: BoostingParams | None = None,
+    *,
     seed: int = 0,
+    trial_count: int = TRIAL_COUNT,
 ) -> TrainedModel:
-    """Train a model, measure it on the test rows, explain and draw it.
+    """Search and train a model, measure it on the test rows, explain and draw it.
 
-    The same set, parameters and seed give the same trees and figures.
+    The same set, count and seed give the same trees and figures.
 
     Args:
         model: remaining time or delay risk.
         training_set: labelled and split rows.
-        params: hyper-parameters; the defaults where None.
-        seed: of bagging and feature sampling.
+        seed: of the search, and of bagging and feature sampling.
+        trial_count: learners and hyper-parameters to try on the later training workflows.
 
     Raises:
         TrainingError: too few rows, or no feature that varies.
     """
-    params = params or BoostingParams()
     method, label = _METHODS[model], _LABELS[model]
     train_rows = rows_of(training_set.frame, Part.TRAIN)
     test_rows = rows_of(training_set.frame, Part.TEST)
@@ -86,25 +88,28 @@ def train(
         matrix=encoder.matrix(train_rows),
         target=method.to_target(train_rows[label]),
         weight=train_rows[WEIGHT].to_numpy(dtype=float),
+        age_ratio=age_ratios(train_rows[AS_OF]),
         fit=fit_rows,
         validation=validation_rows,
     )
-    choice = choose_columns(examples, method.MAIN_OBJECTIVE, params, seed)
-    boosted, fitted = method.fit(choice.examples, params, seed)
-
-    encoder = choice.examples.encoder
-    boosters = {name: b.booster for name, b in boosted.items()}
-    predictor = Predictor(model, encoder, boosters, fitted, facts={})
+    fitted = method.fit(examples, trial_count, seed)
+    choice = fitted.choice
+    encoder, scores = trimmed(encoder, fitted.scores)
+    predictor = Predictor(model, encoder, scores, fitted.constants, facts={})
     predicted = predictor.predict(test_rows)
     metrics = measure(model, test_rows, predicted)
     simple = baseline_predictions(model, train_rows, test_rows)
     baselines = {name: measure(model, test_rows, answer) for name, answer in simple.items()}
     facts = _facts(training_set, train_rows, test_rows) | {
         "beats_baseline": beats_baseline(model, metrics, baselines[MEDIAN]),
-        "column_set": choice.name,
-        "validation_loss_by_column_set": dict(choice.losses),
+        "validation_measure": method.PROBLEM.loss_name,
+        "tried": [
+            {"weight": choice.weights.get(one.number, 0.0), "loss": one.validation_loss}
+            | one.settings
+            for one in choice.trials
+        ],
     }
-    predictor = Predictor(model, encoder, boosters, fitted, facts)
+    predictor = replace(predictor, facts=facts)
 
     some = test_rows.sample(min(_EXPLAINED_ROWS, len(test_rows)), random_state=0)
     contributions = predictor.contributions(some).drop(columns=EXPECTED)
@@ -114,12 +119,10 @@ def train(
     return TrainedModel(
         model=model,
         predictor=predictor,
-        params=asdict(params)
-        | {"seed": seed, "column_set": choice.name}
-        | {f"rounds_{name}": b.rounds for name, b in boosted.items()},
+        params={"seed": seed, "trial_count": trial_count, **choice.members[0].settings},
         metrics=metrics,
         validation_metrics=method.validation_metrics(
-            boosted, fitted, train_rows.loc[validation_rows, label]
+            fitted, train_rows.loc[validation_rows, label]
         ),
         baseline_metrics=baselines,
         segments=segments,
@@ -132,6 +135,7 @@ def train(
             segments=segments,
             importance=importance,
         ),
+        trials=choice.trials,
         test_predictions=test_rows[[WORKFLOW_ID, AS_OF]]
         .assign(actual=test_rows[label])
         .join(predicted),

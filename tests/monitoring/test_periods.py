@@ -24,7 +24,7 @@ def learned() -> TrainingSet:
 
 @pytest.fixture(scope="module")
 def predictors(learned: TrainingSet) -> dict[Model, Predictor]:
-    return {model: train(model, learned, seed=3).predictor for model in Model}
+    return {model: train(model, learned, seed=3, trial_count=2).predictor for model in Model}
 
 
 def loaded(predictor: Predictor, url: str) -> LoadedModel:

@@ -20,6 +20,7 @@ from pipelines.errors import FeatureStoreError
 from pipelines.features.request_time import add_request_time
 from pipelines.features.views import VIEWS, FeatureView, qualified
 from pipelines.history.schema import TIMESTAMP
+from pipelines.learning.blend import Blend
 from pipelines.learning.fit_encoder import fit_encoder
 from pipelines.learning.predictor import Predictor
 from pipelines.monitoring.prediction import LoggedPrediction
@@ -108,21 +109,21 @@ def predictor(model: Model) -> Predictor:
     effort = frame["workflow_progress__rework_count"].to_numpy(dtype=float)
     quiet: dict[str, Any] = {"verbosity": -1, "num_threads": 1, "seed": 1}
 
-    def booster(objective: dict[str, Any], target: Any) -> lgb.Booster:
+    def score(objective: dict[str, Any], target: Any) -> Blend:
         data = lgb.Dataset(matrix, target, feature_name=[f"f{i}" for i in range(matrix.shape[1])])
-        return lgb.train(objective | quiet, data, num_boost_round=20)
+        return Blend.of(lgb.train(objective | quiet, data, num_boost_round=20))
 
     if model is Model.DELAY_RISK:
-        boosters = {"late": booster({"objective": "binary"}, (effort > 2).astype(float))}
+        scores = {"late": score({"objective": "binary"}, (effort > 2).astype(float))}
         fitted: dict[str, Any] = {"slope": 1.0, "intercept": 0.0}
     else:
         target = np.log1p(effort * 10 + rng.random(len(effort)))
-        boosters = {
-            name: booster({"objective": "quantile", "alpha": alpha}, target)
+        scores = {
+            name: score({"objective": "quantile", "alpha": alpha}, target)
             for name, alpha in (("p10", 0.1), ("p50", 0.5), ("p90", 0.9))
         }
         fitted = {"shifts": {"p10": 0.0, "p90": 0.0}}
-    return Predictor(model, encoder, boosters, fitted, {})
+    return Predictor(model, encoder, scores, fitted, {})
 
 
 class Rows:

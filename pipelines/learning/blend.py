@@ -1,0 +1,127 @@
+"""A score of one model: the weighted mean of what a few boosters and forests say."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Self
+
+import lightgbm as lgb
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.learning.encode import Encoder, Matrix
+from pipelines.learning.forest import Forest, LeafValues
+
+Values = npt.NDArray[np.float64]
+
+_TEXT: Final = ".txt"
+_LEAVES: Final = ".npy"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A booster or, where it has `leaf_values`, a forest; `columns` are those it reads."""
+
+    booster: lgb.Booster
+    columns: tuple[int, ...]
+    weight: float = 1.0
+    leaf_values: LeafValues | None = None
+
+    def raw(self, matrix: Matrix, threads: int) -> Values:
+        """Return its answers in the model's own scale."""
+        rows = matrix[:, self.columns]
+        if self.leaf_values is not None:
+            return Forest(self.booster, self.leaf_values).median(rows, threads)
+        return np.asarray(self.booster.predict(rows, raw_score=True, num_threads=threads))
+
+    def contributions(self, matrix: Matrix) -> Values:
+        """Return what each column of the matrix added (SHAP), and the expected value, last.
+
+        A forest's trees explain its mean; the way from there to its median is part of the
+        expected value, so that a row sums to the answer.
+        """
+        rows = matrix[:, self.columns]
+        own = np.asarray(self.booster.predict(rows, pred_contrib=True, num_threads=1))
+        result = np.zeros((len(matrix), matrix.shape[1] + 1))
+        result[:, self.columns] = own[:, :-1]
+        result[:, -1] = self.raw(matrix, 1) - own[:, :-1].sum(axis=1)
+        return result
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Members whose weights sum to one."""
+
+    members: tuple[Member, ...]
+
+    @classmethod
+    def of(cls, booster: lgb.Booster) -> Self:
+        """Return a blend of one booster that reads every column."""
+        return cls((Member(booster, tuple(range(booster.num_feature()))),))
+
+    def raw(self, matrix: Matrix, threads: int = 1) -> Values:
+        """Return the weighted mean of the members' answers, one a row."""
+        parts = [one.weight * one.raw(matrix, threads) for one in self.members]
+        return np.asarray(np.sum(parts, axis=0))
+
+    def contributions(self, matrix: Matrix) -> Values:
+        """Return the weighted mean of the members' contributions; a row sums to its answer."""
+        parts = [one.weight * one.contributions(matrix) for one in self.members]
+        return np.asarray(np.sum(parts, axis=0))
+
+    def save(self, folder: Path, name: str) -> list[dict[str, Any]]:
+        """Write the members' files into a folder; return what `load` needs besides."""
+        spec = []
+        for number, one in enumerate(self.members):
+            stem = f"{name}-{number}"
+            text = one.booster.model_to_string()
+            (folder / (stem + _TEXT)).write_text(text, encoding="utf-8")
+            if one.leaf_values is not None:
+                np.save(folder / (stem + _LEAVES), one.leaf_values, allow_pickle=False)
+            spec.append(
+                {
+                    "file": stem,
+                    "columns": list(one.columns),
+                    "weight": one.weight,
+                    "is_forest": one.leaf_values is not None,
+                }
+            )
+        return spec
+
+    @classmethod
+    def load(cls, folder: Path, spec: Sequence[dict[str, Any]]) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            FileNotFoundError, KeyError, ValueError: a file or a part of the spec is missing or
+                cannot be read.
+        """
+        return cls(
+            tuple(
+                Member(
+                    lgb.Booster(
+                        model_str=(folder / (one["file"] + _TEXT)).read_text(encoding="utf-8")
+                    ),
+                    tuple(one["columns"]),
+                    float(one["weight"]),
+                    np.load(folder / (one["file"] + _LEAVES), allow_pickle=False)
+                    if one["is_forest"]
+                    else None,
+                )
+                for one in spec
+            )
+        )
+
+
+def trimmed(encoder: Encoder, scores: Mapping[str, Blend]) -> tuple[Encoder, dict[str, Blend]]:
+    """Leave out of the encoder the columns that no member reads."""
+    used = sorted({i for score in scores.values() for one in score.members for i in one.columns})
+    place = {column: position for position, column in enumerate(used)}
+    return Encoder(tuple(encoder.columns[i] for i in used)), {
+        name: Blend(
+            tuple(
+                replace(one, columns=tuple(place[i] for i in one.columns)) for one in score.members
+            )
+        )
+        for name, score in scores.items()
+    }

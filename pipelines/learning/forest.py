@@ -1,0 +1,106 @@
+"""A quantile forest grown on ranks: what a row's neighbours in many trees took, as a distribution.
+
+Trees are split where the ranks of the target differ most, so that a few very long workflows do
+not decide where. Each leaf keeps a few of its rows' targets, and a row's answer is their median
+over all trees (Meinshausen, "Quantile regression forests", JMLR 2006, with a sample for each
+leaf's rows). LightGBM grows the trees in its random-forest mode.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import lightgbm as lgb
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import rankdata
+
+from pipelines.learning.boosting import NO_HALF_LIFE, TreeParams, dataset
+from pipelines.learning.encode import Matrix
+from pipelines.learning.examples import Examples, Mask, Values
+
+LeafValues = npt.NDArray[np.float32]
+
+_TREES: Final = 150
+_SAMPLES_PER_LEAF: Final = 4
+_ROW_RATIO: Final = 0.632  # of distinct rows in a bootstrap sample
+_MOST_ROWS_OF_TREE: Final = 30_000
+_ROWS_AT_ONCE: Final = 4_000
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Trees whose leaves answer with their mean target, and targets kept of each leaf.
+
+    `leaf_values` is float32 (trees, leaves, samples).
+    """
+
+    booster: lgb.Booster
+    leaf_values: LeafValues
+
+    def median(self, matrix: Matrix, threads: int = 1) -> Values:
+        """Return the median target of each row's neighbours."""
+        trees = np.arange(len(self.leaf_values))
+        result = np.empty(len(matrix))
+        for begin in range(0, len(matrix), _ROWS_AT_ONCE):
+            rows = matrix[begin : begin + _ROWS_AT_ONCE]
+            leaves = self.booster.predict(rows, pred_leaf=True, num_threads=threads)
+            leaves = np.asarray(leaves, dtype=np.int32).reshape(len(rows), -1)
+            near = self.leaf_values[trees, leaves].reshape(len(rows), -1)
+            result[begin : begin + len(rows)] = np.median(near, axis=1)
+        return result
+
+
+def grow(
+    examples: Examples, columns: Sequence[int], mask: Mask, params: TreeParams, seed: int
+) -> Forest:
+    """Grow a forest on the rows of `mask`.
+
+    Args:
+        examples: encoded training rows.
+        columns: positions of the columns to read.
+        mask: rows to learn from.
+        params: hyper-parameters; rounds and rates are boosting's alone.
+        seed: of bagging, feature sampling and of what the leaves keep.
+    """
+    target = examples.target[mask]
+    settings = {
+        **params.common(seed),
+        "objective": "regression",
+        "boosting": "rf",
+        "bagging_fraction": min(_ROW_RATIO, _MOST_ROWS_OF_TREE / len(target)),
+        "feature_fraction_bynode": params.feature_ratio,
+    }
+    ranks = rankdata(target) / len(target)
+    rows = dataset(examples, columns, mask, params, settings, target=ranks)
+    booster = lgb.train(settings, rows, _TREES)
+    weight = None
+    if params.half_life_ratio != NO_HALF_LIFE:
+        weight = examples.recency(mask, params.half_life_ratio)
+    matrix = examples.matrix[mask][:, list(columns)]
+    return _with_leaf_values(booster, matrix, target, weight, seed)
+
+
+def _with_leaf_values(
+    booster: lgb.Booster, matrix: Matrix, target: Values, weight: Values | None, seed: int
+) -> Forest:
+    """Keep targets of each leaf, drawn by weight, and let the leaves answer with their mean."""
+    rng = np.random.default_rng(seed)
+    count = booster.num_trees()
+    leaves = np.asarray(booster.predict(matrix, pred_leaf=True, num_threads=1), dtype=np.int32)
+    leaves = leaves.reshape(len(target), count)
+    kept = np.zeros((count, int(leaves.max()) + 1, _SAMPLES_PER_LEAF), dtype=np.float32)
+    for tree in range(count):
+        # The smallest of exponential times with these rates: drawn without replacement by weight.
+        times = rng.exponential(size=len(target))
+        order = np.lexsort((times if weight is None else times / weight, leaves[:, tree]))
+        numbers, begins, sizes = np.unique(
+            leaves[order, tree], return_index=True, return_counts=True
+        )
+        for sample in range(_SAMPLES_PER_LEAF):
+            kept[tree, numbers, sample] = target[order[begins + sample % sizes]]
+        sums = np.bincount(leaves[:, tree], target if weight is None else target * weight)
+        totals = np.bincount(leaves[:, tree], weight)
+        for leaf in numbers:
+            booster.set_leaf_output(tree, int(leaf), float(sums[leaf] / totals[leaf]))
+    return Forest(booster, kept)
