@@ -2,11 +2,12 @@
 
 | step | what it does |
 |---|---|
-| `train_<model>` | joins features to prediction moments (only what was known at each), labels and splits them by time, checks them with Great Expectations and keeps them under their content's hash; trains LightGBM beside simple baselines; logs figures and model card to MLflow and registers the model as `challenger` |
+| `train_<model>` | joins features to prediction moments (only what was known at each), labels and splits them by time, checks them with Great Expectations and keeps them under their content's hash; tries learners and hyper-parameters (Optuna) on the later training workflows, each a nested run; trains the best blend of LightGBM's boosted trees and forests beside simple baselines; logs figures and model card to MLflow and registers the model as `challenger` |
 
 **When it runs**: on every update of the asset `features`, or by hand.
 
-**Parameters**: `seed` of sampling and training, `max_rows` of the training set. The same
+**Parameters**: `seed` of sampling and training, `max_rows` of the training set, `trials` of the
+search. The same
 features and parameters give the same figures.
 
 **Retry, rerun, backfill**: a rerun registers a further version; nothing is overwritten, and
@@ -36,6 +37,12 @@ from pipelines.contracts import DagId, Model
             minimum=1000,
             description="Prediction moments to train on; not set: WORKCAST_TRAIN_MAX_ROWS.",
         ),
+        "trials": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            description="Learners and hyper-parameters to try; not set: WORKCAST_TRAIN_TRIALS.",
+        ),
     },
 )
 def train_models():
@@ -53,6 +60,7 @@ def train_models():
             training.suite(model),
             seed=params["seed"],
             max_rows=params["max_rows"],
+            trial_count=params["trials"],
             dag_run_id=run_id,
         )
 

@@ -69,6 +69,9 @@ class Settings(BaseSettings):
         0.25, gt=0, lt=1, description="Share of workflows, the latest opened, that judge a model."
     )
     train_max_rows: int = Field(120_000, ge=1_000, description="Prediction moments to train on.")
+    train_trials: int = Field(
+        8, ge=1, description="Learners and hyper-parameters tried on later training workflows."
+    )
     expectations_folder: Path | None = Field(
         None, description="Learned expectations of the feature views; not set: home/expectations."
     )

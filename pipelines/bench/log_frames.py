@@ -1,8 +1,8 @@
 """Event logs as learners read them: every event with the features known at its moment.
 
 The way is the platform's own: the log's history, the feature views, the join as known. A
-benchmark differs in one point: that a workflow has ended becomes known only once it has been
-quiet for longer than 99 % of the pauses in the first log. Its last event does not say so.
+benchmark differs in one point: a workflow counts as closed once it has been quiet for longer
+than 99 % of the pauses in the first log. That an event is the last one does not say so.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from pipelines.contracts import EVENT_TIMESTAMP, HistoryTable, Model
 from pipelines.errors import BenchmarkError
 from pipelines.features.build import build_features
 from pipelines.features.history import SCHEMAS
-from pipelines.features.request_time import add_request_time
+from pipelines.features.request_time import REQUEST_TIME_COLUMNS, add_request_time
 from pipelines.history.choose import choose_mapping
 from pipelines.history.mapping import load_mapping
 from pipelines.history.read import read_log
@@ -33,6 +33,7 @@ Progress = Callable[[str], None]
 
 _PARTITION: Final = "month"
 _SERVICE: Final = Model.REMAINING_TIME.value  # reads every view
+_REQUEST_TIME: Final = [column.name for column in REQUEST_TIME_COLUMNS]
 _QUIET_QUANTILE: Final = 0.99
 _OFFLINE_STORE: Final = "pipelines.store.offline.DuckDBLakeOfflineStore"
 _ROW_COLUMNS: Final = [
@@ -52,8 +53,9 @@ class LogFrames:
 
     `events` has one row per event of the logs, duplicates included, in order of workflow and
     time: workflow_id, activity, transition, person_id, team_id, as_of (when it happened), log
-    (position of its file), prefix_length (1, 2, …) and event_count_total of its workflow, and the
-    features known at its moment as `training_set` names them. `tasks` and `workflows` are the
+    (position of its file), prefix_length (1, 2, …), opened_at (the workflow's first event), the
+    hindsight event_count_total and last_event_at_total, and the features known at its moment
+    as `training_set` names them, which alone `feature_frame` keeps. `tasks` and `workflows` are the
     history's tables.
     """
 
@@ -114,6 +116,12 @@ def read_logs(
     )
 
 
+def feature_frame(events: pd.DataFrame) -> pd.DataFrame:
+    """Return what a learner may read of events, with workflow_id and as_of: no label, no total."""
+    is_feature = events.columns.str.contains("__") | events.columns.isin(_REQUEST_TIME)
+    return events[["workflow_id", "as_of", *events.columns[is_feature]]]
+
+
 def _numbered(rows: pd.DataFrame) -> pd.DataFrame:
     ordered = rows.rename(columns={"occurred_at": "as_of"}).sort_values(
         ["log", "workflow_id", "as_of", "row_number"], ignore_index=True
@@ -132,11 +140,16 @@ def _moments(events: pd.DataFrame) -> pd.DataFrame:
 
 
 def _closures(events: pd.DataFrame) -> pa.Table:
-    """Close every workflow at its last event, known once it has been quiet for long."""
-    first = events[events["log"] == 0]
-    pauses = first.groupby("workflow_id")["as_of"].diff().dropna()
-    quiet = pauses.quantile(_QUIET_QUANTILE) if len(pauses) else pd.Timedelta(0)
-    closed = events.groupby("workflow_id", as_index=False)["as_of"].max()
+    """Close every workflow at its first long pause, known once it has lasted for so long.
+
+    The last event is such a pause like any other: not knowing what comes, one cannot tell.
+    """
+    pauses = events["as_of"].shift(-1) - events["as_of"]
+    is_last = events["prefix_length"] == events["event_count_total"]
+    of_first = pauses[~is_last & (events["log"] == 0)]
+    seconds = of_first.dt.total_seconds().quantile(_QUIET_QUANTILE) if len(of_first) else 0.0
+    quiet = pd.Timedelta(seconds=float(seconds))
+    closed = events[is_last | (pauses > quiet)].groupby("workflow_id", as_index=False).first()
     schema = SCHEMAS[HistoryTable.WORKFLOW_CLOSURES]
     return pa.table(
         {

@@ -47,6 +47,8 @@ class PrefixRows:
 def public_rows(events: pd.DataFrame) -> PrefixRows:
     """Split as the logs are: the last tests, the one before chooses, all but the last train.
 
+    Of two logs, the latest opened fifth of the first chooses.
+
     Args:
         events: `LogFrames.events` of at least two logs.
 
@@ -56,10 +58,13 @@ def public_rows(events: pd.DataFrame) -> PrefixRows:
     frame = _with_labels(events)
     log, last = frame["log"].to_numpy(), int(frame["log"].max())
     scored = _is_scored(frame)
+    chooses = log == last - 1
+    if last == 1:
+        chooses &= (frame["opened_at"] >= _late_opening(frame[log == 0])).to_numpy()
     return _checked(
         frame,
-        fit=log < last - 1,
-        validation=(log == last - 1) & scored,
+        fit=(log < last) & ~chooses,
+        validation=chooses & scored,
         train=log < last,
         test=(log == last) & scored,
     )
@@ -81,10 +86,9 @@ def strict_rows(events: pd.DataFrame) -> PrefixRows:
     scored = _is_scored(frame)
     opened_at, closed_at = frame["opened_at"], frame["last_event_at_total"]
     train = (log < last) & (closed_at < opened_at[log == last].min()).to_numpy()
-    openings = opened_at[train].groupby(frame.loc[train, "workflow_id"]).first().sort_values()
-    if openings.empty:
+    if not train.any():
         raise BenchmarkError("No workflow had ended when the first test workflow began.")
-    start = openings.iloc[int(len(openings) * (1 - _VALIDATION_RATIO))]
+    start = _late_opening(frame[train])
     validation = train & (opened_at >= start).to_numpy() & scored
     return _checked(
         frame,
@@ -93,6 +97,12 @@ def strict_rows(events: pd.DataFrame) -> PrefixRows:
         train=train,
         test=(log == last) & scored,
     )
+
+
+def _late_opening(frame: pd.DataFrame) -> pd.Timestamp:
+    """Return when the latest opened fifth of the workflows begins."""
+    openings = frame.groupby("workflow_id")["opened_at"].first().sort_values()
+    return pd.Timestamp(openings.iloc[int(len(openings) * (1 - _VALIDATION_RATIO))])
 
 
 def _with_labels(events: pd.DataFrame) -> pd.DataFrame:

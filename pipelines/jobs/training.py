@@ -33,6 +33,7 @@ def train_challenger(
     *,
     seed: int | None = None,
     max_rows: int | None = None,
+    trial_count: int | None = None,
     dag_run_id: str = "",
 ) -> str:
     """Train `model` on what was known before the watermark and register it as challenger.
@@ -43,6 +44,7 @@ def train_challenger(
         suite: what its training set must look like.
         seed: of sampling and training; None takes the setting.
         max_rows: prediction moments to train on; None takes the setting.
+        trial_count: learners and hyper-parameters to try; None takes the setting.
         dag_run_id: of the DAG run that asked, by which the MLflow run can be found.
 
     Returns:
@@ -71,7 +73,8 @@ def train_challenger(
         dag_run_id=dag_run_id,
         parity=parity,
     )
-    registered = register(train(name, learned_from, seed=seed), origin, settings.mlflow)
+    trained = train(name, learned_from, seed=seed, trial_count=trial_count or settings.train_trials)
+    registered = register(trained, origin, settings.mlflow)
     return f"{registered.name}/{registered.version}"
 
 

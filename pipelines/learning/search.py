@@ -22,7 +22,7 @@ from pipelines.learning.forest import grow
 Loss = Callable[[Values, Values], float]
 """Takes what is said of rows and their targets, both in the model's own scale."""
 
-TRIAL_COUNT: Final = 10
+TRIAL_COUNT: Final = 8
 _LEAST_GAIN: Final = 0.005
 _HALF_LIVES: Final = {"none": NO_HALF_LIFE, "half": 0.5, "quarter": 0.25, "tenth": 0.1}
 _MOST_PICKS: Final = 10
@@ -117,7 +117,8 @@ def search(
     trials: list[Trial] = []
 
     def objective(trial: optuna.Trial) -> float:
-        done = _try(trial, examples, problem, sets, seed, base or TreeParams())
+        # Seeds of their own: blended, trials that differ in nothing else are worth more than one.
+        done = _try(trial, examples, problem, sets, seed + trial.number, base or TreeParams())
         trials.append(done)
         return _price(done.validation_loss, [done.column_set], list(sets))
 
@@ -137,10 +138,13 @@ def train_choice(choice: Choice, examples: Examples, problem: Problem, seed: int
     for trial in choice.members:
         columns, weight = sets[trial.column_set], choice.weights[trial.number]
         if trial.learner is Learner.FOREST:
-            forest = grow(examples, columns, examples.everything, trial.params, seed)
+            forest = grow(examples, columns, examples.everything, trial.params, seed + trial.number)
             members.append(Member(forest.booster, columns, weight, forest.leaf_values))
         else:
-            booster = boost(examples, columns, problem.objective, trial.params, seed, trial.rounds)
+            number = seed + trial.number
+            booster = boost(
+                examples, columns, problem.objective, trial.params, number, trial.rounds
+            )
             members.append(Member(booster, columns, weight))
     return Blend(tuple(members))
 

@@ -18,6 +18,7 @@ from mlflow.models import ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types import ColSpec, DataType, Schema
 from mlflow.types.schema import AnyType
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from pipelines.contracts import Alias
 from pipelines.learning.metrics import Metrics
@@ -107,6 +108,7 @@ def register(trained: TrainedModel, origin: Origin, uri: str) -> RegisteredVersi
             client.log_batch(
                 run_id, metrics=_metrics(trained, run.info.start_time, str(info.model_id))
             )
+            _log_trials(client, trained, experiment_id, run_id)
         _make_registered_model(client, name)
         number = str(
             client.create_model_version(
@@ -120,6 +122,29 @@ def register(trained: TrainedModel, origin: Origin, uri: str) -> RegisteredVersi
         )
         client.set_registered_model_alias(name, Alias.CHALLENGER.value, number)
     return RegisteredVersion(name, number, run_id, experiment_id, Alias.CHALLENGER.value)
+
+
+def _log_trials(
+    client: MlflowClient, trained: TrainedModel, experiment_id: str, parent: str
+) -> None:
+    """Log what was tried as nested runs, which MLflow shows below their parent."""
+    measure = f"validation_{trained.predictor.facts['validation_measure']}"
+    weights = [one["weight"] for one in trained.predictor.facts["tried"]]
+    for trial, weight in zip(trained.trials, weights, strict=True):
+        run = client.create_run(
+            experiment_id,
+            run_name=f"trial {trial.number}: {trial.learner.value}, {trial.column_set}",
+            tags={MLFLOW_PARENT_RUN_ID: parent},
+        )
+        client.log_batch(
+            run.info.run_id,
+            params=[Param(key, str(value)) for key, value in trial.settings.items()],
+            metrics=[
+                Metric(measure, trial.validation_loss, run.info.start_time, 0),
+                Metric("blend_weight", weight, run.info.start_time, 0),
+            ],
+        )
+        client.set_terminated(run.info.run_id)
 
 
 def signature(trained: TrainedModel) -> ModelSignature:

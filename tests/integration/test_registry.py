@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import httpx
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
@@ -123,7 +124,7 @@ def test_a_registered_version_tells_where_it_came_from(
     assert run.data.metrics["baseline_median_mae_hours"] == pytest.approx(
         model.baseline_metrics["median"]["mae_hours"]
     )
-    assert run.data.params["learning_rate"] == str(model.params["learning_rate"])
+    assert run.data.params["learner"] == model.params["learner"]
     (dataset,) = run.inputs.dataset_inputs
     assert dataset.dataset.digest == origin.dataset_digest[:36]
     assert origin.dataset_url in dataset.dataset.source
@@ -143,6 +144,22 @@ def test_a_registered_version_tells_where_it_came_from(
     )
 
 
+def test_what_was_tried_is_nested_below_the_run(
+    versions: list[RegisteredVersion], trained: dict[Model, TrainedModel], mlflow_uri: str
+) -> None:
+    client = MlflowClient(mlflow_uri, mlflow_uri)
+    parent = versions[0]
+    below = f"tags.`mlflow.parentRunId` = '{parent.run_id}'"
+    runs = client.search_runs([parent.experiment_id], below)
+    trials = trained[Model.REMAINING_TIME].trials
+    losses = sorted(run.data.metrics["validation_mae_hours"] for run in runs)
+    assert losses == pytest.approx(sorted(one.validation_loss for one in trials))
+    assert len(runs) == len(trials) == 7
+    assert sum(run.data.metrics["blend_weight"] for run in runs) == pytest.approx(1)
+    assert {run.data.params["learner"] for run in runs} == {"boosting", "forest"}
+    assert {run.info.status for run in runs} == {"FINISHED"}
+
+
 def test_nothing_in_a_version_is_pickled(
     versions: list[RegisteredVersion], mlflow_uri: str, tmp_path: Path
 ) -> None:
@@ -151,11 +168,14 @@ def test_nothing_in_a_version_is_pickled(
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert files
     assert not [f for f in files if f.suffix in {".pkl", ".pickle", ".joblib", ".cloudpickle"}]
-    assert {"spec.json", "p10.txt", "p50.txt", "p90.txt", "pyfunc_model.py"} <= {
+    assert {"spec.json", "p10-0.txt", "p50-0.txt", "p90-0.txt", "pyfunc_model.py"} <= {
         f.name for f in files
     }
     for path in files:
-        path.read_text(encoding="utf-8")  # all text
+        if path.suffix == ".npy":
+            np.load(path, allow_pickle=False)
+        else:
+            path.read_text(encoding="utf-8")
 
 
 def test_mlflow_and_the_predictor_give_the_same_numbers(
@@ -236,8 +256,8 @@ def test_a_damaged_copy_is_named_and_fetched_again(
 ) -> None:
     load_version(NAME, "1", mlflow_uri, tmp_path)
     (copy,) = (tmp_path / NAME).iterdir()
-    (copy / "p50.txt").unlink()
-    with pytest.raises(RegistryError, match=r"Version 1 of remaining_time.*p50\.txt"):
+    (copy / "p50-0.txt").unlink()
+    with pytest.raises(RegistryError, match=r"Version 1 of remaining_time.*p50-0\.txt"):
         load_version(NAME, "1", mlflow_uri, tmp_path)
     assert load_version(NAME, "1", mlflow_uri, tmp_path).version == "1"
 

@@ -1,0 +1,50 @@
+"""The command `workcast bench remaining-time`; heavy libraries are imported inside it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.bench.commands.options import JsonOption, MappingOption, SeedOption, TrialsOption
+
+
+def remaining_time(
+    *,
+    train: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="Log to train on (XES or CSV).")
+    ],
+    val: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Log that chooses; then trains too."),
+    ] = None,
+    test: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Log to be judged on.")],
+    mapping: MappingOption = None,
+    trials: TrialsOption = 24,
+    seed: SeedOption = 0,
+    json_path: JsonOption = None,
+) -> None:
+    """Predict the remaining time of prefixes, beside medians; publicly and strictly."""
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from pipelines.bench.remaining_time import error_rows, measure_remaining_time
+    from pipelines.bench.report import print_table, write_json
+
+    console = Console(highlight=False)
+    console = console if console.is_terminal else Console(highlight=False, width=160)
+    paths = [train, *([val] if val else []), test]
+    with console.status("reading, training, predicting"):
+        figures = measure_remaining_time(paths, mapping, trials, seed)
+    header = ["days", "MAE", "95 %", "median", "bias", "of best median", "in 80 %"]
+    for track in figures.tracks:
+        title = (
+            f"{track.track}: {track.train_prefix_count:,} prefixes to learn from "
+            f"({track.overlap_count:,} of them in the test period), "
+            f"{track.test_prefix_count:,} of {track.test_workflow_count:,} workflows to predict"
+        )
+        print_table(console, title, header, error_rows(track))
+    console.print(f"{figures.seconds:.0f} s altogether, {figures.peak_mib:,.0f} MiB at most.")
+    if json_path is not None:
+        content = {"seed": seed, "trial_count": trials, **asdict(figures)}
+        write_json(json_path, "remaining-time", content, ["lightgbm", "optuna", "scikit-learn"])

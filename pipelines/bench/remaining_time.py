@@ -1,0 +1,202 @@
+"""Measure the remaining-time learner on logs that others have split, beside medians.
+
+The protocol is that of public comparisons of remaining-time predictors (Rama-Maneiro and others,
+"Deep learning for predictive business process monitoring", 2021, and after them): the error in
+days of every prefix of at least two events of test workflows of at least three. The strict track
+beside it trains on nothing that ended after the first test workflow began.
+"""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from pipelines.bench.log_frames import feature_frame, read_logs
+from pipelines.bench.measure import Contender, Progress, Work, side_by_side
+from pipelines.bench.prefix_medians import prefix_medians
+from pipelines.bench.prefix_rows import PrefixRows, public_rows, strict_rows
+from pipelines.learning import remaining_time
+from pipelines.learning.examples import Examples, Values, age_ratios
+from pipelines.learning.fit_encoder import fit_encoder
+from pipelines.learning.metrics import HOUR_S
+
+LEARNER: Final = "Workcast's remaining time"
+TRACKS: Final[Mapping[str, Callable[[pd.DataFrame], PrefixRows]]] = {
+    "public": public_rows,
+    "strict": strict_rows,
+}
+_DAY_HOURS: Final = 24.0
+_DAY_S: Final = _DAY_HOURS * HOUR_S
+_SAMPLES: Final = 1_000
+
+
+@dataclass(frozen=True)
+class PrefixError:
+    """Error of one contender in days; bias above zero predicts too late.
+
+    The interval of the mean absolute error holds 95 % of bootstrap samples of test workflows.
+    """
+
+    name: str
+    mae_days: float
+    mae_low_days: float
+    mae_high_days: float
+    median_absolute_error_days: float
+    bias_days: float
+    coverage_p10_p90_ratio: float | None = None
+
+
+@dataclass(frozen=True)
+class TrackFigures:
+    """Errors on one track, and what they are of."""
+
+    track: str
+    train_prefix_count: int
+    test_prefix_count: int
+    test_workflow_count: int
+    overlap_count: int  # training prefixes in the test period
+    errors: tuple[PrefixError, ...]
+    tried: tuple[dict[str, Any], ...]
+
+    @property
+    def best_median(self) -> PrefixError:
+        """Return the best contender that is no model."""
+        return min(self.errors[1:], key=lambda one: one.mae_days)
+
+
+@dataclass(frozen=True)
+class RemainingTimeFigures:
+    """Both tracks, and what reading, training and predicting took altogether."""
+
+    tracks: tuple[TrackFigures, ...]
+    seconds: float
+    peak_mib: float
+
+
+def measure_remaining_time(
+    paths: Sequence[Path],
+    mapping_path: Path | None,
+    trial_count: int,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> RemainingTimeFigures:
+    """Train on the earlier logs and measure on the last, in a process of its own.
+
+    Args:
+        paths: logs to train, to choose (or none) and to test on, in this order.
+        mapping_path: see `read_logs`.
+        trial_count: learners to try.
+        seed: of search and trees.
+        progress: see `side_by_side`.
+
+    Raises:
+        BenchmarkError: too few prefixes on one side, or a workflow in two logs.
+        LogFormatError, MappingError: see `read_logs`.
+    """
+    contender = Contender(LEARNER, partial(_prepare, tuple(paths), mapping_path, trial_count, seed))
+    (measured,) = side_by_side([contender], 1, progress)
+    return RemainingTimeFigures(measured.result, measured.median_s, measured.peak_mib)
+
+
+def _prepare(paths: Sequence[Path], mapping_path: Path | None, trial_count: int, seed: int) -> Work:
+    def work() -> tuple[TrackFigures, ...]:
+        with tempfile.TemporaryDirectory(prefix="workcast-bench-") as folder:
+            events = read_logs(paths, mapping_path, Path(folder)).events
+        return tuple(
+            _measured(name, make(events), trial_count, seed) for name, make in TRACKS.items()
+        )
+
+    return work
+
+
+def _measured(track: str, rows: PrefixRows, trial_count: int, seed: int) -> TrackFigures:
+    predicted, tried = _learned(rows, trial_count, seed)
+    test = rows.frame[rows.test]
+    actual = test["remaining_time_s"].to_numpy() / _DAY_S
+    workflows = pd.factorize(test["workflow_id"])[0]
+    low, high = (predicted[f"remaining_time_s_{end}"] / _DAY_S for end in ("p10", "p90"))
+    own = _error(LEARNER, predicted["remaining_time_s"] / _DAY_S, actual, workflows)
+    covered = float(((low <= actual) & (actual <= high)).mean())
+    others = prefix_medians(rows.frame[rows.train], test)
+    return TrackFigures(
+        track=track,
+        train_prefix_count=int(rows.train.sum()),
+        test_prefix_count=len(test),
+        test_workflow_count=int(workflows.max()) + 1,
+        overlap_count=rows.overlap_count,
+        errors=(
+            PrefixError(**{**vars(own), "coverage_p10_p90_ratio": covered}),
+            *(_error(name, of / _DAY_S, actual, workflows) for name, of in others.items()),
+        ),
+        tried=tried,
+    )
+
+
+def _learned(
+    rows: PrefixRows, trial_count: int, seed: int
+) -> tuple[dict[str, Values], tuple[dict[str, Any], ...]]:
+    """Train as the platform does, on these masks; the encoder sees the rows to fit on alone."""
+    features = feature_frame(rows.frame)
+    encoder = fit_encoder(features[rows.fit])
+    matrix = encoder.matrix(features)
+    learned = rows.train
+    examples = Examples(
+        encoder=encoder,
+        matrix=matrix[learned],
+        target=remaining_time.to_target(rows.frame["remaining_time_s"])[learned],
+        weight=np.ones(int(learned.sum())),
+        age_ratio=age_ratios(rows.frame.loc[learned, "as_of"]),
+        fit=rows.fit[learned],
+        validation=rows.validation[learned],
+    )
+    fitted = remaining_time.fit(examples, trial_count, seed)
+    raw = {name: score.raw(matrix[rows.test]) for name, score in fitted.scores.items()}
+    tried = tuple(
+        {
+            "weight": fitted.choice.weights.get(one.number, 0.0),
+            "validation_mae_hours": one.validation_loss,
+            **one.settings,
+        }
+        for one in fitted.choice.trials
+    )
+    return remaining_time.answers(raw, fitted.constants), tried
+
+
+def _error(name: str, predicted: Values, actual: Values, workflows: np.ndarray) -> PrefixError:
+    error = predicted - actual
+    sums = np.bincount(workflows, np.abs(error))
+    counts = np.bincount(workflows)
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(0, len(sums), (_SAMPLES, len(sums)))
+    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return PrefixError(
+        name,
+        float(np.abs(error).mean()),
+        float(low),
+        float(high),
+        float(np.median(np.abs(error))),
+        float(error.mean()),
+    )
+
+
+def error_rows(track: TrackFigures) -> list[tuple[str, ...]]:
+    """Return rows: contender, errors in days, share of the best median, coverage."""
+    best = track.best_median.mae_days
+    return [
+        (
+            one.name,
+            f"{one.mae_days:.3f}",
+            f"{one.mae_low_days:.2f} to {one.mae_high_days:.2f}",
+            f"{one.median_absolute_error_days:.3f}",
+            f"{one.bias_days:+.2f}",
+            f"{one.mae_days / best:.3f}" if best else "",
+            "" if one.coverage_p10_p90_ratio is None else f"{one.coverage_p10_p90_ratio:.0%}",
+        )
+        for one in track.errors
+    ]

@@ -1,0 +1,131 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from pipelines.bench.log_frames import LogFrames, feature_frame, read_logs
+from pipelines.bench.prefix_medians import prefix_medians
+from pipelines.bench.prefix_rows import public_rows, strict_rows
+from pipelines.cli import app
+from pipelines.errors import BenchmarkError
+from tests.benchmarks.logs import write_logs
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return write_logs(tmp_path_factory.mktemp("logs"))
+
+
+@pytest.fixture(scope="module")
+def frames(logs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> LogFrames:
+    return read_logs(logs, None, tmp_path_factory.mktemp("frames"))
+
+
+def test_every_event_of_the_logs_is_there(frames: LogFrames, logs: list[Path]) -> None:
+    rows = pd.concat(pd.read_csv(path).assign(log=n) for n, path in enumerate(logs))
+    assert len(frames.events) == len(rows)
+    assert frames.events.groupby("log").size().to_list() == rows.groupby("log").size().to_list()
+    known = frames.events["workflow_progress__last_activity"]
+    assert (known == frames.events["activity"]).all()
+    assert (frames.events["workflow_progress__event_count"] == frames.events["prefix_length"]).all()
+
+
+def test_no_feature_is_hindsight(frames: LogFrames) -> None:
+    features = feature_frame(frames.events)
+    assert not {"event_count_total", "last_event_at_total", "opened_at", "row_number"} & set(
+        features.columns
+    )
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_a_cut_changes_no_feature_before_it(
+    share: float, frames: LogFrames, logs: list[Path], tmp_path: Path
+) -> None:
+    last = pd.read_csv(logs[-1])
+    moments = pd.to_datetime(last["time:timestamp"], utc=True, format="ISO8601")
+    cut = moments.quantile(share)
+    path = tmp_path / "cut.csv"
+    last[moments < cut].to_csv(path, index=False)
+    (tmp_path / "frames").mkdir()
+    short = read_logs([*logs[:-1], path], None, tmp_path / "frames").events
+    # Features of a day as a whole are known at its end: the last day is not over at the cut.
+    whole = frames.events[frames.events["as_of"] < cut].reset_index(drop=True)
+    before = short[short["as_of"] < cut].reset_index(drop=True)
+    assert (before["log"] == 2).sum() > 20
+    pd.testing.assert_frame_equal(feature_frame(before), feature_frame(whole))
+
+
+def test_the_public_protocol_scores_prefixes_of_two_events_and_more(
+    frames: LogFrames, logs: list[Path]
+) -> None:
+    rows = public_rows(frames.events)
+    lengths = pd.read_csv(logs[-1]).groupby("case:concept:name").size()
+    assert rows.test.sum() == (lengths - 2).sum()
+    test = rows.frame[rows.test]
+    assert test["prefix_length"].min() == 2
+    assert (test["remaining_time_s"] > 0).all()
+    ids = [set(rows.frame.loc[mask, "workflow_id"]) for mask in (rows.train, rows.test)]
+    assert not ids[0] & ids[1]
+    assert (rows.frame.loc[rows.fit, "log"] == 0).all()
+    assert (rows.frame.loc[rows.validation, "log"] == 1).all()
+    assert rows.overlap_count > 0
+
+
+def test_the_strict_track_knows_nothing_that_ended_later(frames: LogFrames) -> None:
+    rows = strict_rows(frames.events)
+    start = rows.frame.loc[rows.test, "opened_at"].min()
+    assert (rows.frame.loc[rows.train, "last_event_at_total"] < start).all()
+    assert rows.overlap_count == 0
+    assert rows.train.sum() < public_rows(frames.events).train.sum()
+    validated = rows.frame.loc[rows.validation, "opened_at"].min()
+    assert (rows.frame.loc[rows.fit, "last_event_at_total"] < validated).all()
+    assert not (rows.fit & rows.validation).any()
+
+
+def test_of_two_logs_the_end_of_the_first_chooses(frames: LogFrames) -> None:
+    rows = public_rows(frames.events[frames.events["log"] < 2])
+    opened = rows.frame["opened_at"]
+    assert opened[rows.fit].max() < opened[rows.validation].min()
+    assert (rows.frame.loc[rows.fit | rows.validation, "log"] == 0).all()
+
+
+def test_medians_are_of_training_prefixes() -> None:
+    train = pd.DataFrame(
+        {
+            "prefix_length": np.repeat([1, 2], 10),
+            "activity": ["a"] * 19 + ["rare"],
+            "elapsed_now_s": np.arange(20.0),
+            "remaining_time_s": np.arange(20.0),
+        }
+    )
+    said = prefix_medians(train, train.iloc[[0, 19]])
+    assert said["median by prefix length"].tolist() == [4.5, 14.5]
+    assert said["median by last activity"].tolist() == [9.0, 9.5]  # one row is no median
+    assert said["mean by prefix length"].tolist() == [4.5, 14.5]
+    assert said["median of all"].tolist() == [9.5, 9.5]
+    assert said["zero"].tolist() == [0.0, 0.0]
+
+
+def test_a_workflow_in_two_logs_is_refused(logs: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError, match="'w0000' occurs in two logs"):
+        read_logs([logs[0], logs[0]], None, tmp_path)
+
+
+def test_the_command_prints_and_writes_the_figures(logs: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    options = ["--train", logs[0], "--val", logs[1], "--test", logs[2]]
+    arguments = ["bench", "remaining-time", *map(str, options), "--trials", "2"]
+    result = CliRunner().invoke(app, [*arguments, "--json", str(out)])
+    assert result.exit_code == 0, result.output
+    assert "strict" in result.output
+    figures = json.loads(out.read_text())["figures"]
+    for track in figures["tracks"]:
+        own, *others = track["errors"]
+        by_length = next(one for one in others if one["name"] == "median by prefix length")
+        assert own["mae_days"] < 0.6 * by_length["mae_days"]
+        assert own["mae_low_days"] < own["mae_days"] < own["mae_high_days"]
+        assert len(track["tried"]) == 2
+    assert figures["peak_mib"] > 100
