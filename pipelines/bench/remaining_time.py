@@ -24,6 +24,7 @@ from pipelines.learning import remaining_time
 from pipelines.learning.examples import Examples, Values, age_ratios
 from pipelines.learning.fit_encoder import fit_encoder
 from pipelines.learning.metrics import HOUR_S
+from pipelines.learning.problem import Problem
 
 LEARNER: Final = "Workcast's remaining time"
 TRACKS: Final[Mapping[str, Callable[[pd.DataFrame], PrefixRows]]] = {
@@ -115,7 +116,7 @@ def _prepare(paths: Sequence[Path], mapping_path: Path | None, trial_count: int,
 
 
 def _measured(track: str, rows: PrefixRows, trial_count: int, seed: int) -> TrackFigures:
-    predicted, tried = _learned(rows, trial_count, seed)
+    predicted, tried = learned(rows, feature_frame(rows.frame), trial_count, seed)
     test = rows.frame[rows.test]
     actual = test["remaining_time_s"].to_numpy() / _DAY_S
     workflows = pd.factorize(test["workflow_id"])[0]
@@ -137,11 +138,25 @@ def _measured(track: str, rows: PrefixRows, trial_count: int, seed: int) -> Trac
     )
 
 
-def _learned(
-    rows: PrefixRows, trial_count: int, seed: int
+def learned(
+    rows: PrefixRows,
+    features: pd.DataFrame,
+    trial_count: int,
+    seed: int,
+    problem: Problem = remaining_time.PROBLEM,
 ) -> tuple[dict[str, Values], tuple[dict[str, Any], ...]]:
-    """Train as the platform does, on these masks; the encoder sees the rows to fit on alone."""
-    features = feature_frame(rows.frame)
+    """Train as the platform does, on these masks; the encoder sees the rows to fit on alone.
+
+    Args:
+        rows: prefixes and masks.
+        features: what may be read of them, as `feature_frame` returns it.
+        trial_count: learners to try.
+        seed: of search and trees.
+        problem: what may be tried.
+
+    Returns:
+        The answers for the test prefixes in seconds, and everything that was tried.
+    """
     encoder = fit_encoder(features[rows.fit])
     matrix = encoder.matrix(features)
     learned = rows.train
@@ -154,17 +169,9 @@ def _learned(
         fit=rows.fit[learned],
         validation=rows.validation[learned],
     )
-    fitted = remaining_time.fit(examples, trial_count, seed)
+    fitted = remaining_time.fit(examples, trial_count, seed, problem=problem)
     raw = {name: score.raw(matrix[rows.test]) for name, score in fitted.scores.items()}
-    tried = tuple(
-        {
-            "weight": fitted.choice.weights.get(one.number, 0.0),
-            "validation_mae_hours": one.validation_loss,
-            **one.settings,
-        }
-        for one in fitted.choice.trials
-    )
-    return remaining_time.answers(raw, fitted.constants), tried
+    return remaining_time.answers(raw, fitted.constants), tuple(fitted.choice.tried)
 
 
 def _error(name: str, predicted: Values, actual: Values, workflows: np.ndarray) -> PrefixError:

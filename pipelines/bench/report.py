@@ -27,6 +27,31 @@ def print_table(
     console.print(table)
 
 
+def write_markdown(
+    path: Path,
+    title: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    libraries: Sequence[str],
+) -> None:
+    """Write a table with the machine it was measured on as Markdown.
+
+    Raises:
+        BenchmarkError: the file cannot be written.
+    """
+    of = machine(libraries)
+    versions = ", ".join(f"{name} {number}" for name, number in of["versions"].items())
+    lines = [
+        f"# {title}",
+        "",
+        *(f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)),
+        "",
+        f"{of['core_count']} cores, {of['memory_gib']} GiB, Python {of['python']}, {versions}.",
+        "",
+    ]
+    _write(path, "\n".join(lines))
+
+
 def machine(libraries: Sequence[str]) -> dict[str, Any]:
     """Describe the machine and the versions that a figure holds for."""
     return {
@@ -48,7 +73,11 @@ def write_json(
         BenchmarkError: the file cannot be written.
     """
     content = {"benchmark": benchmark, "machine": machine(libraries), "figures": dict(figures)}
+    _write(path, json.dumps(content, indent=2) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as err:
         raise BenchmarkError(f"Cannot write the figures to {path}: {err.strerror}.") from err

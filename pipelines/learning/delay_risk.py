@@ -12,7 +12,8 @@ from pipelines.learning.boosting import TreeParams
 from pipelines.learning.examples import Examples
 from pipelines.learning.fitted import Fitted
 from pipelines.learning.metrics import Metrics, risk_metrics
-from pipelines.learning.search import Problem, search, train_choice
+from pipelines.learning.problem import Problem
+from pipelines.learning.search import search, train_choice
 
 Values = npt.NDArray[np.float64]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.learning.blend import Blend
+from pipelines.learning.choice import Choice
 from pipelines.learning.examples import Values
-from pipelines.learning.search import Choice
 
 
 @dataclass(frozen=True)

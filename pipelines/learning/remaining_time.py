@@ -1,6 +1,7 @@
 """Remaining time of a workflow: its median, and the 10 % and 90 % quantiles around it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -9,11 +10,14 @@ import pandas as pd
 
 from pipelines.learning.blend import Blend, Member
 from pipelines.learning.boosting import TreeParams, boost, stop_early
+from pipelines.learning.choice import Trial
 from pipelines.learning.column_sets import column_sets
 from pipelines.learning.examples import Examples
 from pipelines.learning.fitted import Fitted
 from pipelines.learning.metrics import HOUR_S, Metrics, duration_metrics
-from pipelines.learning.search import Learner, Problem, Trial, search, train_choice
+from pipelines.learning.problem import Problem
+from pipelines.learning.search import search, train_choice
+from pipelines.learning.space import Learner, Space
 
 Values = npt.NDArray[np.float64]
 
@@ -35,7 +39,7 @@ PROBLEM: Final = Problem(
     objective={"objective": "regression_l1", "metric": "l1"},
     loss=mean_absolute_error_hours,
     loss_name="mae_hours",
-    learners=(Learner.BOOSTING, Learner.FOREST),
+    space=Space(learners=(Learner.BOOSTING, Learner.FOREST)),
 )
 
 
@@ -45,15 +49,21 @@ def to_target(remaining_time_s: pd.Series) -> Values:
     return np.log1p(hours)
 
 
-def fit(examples: Examples, trial_count: int, seed: int, base: TreeParams | None = None) -> Fitted:
+def fit(
+    examples: Examples,
+    trial_count: int,
+    seed: int,
+    base: TreeParams | None = None,
+    problem: Problem = PROBLEM,
+) -> Fitted:
     """Search the learner of the median, train it, and the boosters of both ends of the interval.
 
     The median minimises the absolute error of log hours, the quantiles the pinball loss. The
     quantiles are shifted by the weighted quantile of their own validation residuals, which is
     conformalised quantile regression (Romano, Patterson and Candes, 2019) for each end alone.
     """
-    choice = search(examples, PROBLEM, trial_count, seed, base)
-    scores = {MEDIAN_SCORE: train_choice(choice, examples, PROBLEM, seed)}
+    choice = search(examples, problem, trial_count, seed, base)
+    scores = {MEDIAN_SCORE: train_choice(choice, examples, problem, seed)}
     validation_raw = {MEDIAN_SCORE: choice.validation_raw}
     like = _boosting_trial(choice.members, choice.trials)
     columns = column_sets(examples.encoder)[like.column_set]
@@ -94,10 +104,12 @@ def validation_metrics(fitted: Fitted, remaining_time_s: pd.Series) -> Metrics:
 
 
 def _boosting_trial(members: Sequence[Trial], trials: Sequence[Trial]) -> Trial:
-    """Return the heaviest boosted member, else the best boosted trial: the first is one."""
+    """Return the heaviest boosted member, else the best boosted trial, else the defaults."""
     boosted = [one for one in members if one.learner is Learner.BOOSTING]
     others = [one for one in trials if one.learner is Learner.BOOSTING]
-    return boosted[0] if boosted else min(others, key=lambda one: one.validation_loss)
+    if boosted or others:
+        return boosted[0] if boosted else min(others, key=lambda one: one.validation_loss)
+    return replace(members[0], learner=Learner.BOOSTING, params=TreeParams())
 
 
 def _to_seconds(log_hours: Values) -> Values:

@@ -12,6 +12,7 @@ from pipelines.contracts import Model
 from pipelines.learning import delay_risk, remaining_time
 from pipelines.learning.baselines import MEDIAN, baseline_predictions
 from pipelines.learning.blend import trimmed
+from pipelines.learning.choice import Trial
 from pipelines.learning.columns import AS_OF, WEIGHT, WORKFLOW_ID
 from pipelines.learning.evaluate import segment_metrics
 from pipelines.learning.examples import Examples, age_ratios, validation_masks
@@ -21,7 +22,7 @@ from pipelines.learning.metrics import Metrics, measure
 from pipelines.learning.model_card import model_card
 from pipelines.learning.plots import figures
 from pipelines.learning.predictor import EXPECTED, Predictor
-from pipelines.learning.search import TRIAL_COUNT, Trial
+from pipelines.learning.search import TRIAL_COUNT
 from pipelines.learning.split import Part
 from pipelines.learning.training_set import TrainingSet, rows_of
 
@@ -103,11 +104,7 @@ def train(
     facts = _facts(training_set, train_rows, test_rows) | {
         "beats_baseline": beats_baseline(model, metrics, baselines[MEDIAN]),
         "validation_measure": method.PROBLEM.loss_name,
-        "tried": [
-            {"weight": choice.weights.get(one.number, 0.0), "loss": one.validation_loss}
-            | one.settings
-            for one in choice.trials
-        ],
+        "tried": choice.tried,
     }
     predictor = replace(predictor, facts=facts)
 

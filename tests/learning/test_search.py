@@ -5,12 +5,14 @@ import pytest
 
 from pipelines.learning.blend import trimmed
 from pipelines.learning.boosting import NO_HALF_LIFE, TreeParams
+from pipelines.learning.choice import Choice
 from pipelines.learning.column_sets import EVERYTHING, OWN_HISTORY, column_sets
 from pipelines.learning.encode import Column, Encoder, Kind
 from pipelines.learning.examples import Examples
 from pipelines.learning.forest import grow
 from pipelines.learning.remaining_time import PROBLEM
-from pipelines.learning.search import Choice, Learner, search, train_choice
+from pipelines.learning.search import search, train_choice
+from pipelines.learning.space import Learner
 
 _OWN, _COMPANY = "workflow_progress__elapsed_s", "activity_stats__open_workflow_count"
 _ROWS, _WEEKS = 2_000, 20

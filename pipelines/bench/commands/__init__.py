@@ -2,6 +2,7 @@
 
 import typer
 
+from pipelines.bench.commands.ablations import ablations
 from pipelines.bench.commands.allocation import allocation
 from pipelines.bench.commands.delay import delay
 from pipelines.bench.commands.features import features
@@ -14,5 +15,5 @@ app = typer.Typer(
     help="Measure the platform side by side with its peers, in one run.",
     no_args_is_help=True,
 )
-for command in (features, join, online, remaining_time, delay, allocation):
+for command in (features, join, online, remaining_time, delay, allocation, ablations):
     app.command()(command)

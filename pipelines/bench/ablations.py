@@ -1,0 +1,152 @@
+"""Take one choice or one kind of feature away at a time, to see what carries the remaining time."""
+
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from pipelines.bench.log_frames import feature_frame, read_logs
+from pipelines.bench.prefix_medians import prefix_medians
+from pipelines.bench.remaining_time import TRACKS, learned
+from pipelines.errors import BenchmarkError
+from pipelines.learning.column_sets import EVERYTHING, OWN_HISTORY
+from pipelines.learning.metrics import HOUR_S
+from pipelines.learning.remaining_time import PROBLEM
+from pipelines.learning.space import Learner, Space
+
+Progress = Callable[[str], None]
+
+WHOLE: Final = "the learner as it is"
+BEST_MEDIAN: Final = "best median"
+_PARTS: Final = ("train", "val", "test")
+_DAY_S: Final = 24 * HOUR_S
+_SPACE: Final = PROBLEM.space
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """A narrower search, fewer trials, or columns (a pattern) that are not read."""
+
+    name: str
+    space: Space = _SPACE
+    one_trial: bool = False
+    without: str | None = None
+
+
+ABLATIONS: Final = (
+    Ablation(WHOLE),
+    Ablation("no search: the defaults, once", one_trial=True),
+    Ablation("no blend: the best alone", replace(_SPACE, most_members=1)),
+    Ablation("boosted trees alone", replace(_SPACE, learners=(Learner.BOOSTING,))),
+    Ablation("forests alone", replace(_SPACE, learners=(Learner.FOREST,))),
+    Ablation("recent rows not weighted", replace(_SPACE, half_lives=("none",))),
+    Ablation("own history alone", replace(_SPACE, column_sets=(OWN_HISTORY,))),
+    Ablation("every column always", replace(_SPACE, column_sets=(EVERYTHING,))),
+    Ablation("columns earn nothing", replace(_SPACE, least_gain=0.0)),
+    Ablation("without elapsed times", without=r"elapsed|since_previous|task_age|waiting"),
+    Ablation("without earlier activities", without=r"previous_activity|activity_counts|distinct"),
+    Ablation("without people and teams", without=r"person|team|handover"),
+    Ablation("without attributes", without=r"_attributes$"),
+    Ablation("without hour and weekday", without=r"^(hour|weekday)$"),
+)
+
+
+@dataclass(frozen=True)
+class AblationResult:
+    """Mean absolute error in days of one ablation, by log and track."""
+
+    name: str
+    mae_days: Mapping[tuple[str, str], float] = field(default_factory=dict)
+
+    def ratio(self, other: "AblationResult", track: str) -> float:
+        """Return the geometric mean, over the logs, of its error as a share of another's."""
+        logs = [log for log, of in self.mae_days if of == track]
+        shares = [self.mae_days[log, track] / other.mae_days[log, track] for log in logs]
+        return float(np.exp(np.mean(np.log(shares))))
+
+
+def split_logs(folder: Path) -> dict[str, list[Path]]:
+    """Find logs split into train_<log>, val_<log> and test_<log> files.
+
+    Raises:
+        BenchmarkError: the folder holds none that is complete.
+    """
+    found = {}
+    for test in sorted(folder.glob("test_*")):
+        parts = [test.with_name(part + test.name.removeprefix("test")) for part in _PARTS]
+        if all(part.is_file() for part in parts):
+            found[test.name.removeprefix("test_").split(".")[0]] = parts
+    if not found:
+        raise BenchmarkError(f"{folder} holds no train_<log>, val_<log> and test_<log> of one log.")
+    return found
+
+
+def measure_ablations(
+    logs: Mapping[str, Sequence[Path]], trial_count: int, seed: int, progress: Progress
+) -> list[AblationResult]:
+    """Measure every ablation on both tracks of every log, and the best median beside it.
+
+    Args:
+        logs: paths of train, validation and test, by name.
+        trial_count: learners that each search tries.
+        seed: of search and trees.
+        progress: told what is done.
+
+    Raises:
+        BenchmarkError, LogFormatError, MappingError: see `measure_remaining_time`.
+    """
+    errors: dict[str, dict[tuple[str, str], float]] = {one.name: {} for one in ABLATIONS}
+    errors[BEST_MEDIAN] = {}
+    for log, paths in logs.items():
+        with tempfile.TemporaryDirectory(prefix="workcast-bench-") as folder:
+            events = read_logs(paths, None, Path(folder)).events
+        for track, make in TRACKS.items():
+            rows = make(events)
+            test = rows.frame[rows.test]
+            actual = test["remaining_time_s"].to_numpy()
+            for one in ABLATIONS:
+                progress(f"{log}, {track}: {one.name}")
+                said, _ = learned(
+                    rows,
+                    _without(feature_frame(rows.frame), one.without),
+                    1 if one.one_trial else trial_count,
+                    seed,
+                    replace(PROBLEM, space=one.space),
+                )
+                error = np.abs(said["remaining_time_s"] - actual).mean() / _DAY_S
+                errors[one.name][log, track] = float(error)
+            medians = prefix_medians(rows.frame[rows.train], test).values()
+            best = min(np.abs(of - actual).mean() for of in medians) / _DAY_S
+            errors[BEST_MEDIAN][log, track] = float(best)
+    return [AblationResult(name, of) for name, of in errors.items()]
+
+
+def ablation_rows(results: Sequence[AblationResult]) -> tuple[list[str], list[list[str]]]:
+    """Return a header and rows: error relative to the whole by track, then days by log."""
+    whole = results[0]
+    keys = list(whole.mae_days)
+    tracks = list(dict.fromkeys(track for _, track in keys))
+    header = ["", *(f"{track}, of whole" for track in tracks)]
+    header += [f"{log}, {track}" for log, track in keys]
+    rows = [
+        [
+            one.name,
+            *(f"{one.ratio(whole, track):.3f}" for track in tracks),
+            *(f"{one.mae_days[key]:.3f}" for key in keys),
+        ]
+        for one in results
+    ]
+    return header, rows
+
+
+def _without(features: pd.DataFrame, pattern: str | None) -> pd.DataFrame:
+    if pattern is None:
+        return features
+    names = {name: name.rpartition("__")[2] for name in features.columns}
+    kept = {"workflow_id", "as_of"}
+    return features[[n for n, base in names.items() if n in kept or not re.search(pattern, base)]]

@@ -1,0 +1,111 @@
+"""What a search tried, and the few of it that are blended."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from pipelines.learning.boosting import NO_HALF_LIFE, TreeParams
+from pipelines.learning.examples import Values
+from pipelines.learning.problem import Problem
+from pipelines.learning.space import Learner
+
+_MOST_PICKS: Final = 10
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One learner tried: `validation_loss` is plain, without what larger sets have to earn."""
+
+    number: int
+    learner: Learner
+    column_set: str
+    params: TreeParams
+    rounds: int
+    validation_loss: float
+    validation_raw: Values = field(repr=False)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return what was tried, as plain values."""
+        half_life_ratio = self.params.half_life_ratio
+        return {
+            "learner": self.learner.value,
+            "column_set": self.column_set,
+            "half_life_ratio": None if half_life_ratio == NO_HALF_LIFE else half_life_ratio,
+            "num_leaves": self.params.num_leaves,
+            "min_rows_in_leaf": self.params.min_rows_in_leaf,
+            "feature_ratio": round(self.params.feature_ratio, 3),
+            "rounds": self.rounds,
+        }
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Trials, and how much weight those have that are blended, by trial number."""
+
+    trials: tuple[Trial, ...]
+    weights: Mapping[int, float]
+    validation_loss: float
+
+    @property
+    def members(self) -> tuple[Trial, ...]:
+        """Trials that are blended, the heaviest first."""
+        numbers = sorted(self.weights, key=lambda number: (-self.weights[number], number))
+        return tuple(self.trials[number] for number in numbers)
+
+    @property
+    def validation_raw(self) -> Values:
+        """What the blend says of the validation rows."""
+        parts = [weight * self.trials[n].validation_raw for n, weight in self.weights.items()]
+        return np.asarray(np.sum(parts, axis=0))
+
+    @property
+    def tried(self) -> list[dict[str, Any]]:
+        """Return every trial as plain data: its weight, its loss and what it was."""
+        return [
+            {"weight": self.weights.get(one.number, 0.0), "loss": one.validation_loss}
+            | one.settings
+            for one in self.trials
+        ]
+
+
+def choose(
+    trials: Sequence[Trial], target: Values, problem: Problem, sets: Sequence[str]
+) -> Choice:
+    """Blend trials: add one at a time, with repetition, while that lowers the loss.
+
+    Greedy ensemble selection (Caruana and others, ICML 2004), with few members.
+
+    Args:
+        trials: what was tried, numbered in order.
+        target: of the validation rows.
+        problem: how loss and price are reckoned.
+        sets: names of the sets of columns, smallest first.
+    """
+    picks: list[Trial] = []
+    least = float("inf")
+    while len(picks) < _MOST_PICKS:
+        is_full = len({one.number for one in picks}) >= problem.space.most_members
+        prices = {
+            one.number: _price([*picks, one], target, problem, sets)
+            for one in (picks if is_full else trials)
+        }
+        best = min(prices, key=lambda number: (prices[number], number))
+        if prices[best] >= least:
+            break
+        least = prices[best]
+        picks.append(trials[best])
+    numbers = [one.number for one in picks]
+    weights = {number: numbers.count(number) / len(numbers) for number in dict.fromkeys(numbers)}
+    raw = np.mean([one.validation_raw for one in picks], axis=0)
+    return Choice(tuple(trials), weights, problem.loss(raw, target))
+
+
+def _price(picks: Sequence[Trial], target: Values, problem: Problem, sets: Sequence[str]) -> float:
+    """Return the loss of a blend with what its largest set of columns has to earn."""
+    raw = np.mean([one.validation_raw for one in picks], axis=0)
+    return problem.price(
+        problem.loss(raw, target), max(sets.index(one.column_set) for one in picks)
+    )

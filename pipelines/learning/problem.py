@@ -1,0 +1,25 @@
+"""What a model learns."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipelines.learning.examples import Values
+from pipelines.learning.space import Space
+
+Loss = Callable[[Values, Values], float]
+"""Takes what is said of rows and their targets, both in the model's own scale."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """LightGBM's objective, the loss that chooses (in its own unit), and what may be tried."""
+
+    objective: Mapping[str, Any]
+    loss: Loss
+    loss_name: str
+    space: Space = field(default_factory=Space)
+
+    def price(self, loss: float, set_position: int) -> float:
+        """Return a loss with what the larger sets of columns have to earn."""
+        return loss * (1 + self.space.least_gain * set_position)
