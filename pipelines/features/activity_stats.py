@@ -11,7 +11,7 @@ from pipelines.features.day_close import (
     trailing_median,
     with_timestamps,
 )
-from pipelines.features.timing import day_number, microseconds, milliseconds
+from pipelines.features.timing import Day, day_number, microseconds, milliseconds
 
 _KEYS = ("activity",)
 _WEEK = 7
@@ -25,7 +25,7 @@ def activity_stats(  # noqa: PLR0917 - explicit parameters beat a bag
     state_changes: ir.Table,
     times_to_closing: ir.Table,
     workflows: ir.Table,
-    first_day: int | None = None,
+    first_day: Day | None = None,
 ) -> ir.Table:
     """Compute the view `activity_stats`: a row for each day on which its events became known.
 
@@ -95,7 +95,7 @@ def _overall(
     state_changes: ir.Table,
     times_to_closing: ir.Table,
     workflows: ir.Table,
-    first_day: int | None,
+    first_day: Day | None,
 ) -> ir.Table:
     """Count all workflows at the end of each day with an event: open, lately opened and closed."""
     key = {"everything": ibis.literal(0, type="int64")}

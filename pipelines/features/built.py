@@ -68,11 +68,16 @@ def remember_built(
     lake: str, until: datetime, partition: PartitionUnit, history: Mapping[str, str]
 ) -> None:
     """Record that features are whole up to `until`, made from a history of these digests."""
-    filesystem, path = fsspec.core.url_to_fs(f"{lake.rstrip('/')}/{_FILE}")
     sizes = feature_sizes(lake, until, partition)
     built = Built(until.isoformat(), partition, definition(), dict(history), sizes)
+    replace_file(lake, _FILE, json.dumps(vars(built), indent=1).encode())
+
+
+def replace_file(lake: str, name: str, content: bytes) -> None:
+    """Write a file of the lake as a whole; a reader sees the old one or the new one."""
+    filesystem, path = fsspec.core.url_to_fs(f"{lake.rstrip('/')}/{name}")
     filesystem.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
-    filesystem.pipe_file(f"{path}.writing", json.dumps(vars(built), indent=1).encode())
+    filesystem.pipe_file(f"{path}.writing", content)
     filesystem.mv(f"{path}.writing", path)
 
 

@@ -19,6 +19,7 @@ from pipelines.features.person_workload import person_workload
 from pipelines.features.prefixes import known_prefixes, task_prefixes
 from pipelines.features.states import state_changes, times_to_closing
 from pipelines.features.team_load import team_load
+from pipelines.features.timing import Day
 from pipelines.features.workflow_progress import workflow_progress
 from pipelines.features.workflow_status import workflow_status
 
@@ -49,7 +50,7 @@ class ViewComputer:
         keep: Keep = lambda _, table: table,
         *,
         facts: Mapping[str, ir.Table] | None = None,
-        first_day: int | None = None,
+        first_day: Day | None = None,
         touched: ir.Table | None = None,
     ) -> None:
         self._history = history

@@ -15,7 +15,7 @@ import ibis
 import ibis.expr.types as ir
 
 from pipelines.contracts import CREATED_TIMESTAMP, EVENT_TIMESTAMP
-from pipelines.features.timing import day_number, last_moment, microseconds
+from pipelines.features.timing import Day, day_number, last_moment, microseconds
 
 ONE: Final = ibis.literal(1, type="int64")
 _ZERO: Final = ibis.literal(0, type="int64")
@@ -67,7 +67,7 @@ def active_days(facts: ir.Table, keys: Sequence[str], day: str) -> ir.Table:
 
 
 def close_days(
-    keys: Sequence[str], changes: Sequence[ir.Table], first_day: int | None = None
+    keys: Sequence[str], changes: Sequence[ir.Table], first_day: Day | None = None
 ) -> ir.Table:
     """Sum up changes and keep the active days.
 
@@ -103,7 +103,7 @@ def close_days(
 
 
 def trailing_days(
-    facts: ir.Table, keys: Sequence[str], days: int, value: str, first_day: int | None = None
+    facts: ir.Table, keys: Sequence[str], days: int, value: str, first_day: Day | None = None
 ) -> ir.Table:
     """Repeat `value` of each fact for the days at whose end it is known and in the window."""
     if first_day is not None:
@@ -114,7 +114,7 @@ def trailing_days(
 
 
 def trailing_median(
-    facts: ir.Table, keys: Sequence[str], days: int, value: str, first_day: int | None = None
+    facts: ir.Table, keys: Sequence[str], days: int, value: str, first_day: Day | None = None
 ) -> ir.Table:
     """Return keys, day and the median `value` of the trailing `days` days.
 

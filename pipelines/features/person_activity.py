@@ -6,14 +6,14 @@ import ibis
 import ibis.expr.types as ir
 
 from pipelines.features.day_close import close_days, with_timestamps
-from pipelines.features.timing import milliseconds
+from pipelines.features.timing import Day, milliseconds
 
 _KEYS = ("person_id", "activity")
 _EVERYONE = ("activity",)
 _SUMS = ("service_count", "service_ms", "sojourn_count", "sojourn_ms")
 
 
-def person_activity(completions: ir.Table, first_day: int | None = None) -> ir.Table:
+def person_activity(completions: ir.Table, first_day: Day | None = None) -> ir.Table:
     """Compute the view `person_activity`: a row for each day with a completion that became known.
 
     Args:
@@ -35,7 +35,7 @@ def person_activity(completions: ir.Table, first_day: int | None = None) -> ir.T
     return with_timestamps(rows)
 
 
-def _daily(completions: ir.Table, first_day: int | None) -> ir.Table:
+def _daily(completions: ir.Table, first_day: Day | None) -> ir.Table:
     """Sum up what became known on each day; the days before `first_day` are one."""
     day = completions.known_day
     if first_day is not None:
@@ -51,7 +51,7 @@ def _daily(completions: ir.Table, first_day: int | None) -> ir.Table:
 
 
 def _so_far(
-    daily: ir.Table, keys: Sequence[str], sums: Sequence[str], first_day: int | None
+    daily: ir.Table, keys: Sequence[str], sums: Sequence[str], first_day: Day | None
 ) -> ir.Table:
     """Sum up everything known at the end of the days on which something became known."""
     changes = daily.select(*keys, "day", *sums, is_active=ibis.literal(1, type="int64"))

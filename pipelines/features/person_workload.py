@@ -10,6 +10,7 @@ from pipelines.features.day_close import (
     trailing_median,
     with_timestamps,
 )
+from pipelines.features.timing import Day
 
 _KEYS = ("person_id",)
 _WEEK = 7
@@ -17,7 +18,7 @@ _DAYS = 30
 
 
 def person_workload(
-    events: ir.Table, completions: ir.Table, changes: ir.Table, first_day: int | None = None
+    events: ir.Table, completions: ir.Table, changes: ir.Table, first_day: Day | None = None
 ) -> ir.Table:
     """Compute the view `person_workload`.
 

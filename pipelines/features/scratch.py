@@ -27,6 +27,11 @@ class Scratch:
         self._names.append(unique)
         return self.connection.table(unique)
 
+    def place(self, name: str, table: ir.Table) -> ir.Table:
+        """Compute an expression now and keep its rows under this very name."""
+        self.connection.con.sql(self.connection.compile(table)).create(name)
+        return self.connection.table(name)
+
     @contextmanager
     def passing(self) -> Iterator["Scratch"]:
         """Drop at the end of the block what was kept with the scratch it gives."""

@@ -8,6 +8,8 @@ import ibis.expr.types as ir
 MICROSECONDS_PER_SECOND: Final = 1_000_000
 MICROSECONDS_PER_DAY: Final = 86_400 * MICROSECONDS_PER_SECOND
 _SECONDS_PER_DAY: Final = 86_400
+# A UTC day counted from 1970-01-01: a number, or an expression of one.
+Day = int | ir.IntegerValue
 _EPOCH: Final = ibis.literal("1970-01-01", type="timestamp")
 
 
@@ -30,6 +32,11 @@ def milliseconds(seconds: ir.FloatingValue) -> ir.IntegerValue:
 def day_number(moment_us: ir.IntegerValue) -> ir.IntegerValue:
     """Return the UTC day of a moment in microseconds, counted from 1970-01-01."""
     return moment_us // MICROSECONDS_PER_DAY
+
+
+def first_moment(day: ir.IntegerValue) -> ir.TimestampValue:
+    """Return the first microsecond of a UTC day given by its number."""
+    return (day * _SECONDS_PER_DAY).as_timestamp("s").cast("timestamp('UTC')")
 
 
 def last_moment(day: ir.IntegerValue) -> ir.TimestampValue:

@@ -6,8 +6,10 @@ from datetime import datetime
 
 import ibis
 import ibis.expr.types as ir
+from ibis.backends.duckdb import Backend
+from ibis.util import gen_name
 
-from pipelines.contracts import FeatureView
+from pipelines.contracts import FeatureView, HistoryTable
 from pipelines.extract.lake import PartitionUnit, list_partitions, partition_path
 from pipelines.features.build import (
     MEMORY_LIMIT,
@@ -25,16 +27,28 @@ from pipelines.features.built import (
     read_built,
     remember_built,
 )
-from pipelines.features.compute import ViewComputer
 from pipelines.features.facts import COMPLETIONS, KEPT_FACTS, TIMES_TO_CLOSING
 from pipelines.features.history import History, read_parquet, read_tables, with_names
 from pipelines.features.interval import (
     day_of,
+    recent_events,
     restricted,
     touched_workflows,
     unsettled_workflows,
 )
+from pipelines.features.program import (
+    OLDER,
+    PART,
+    RECENT,
+    ROWS,
+    TOUCHED,
+    UNSETTLED,
+    compile_program,
+    read_program,
+    write_program,
+)
 from pipelines.features.scratch import Scratch, open_scratch
+from pipelines.features.unsettled import read_unsettled, write_unsettled
 from pipelines.features.views import VIEWS
 from pipelines.features.write import Dataset, LakeWriter, dataset_of
 
@@ -73,17 +87,17 @@ def update_features(
     since = datetime.fromisoformat(built.until)
     digests = history_digests(lake, until, partition)
     with open_scratch(memory_limit) as scratch:
-        history = read_tables(lake, until, scratch.connection)
-        workflows, days = _computers(lake, history, since, scratch)
+        _run_program(lake, since, until, scratch)
         writer = LakeWriter(lake, partition, scratch, since, until)
         counts = {}
         for done, view in enumerate(FeatureView, start=1):
-            computer = workflows if view is FeatureView.WORKFLOW_PROGRESS else days
-            counts[view] = writer.write(dataset_of(VIEWS[view]), computer.view(view))
+            counts[view] = writer.write(dataset_of(VIEWS[view]), _rows(view, scratch))
             if progress is not None:
                 progress(view, done, len(FeatureView))
         for dataset in KEPT_FACTS:
-            writer.write(dataset, workflows.fact(dataset.name))
+            writer.write(dataset, _rows(dataset.name, scratch))
+        unsettled = scratch.connection.con.table(UNSETTLED).to_arrow_table()
+        write_unsettled(lake, until, unsettled)
     remember_built(lake, until, partition, digests)
     return result_of(counts, until, since)
 
@@ -109,34 +123,50 @@ def _doubt(lake: str, built: Built | None, until: datetime, partition: Partition
     return next((doubt for holds, doubt in checks if not holds()), "")
 
 
-def _computers(
-    lake: str, history: History, since: datetime, scratch: Scratch
-) -> tuple[ViewComputer, ViewComputer]:
-    """Return what computes the rows of workflows, and what computes those of days."""
-    first_day = day_of(since)
-    touched = scratch.keep("touched", touched_workflows(history, since))
-    unsettled = unsettled_workflows(history, first_day).union(touched).distinct()
-    part = restricted(history, scratch.keep("unsettled", unsettled))
-    part = replace(part, task_events=scratch.keep("events", part.task_events))
-    workflows = ViewComputer(with_names(part, scratch.connection), scratch.keep, touched=touched)
-    facts = {
-        dataset.name: _all_facts(lake, dataset, since, workflows, scratch)
-        for dataset in (COMPLETIONS, TIMES_TO_CLOSING)
-    }
-    for name in ("task_changes", "state_changes"):
-        facts[name] = workflows.fact(name)
-    return workflows, ViewComputer(history, scratch.keep, facts=facts, first_day=first_day)
+def _run_program(lake: str, since: datetime, until: datetime, scratch: Scratch) -> None:
+    """Compute what the interval adds, by the program kept in the lake where that will do."""
+    part = with_names(_place_inputs(lake, since, until, scratch), scratch.connection)
+    program = read_program(lake)
+    if program is None or not program.covers(part):
+        program = compile_program(part, scratch.connection)
+        write_program(lake, program)
+    days = {"first_day": day_of(since), "next_day": day_of(until)}
+    program.run(scratch.connection.con, {"since": since, "until": until, **days})
 
 
-def _all_facts(
-    lake: str, dataset: Dataset, since: datetime, computer: ViewComputer, scratch: Scratch
-) -> ir.Table:
-    """Return the facts of earlier builds and those that the interval adds."""
-    new = computer.fact(dataset.name)
-    new = new.filter(new.recorded_at >= since).select(*dataset.schema.names)
+def _place_inputs(lake: str, since: datetime, until: datetime, scratch: Scratch) -> History:
+    """Make the tables that a program reads; return the history of workflows with open work."""
+    connection, first_day = scratch.connection, day_of(since)
+    history = read_tables(lake, until, connection)
+    touched = scratch.place(TOUCHED, touched_workflows(history, since))
+    kept = read_unsettled(lake, since)
+    if kept is None:
+        unsettled = unsettled_workflows(history, first_day)
+    else:
+        connection.con.from_arrow(kept).create("unsettled_before")
+        unsettled = connection.table("unsettled_before")
+    chosen = scratch.keep("chosen", unsettled.union(touched).distinct())
+    part = restricted(history, chosen)
+    tables = zip(HistoryTable, (part.task_events, part.workflows, part.workflow_closures))
+    part = History(*(scratch.place(f"{PART}{name.value}", table) for name, table in tables))
+    recent = recent_events(history.task_events, first_day)
+    scratch.place(f"{RECENT}{HistoryTable.TASK_EVENTS.value}", recent)
+    scratch.place(f"{RECENT}{HistoryTable.WORKFLOWS.value}", history.workflows)
+    for dataset in (COMPLETIONS, TIMES_TO_CLOSING):
+        scratch.place(f"{OLDER}{dataset.name}", _older(lake, dataset, since, connection))
+    return part
+
+
+def _older(lake: str, dataset: Dataset, since: datetime, connection: Backend) -> ir.Table:
+    """Return the facts that earlier builds kept."""
     starts = [start for start in list_partitions(lake, dataset.folder) if start < since]
     if not starts:
-        return new
+        types = ibis.schema({field.name: field.type for field in dataset.schema})
+        return connection.create_table(gen_name(dataset.name), schema=types, temp=True)
     paths = [partition_path(lake, dataset.folder, start) for start in starts]
-    old = read_parquet(paths, scratch.connection).select(*dataset.schema.names)
-    return ibis.union(old.filter(old.recorded_at < since), new.cast(old.schema()))
+    older = read_parquet(paths, connection)
+    return older.filter(older.recorded_at < since).select(*dataset.schema.names)
+
+
+def _rows(name: str, scratch: Scratch) -> ir.Table:
+    return scratch.connection.table(f"{ROWS}{name}")
