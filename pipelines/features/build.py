@@ -85,7 +85,7 @@ def build_features(  # noqa: PLR0917 - explicit parameters beat a bag
             ViewComputer(history, scratch.keep, facts=known, first_day=first_day)
             for first_day, known in day_spans(history, facts, scratch, part_events)
         ]
-        writer = LakeWriter(lake, partition, scratch, until=until)
+        writer = LakeWriter(lake, partition, scratch, until)
         counts = {}
         for done, view in enumerate(chosen, start=1):
             with scratch.passing() as passing:

@@ -36,8 +36,9 @@ class ViewComputer:
         history: to compute from.
         keep: given a name and an expression that several views share, returns what stands
             for it, such as a stored table. The default repeats the expression in each view.
-        facts: tables named in `FACTS` that are there already, and daily_events (of
-            `day_close.daily_events`).
+        facts: tables named in `FACTS` that are there already, daily_events (of
+            `day_close.daily_events`), and recent_ with the name of a fact (of
+            `interval.recent_facts`).
         first_day: rows of the views that close a day are wanted from this UTC day (since 1970)
             on only; None means all. The facts given must hold what these rows need.
         touched: workflow_id of the only workflows of which `workflow_progress` and completions
@@ -148,6 +149,8 @@ class ViewComputer:
         return self._shared("daily_events", lambda: daily_events(events))
 
     def _recent(self, fact: str) -> ir.Table:
+        if f"recent_{fact}" in self._kept:
+            return self._kept[f"recent_{fact}"]
         return recent_facts(self.fact(fact), self._first_day)
 
     def _due(self) -> ir.Table:

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import duckdb
@@ -21,13 +22,15 @@ import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
 from pipelines.contracts import FeatureView, HistoryTable
+from pipelines.extract.lake import PartitionUnit
 from pipelines.features.built import definition, replace_file
 from pipelines.features.compute import ViewComputer
-from pipelines.features.facts import COMPLETIONS, FACTS_FOLDER, KEPT_FACTS, TIMES_TO_CLOSING
+from pipelines.features.facts import FACTS_FOLDER, KEPT_FACTS
 from pipelines.features.history import SCHEMAS, History
-from pipelines.features.interval import unsettled_workflows
+from pipelines.features.interval import day_of, recent_facts, unsettled_workflows
+from pipelines.features.scratch import creation
 from pipelines.features.views import VIEWS
-from pipelines.features.write import Dataset, dataset_of
+from pipelines.features.write import Dataset, dataset_of, in_order, stored
 
 _FILE: Final = f"{FACTS_FOLDER}/program.json"
 
@@ -35,84 +38,111 @@ _FILE: Final = f"{FACTS_FOLDER}/program.json"
 TOUCHED: Final = "touched"
 PART: Final = "part_"  # + history table: of the touched and the unsettled workflows
 RECENT: Final = "recent_"  # + history table: what counts for rows of days, of all workflows
-OLDER: Final = "older_"  # + fact: recorded before the interval
-# Tables it leaves.
-ROWS: Final = "rows_"  # + view or fact: what the interval adds
+OLDER: Final = "older_"  # + fact: those recorded before the interval, and perhaps others
+BEGUN: Final = "begun_"  # + dataset: the partition in which the interval begins
+# A table it leaves.
 UNSETTLED: Final = "unsettled"
 
 
 @ibis.udf.scalar.builtin(name="getvariable", signature=(("string",), dt.int64))  # type: ignore[untyped-decorator]
-def _day(variable: str) -> int:
+def _day(variable: str) -> None:
     """Return a variable of the connection (DuckDB's own function)."""
-    raise NotImplementedError
 
 
 @ibis.udf.scalar.builtin(name="getvariable", signature=(("string",), dt.Timestamp("UTC")))  # type: ignore[untyped-decorator]
-def _moment(variable: str) -> dt.Timestamp:
+def _moment(variable: str) -> None:
     """Return a variable of the connection (DuckDB's own function)."""
-    raise NotImplementedError
+
+
+# The interval, and the UTC days since 1970 in which its two ends lie.
+_SINCE: Final = _moment("since")
+_UNTIL: Final = _moment("until")
+_FIRST_DAY: Final = _day("first_day")
+_NEXT_DAY: Final = _day("next_day")
 
 
 @dataclass(frozen=True)
 class Program:
-    """Statements in order, each a query and the name of the table that keeps its rows."""
+    """Statements in order that make tables, and of each dataset the query of its rows."""
 
+    partition: PartitionUnit
     attribute_keys: tuple[str, ...]
     activities: tuple[str, ...]
-    statements: tuple[tuple[str, str], ...]
+    statements: tuple[str, ...]
+    rows: Mapping[str, str]
 
-    def covers(self, history: History) -> bool:
-        """Tell whether it knows every name of a history."""
-        return set(self.attribute_keys).issuperset(history.attribute_keys) and set(
-            self.activities
-        ).issuperset(history.activities)
+    def covers(self, history: History, partition: PartitionUnit) -> bool:
+        """Tell whether it writes such partitions and knows every name of a history."""
+        return (
+            self.partition == partition
+            and set(self.attribute_keys).issuperset(history.attribute_keys)
+            and set(self.activities).issuperset(history.activities)
+        )
 
-    def run(self, connection: duckdb.DuckDBPyConnection, variables: Mapping[str, object]) -> None:
-        """Make its tables.
-
-        Args:
-            connection: with the tables it reads.
-            variables: since and until (the interval, with a time zone), first_day and next_day
-                (the UTC days since 1970 in which these two lie).
-        """
-        for name, value in variables.items():
-            connection.execute(f"SET VARIABLE {name} = $1", [value])
-        for name, query in self.statements:
-            connection.sql(query).create(name)
+    def run(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Make the tables that its queries read."""
+        for statement in self.statements:
+            connection.execute(statement)
 
 
-def compile_program(history: History, connection: Backend) -> Program:
-    """Compile the statements for the names of a history."""
-    statements: list[tuple[str, str]] = []
+def compile_program(history: History, partition: PartitionUnit, connection: Backend) -> Program:
+    """Compile the statements for partitions of this length and the names of a history."""
+    statements: list[str] = []
 
     def place(name: str, table: ir.Table) -> ir.Table:
-        statements.append((name, connection.compile(table)))
+        statements.append(creation(name, connection.compile(table)))
         return ibis.table(table.schema(), name=name)
 
     def keep(name: str, table: ir.Table) -> ir.Table:
         return place(f"{name}_{len(statements)}", table)
 
-    since, until = _moment("since"), _moment("until")
     part = _history(PART, history.attribute_keys, history.activities)
     touched = ibis.table({"workflow_id": "string"}, name=TOUCHED)
     workflows = ViewComputer(part, keep, touched=touched)
+    added = {dataset: workflows.fact(dataset.name) for dataset in KEPT_FACTS}
     facts = {name: workflows.fact(name) for name in ("task_changes", "state_changes")}
-    added = {}
-    for dataset in (COMPLETIONS, TIMES_TO_CLOSING):
-        new = workflows.fact(dataset.name)
-        new = new.filter(new.recorded_at >= since).select(*dataset.schema.names)
-        added[dataset] = new
-        older = ibis.table(_nullable(dataset.schema), name=f"{OLDER}{dataset.name}")
-        facts[dataset.name] = older.union(new.cast(older.schema()))
-    days = ViewComputer(_history(RECENT), keep, facts=facts, first_day=_day("first_day"))
+    for dataset, new in added.items():
+        older = _table(OLDER, dataset.name, dataset.schema)
+        parts = (older.filter(older.recorded_at < _SINCE), new.filter(new.recorded_at >= _SINCE))
+        halves = (rows.select(*dataset.schema.names).cast(older.schema()) for rows in parts)
+        facts[dataset.name] = ibis.union(*halves)
+        recent = f"recent_{dataset.name}"
+        facts[recent] = keep(recent, recent_facts(facts[dataset.name], _FIRST_DAY))
+    days = ViewComputer(_history(RECENT), keep, facts=facts, first_day=_FIRST_DAY)
     for view, spec in VIEWS.items():
         by_workflow = view in {FeatureView.WORKFLOW_PROGRESS, FeatureView.WORKFLOW_STATUS}
         added[dataset_of(spec)] = (workflows if by_workflow else days).view(view)
     for dataset, rows in added.items():
-        is_inside = (rows[dataset.time] >= since) & (rows[dataset.time] < until)
-        place(f"{ROWS}{dataset.name}", rows.filter(is_inside).select(*dataset.schema.names))
-    place(UNSETTLED, unsettled_workflows(part, _day("next_day")))
-    return Program(history.attribute_keys, history.activities, tuple(statements))
+        is_inside = (rows[dataset.time] >= _SINCE) & (rows[dataset.time] < _UNTIL)
+        inside = rows.filter(is_inside).select(*dataset.schema.names)
+        added[dataset] = place(f"rows_{dataset.name}", inside)
+    place(UNSETTLED, unsettled_workflows(part, _NEXT_DAY))
+    return Program(
+        partition,
+        history.attribute_keys,
+        history.activities,
+        tuple(statements),
+        {
+            dataset.name: connection.compile(_with_older(dataset, rows, partition))
+            for dataset, rows in added.items()
+        },
+    )
+
+
+def _with_older(dataset: Dataset, rows: ir.Table, partition: PartitionUnit) -> ir.Table:
+    """Add to the rows of the interval what was before it in the partition where it begins."""
+    older = _table(BEGUN, dataset.name, dataset.schema)
+    older = older.filter(older[dataset.time] < _SINCE)
+    every = stored(rows, dataset, partition).union(stored(older, dataset, partition))
+    return in_order(every, dataset)
+
+
+def set_bounds(connection: duckdb.DuckDBPyConnection, since: datetime, until: datetime) -> None:
+    """Set the variables of the connection that a program's statements read."""
+    connection.execute("SET VARIABLE since = $1", [since])
+    connection.execute("SET VARIABLE until = $1", [until])
+    connection.execute("SET VARIABLE first_day = $1", [day_of(since)])
+    connection.execute("SET VARIABLE next_day = $1", [day_of(until)])
 
 
 def read_program(lake: str) -> Program | None:
@@ -125,8 +155,8 @@ def read_program(lake: str) -> Program | None:
     if digest != _digest(content):
         return None
     kept = json.loads(content)
-    statements = tuple((name, query) for name, query in kept["statements"])
-    return Program(tuple(kept["attribute_keys"]), tuple(kept["activities"]), statements)
+    names = (tuple(kept[name]) for name in ("attribute_keys", "activities", "statements"))
+    return Program(kept["partition"], *names, kept["rows"])
 
 
 def write_program(lake: str, program: Program) -> None:
@@ -140,13 +170,11 @@ def _digest(content: bytes) -> bytes:
 
 
 def _history(prefix: str, *names: tuple[str, ...]) -> History:
-    tables = (
-        ibis.table(_nullable(SCHEMAS[table]), name=f"{prefix}{table.value}")
-        for table in HistoryTable
-    )
+    tables = (_table(prefix, table.value, SCHEMAS[table]) for table in HistoryTable)
     return History(*tables, *names)
 
 
-def _nullable(schema: pa.Schema) -> ibis.Schema:
-    # What DuckDB reads may always be null.
-    return ibis.schema({field.name: field.type for field in schema})
+def _table(prefix: str, name: str, schema: pa.Schema) -> ir.Table:
+    # Types without "not null": what DuckDB reads may always be null.
+    types = ibis.schema({field.name: field.type for field in schema})
+    return ibis.table(types, name=f"{prefix}{name}")

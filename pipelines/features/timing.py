@@ -1,5 +1,6 @@
 """Time as whole microseconds and days since 1970 (UTC), exact and the same on every engine."""
 
+from datetime import UTC, datetime
 from typing import Final
 
 import ibis
@@ -10,6 +11,7 @@ MICROSECONDS_PER_DAY: Final = 86_400 * MICROSECONDS_PER_SECOND
 _SECONDS_PER_DAY: Final = 86_400
 # A UTC day counted from 1970-01-01: a number, or an expression of one.
 Day = int | ir.IntegerValue
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH: Final = ibis.literal("1970-01-01", type="timestamp")
 
 

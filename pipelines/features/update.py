@@ -7,10 +7,14 @@ from datetime import datetime
 import ibis
 import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
-from ibis.util import gen_name
 
 from pipelines.contracts import FeatureView, HistoryTable
-from pipelines.extract.lake import PartitionUnit, list_partitions, partition_path
+from pipelines.extract.lake import (
+    PartitionUnit,
+    list_partitions,
+    partition_path,
+    partition_start,
+)
 from pipelines.features.build import (
     MEMORY_LIMIT,
     BuildResult,
@@ -20,6 +24,7 @@ from pipelines.features.build import (
     result_of,
 )
 from pipelines.features.built import (
+    DATASETS,
     Built,
     definition,
     feature_sizes,
@@ -27,8 +32,8 @@ from pipelines.features.built import (
     read_built,
     remember_built,
 )
-from pipelines.features.facts import COMPLETIONS, KEPT_FACTS, TIMES_TO_CLOSING
-from pipelines.features.history import History, read_parquet, read_tables, with_names
+from pipelines.features.facts import KEPT_FACTS
+from pipelines.features.history import History, read_tables, with_names
 from pipelines.features.interval import (
     day_of,
     recent_events,
@@ -37,20 +42,21 @@ from pipelines.features.interval import (
     unsettled_workflows,
 )
 from pipelines.features.program import (
+    BEGUN,
     OLDER,
     PART,
     RECENT,
-    ROWS,
     TOUCHED,
     UNSETTLED,
+    Program,
     compile_program,
     read_program,
+    set_bounds,
     write_program,
 )
-from pipelines.features.scratch import Scratch, open_scratch
+from pipelines.features.scratch import Scratch, creation, open_scratch
 from pipelines.features.unsettled import read_unsettled, write_unsettled
-from pipelines.features.views import VIEWS
-from pipelines.features.write import Dataset, LakeWriter, dataset_of
+from pipelines.features.write import Dataset, remove_others, write_rows
 
 
 def update_features(
@@ -85,21 +91,21 @@ def update_features(
         result = build_features(lake, until, partition, None, progress, memory_limit)
         return replace(result, because=because)
     since = datetime.fromisoformat(built.until)
-    digests = history_digests(lake, until, partition)
+    digests = history_digests(lake, until, partition, built)
     with open_scratch(memory_limit) as scratch:
-        _run_program(lake, since, until, scratch)
-        writer = LakeWriter(lake, partition, scratch, since, until)
+        program = _run_program(lake, since, until, partition, scratch)
         counts = {}
-        for done, view in enumerate(FeatureView, start=1):
-            counts[view] = writer.write(dataset_of(VIEWS[view]), _rows(view, scratch))
-            if progress is not None:
-                progress(view, done, len(FeatureView))
-        for dataset in KEPT_FACTS:
-            writer.write(dataset, _rows(dataset.name, scratch))
+        first = partition_start(since, partition)
+        for dataset in DATASETS:
+            written = write_rows(lake, dataset, program.rows[dataset.name], scratch)
+            remove_others(lake, dataset, written, first)
+            counts[dataset.name] = written
+            if progress is not None and dataset not in KEPT_FACTS:
+                progress(FeatureView(dataset.name), len(counts), len(FeatureView))
         unsettled = scratch.connection.con.table(UNSETTLED).to_arrow_table()
         write_unsettled(lake, until, unsettled)
     remember_built(lake, until, partition, digests)
-    return result_of(counts, until, since)
+    return result_of({view: counts[view] for view in FeatureView}, until, since)
 
 
 def _doubt(lake: str, built: Built | None, until: datetime, partition: PartitionUnit) -> str:
@@ -123,50 +129,73 @@ def _doubt(lake: str, built: Built | None, until: datetime, partition: Partition
     return next((doubt for holds, doubt in checks if not holds()), "")
 
 
-def _run_program(lake: str, since: datetime, until: datetime, scratch: Scratch) -> None:
+def _run_program(
+    lake: str, since: datetime, until: datetime, partition: PartitionUnit, scratch: Scratch
+) -> Program:
     """Compute what the interval adds, by the program kept in the lake where that will do."""
-    part = with_names(_place_inputs(lake, since, until, scratch), scratch.connection)
+    connection = scratch.connection
+    part = with_names(_place_history(lake, since, until, scratch), connection)
+    for dataset in DATASETS:
+        starts = list_partitions(lake, dataset.folder)
+        _place_older(
+            BEGUN,
+            lake,
+            dataset,
+            [s for s in starts if s == partition_start(since, partition) and s != since],
+            scratch,
+        )
+        if dataset in KEPT_FACTS:
+            _place_older(OLDER, lake, dataset, [s for s in starts if s < since], scratch)
     program = read_program(lake)
-    if program is None or not program.covers(part):
-        program = compile_program(part, scratch.connection)
+    if program is None or not program.covers(part, partition):
+        program = compile_program(part, partition, connection)
         write_program(lake, program)
-    days = {"first_day": day_of(since), "next_day": day_of(until)}
-    program.run(scratch.connection.con, {"since": since, "until": until, **days})
+    set_bounds(connection.con, since, until)
+    program.run(connection.con)
+    return program
 
 
-def _place_inputs(lake: str, since: datetime, until: datetime, scratch: Scratch) -> History:
-    """Make the tables that a program reads; return the history of workflows with open work."""
+def _place_history(lake: str, since: datetime, until: datetime, scratch: Scratch) -> History:
+    """Make the tables of the history that a program reads; return those of chosen workflows."""
     connection, first_day = scratch.connection, day_of(since)
     history = read_tables(lake, until, connection)
-    touched = scratch.place(TOUCHED, touched_workflows(history, since))
+    touched = _place(TOUCHED, touched_workflows(history, since), connection)
     kept = read_unsettled(lake, since)
     if kept is None:
         unsettled = unsettled_workflows(history, first_day)
     else:
         connection.con.from_arrow(kept).create("unsettled_before")
         unsettled = connection.table("unsettled_before")
-    chosen = scratch.keep("chosen", unsettled.union(touched).distinct())
+    chosen = _place("chosen", unsettled.union(touched).distinct(), connection)
     part = restricted(history, chosen)
-    tables = zip(HistoryTable, (part.task_events, part.workflows, part.workflow_closures))
-    part = History(*(scratch.place(f"{PART}{name.value}", table) for name, table in tables))
+    tables = (part.task_events, part.workflows, part.workflow_closures)
     recent = recent_events(history.task_events, first_day)
-    scratch.place(f"{RECENT}{HistoryTable.TASK_EVENTS.value}", recent)
-    scratch.place(f"{RECENT}{HistoryTable.WORKFLOWS.value}", history.workflows)
-    for dataset in (COMPLETIONS, TIMES_TO_CLOSING):
-        scratch.place(f"{OLDER}{dataset.name}", _older(lake, dataset, since, connection))
-    return part
+    for name, table in (
+        (HistoryTable.TASK_EVENTS, recent),
+        (HistoryTable.WORKFLOWS, history.workflows),
+    ):
+        connection.con.sql(connection.compile(table)).create_view(f"{RECENT}{name.value}")
+    return History(
+        *(
+            _place(f"{PART}{name.value}", table, connection)
+            for name, table in zip(HistoryTable, tables, strict=True)
+        )
+    )
 
 
-def _older(lake: str, dataset: Dataset, since: datetime, connection: Backend) -> ir.Table:
-    """Return the facts that earlier builds kept."""
-    starts = [start for start in list_partitions(lake, dataset.folder) if start < since]
-    if not starts:
-        types = ibis.schema({field.name: field.type for field in dataset.schema})
-        return connection.create_table(gen_name(dataset.name), schema=types, temp=True)
-    paths = [partition_path(lake, dataset.folder, start) for start in starts]
-    older = read_parquet(paths, connection)
-    return older.filter(older.recorded_at < since).select(*dataset.schema.names)
+def _place(name: str, table: ir.Table, connection: Backend) -> ir.Table:
+    """Compute an expression now and keep its rows under this very name."""
+    connection.con.execute(creation(name, connection.compile(table)))
+    return ibis.table(table.schema(), name=name)
 
 
-def _rows(name: str, scratch: Scratch) -> ir.Table:
-    return scratch.connection.table(f"{ROWS}{name}")
+def _place_older(
+    prefix: str, lake: str, dataset: Dataset, starts: list[datetime], scratch: Scratch
+) -> None:
+    """Make the table of what lies in some of a dataset's partitions."""
+    connection, name = scratch.connection.con, f"{prefix}{dataset.name}"
+    if starts:
+        paths = [partition_path(lake, dataset.folder, start) for start in starts]
+        connection.read_parquet(paths, hive_partitioning=False).create_view(name)
+    else:
+        connection.from_arrow(dataset.schema.empty_table()).create(name)
