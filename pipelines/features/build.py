@@ -82,8 +82,8 @@ def build_features(  # noqa: PLR0917 - explicit parameters beat a bag
         forget_built(lake)
         progress_rows, facts, unsettled = _by_parts(history, scratch, part_events, watermark)
         computers = [
-            ViewComputer(history, scratch.keep, facts=known, first_day=first_day)
-            for first_day, known in day_spans(history, facts, scratch, part_events)
+            ViewComputer(history, scratch.keep, facts=known, span=span)
+            for span, known in day_spans(history, facts, scratch, part_events)
         ]
         writer = LakeWriter(lake, partition, scratch, until)
         counts = {}

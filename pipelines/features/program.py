@@ -25,10 +25,12 @@ from pipelines.contracts import FeatureView, HistoryTable
 from pipelines.extract.lake import PartitionUnit
 from pipelines.features.built import definition, replace_file
 from pipelines.features.compute import ViewComputer
+from pipelines.features.durations import with_due_dates
 from pipelines.features.facts import FACTS_FOLDER, KEPT_FACTS
 from pipelines.features.history import SCHEMAS, History
 from pipelines.features.interval import day_of, recent_facts, unsettled_workflows
 from pipelines.features.scratch import creation
+from pipelines.features.timing import Span
 from pipelines.features.views import VIEWS
 from pipelines.features.write import Dataset, dataset_of, in_order, stored
 
@@ -106,9 +108,12 @@ def compile_program(history: History, partition: PartitionUnit, connection: Back
         parts = (older.filter(older.recorded_at < _SINCE), new.filter(new.recorded_at >= _SINCE))
         halves = (rows.select(*dataset.schema.names).cast(older.schema()) for rows in parts)
         facts[dataset.name] = ibis.union(*halves)
-        recent = f"recent_{dataset.name}"
-        facts[recent] = keep(recent, recent_facts(facts[dataset.name], _FIRST_DAY))
-    days = ViewComputer(_history(RECENT), keep, facts=facts, first_day=_FIRST_DAY)
+        name = f"recent_{dataset.name}"
+        facts[name] = keep(name, recent_facts(facts[dataset.name], _FIRST_DAY))
+    recent = _history(RECENT)
+    due = with_due_dates(facts["recent_completions"], recent.workflows)
+    facts["due_completions"] = keep("due_completions", due)
+    days = ViewComputer(recent, keep, facts=facts, span=Span(_FIRST_DAY, _NEXT_DAY))
     for view, spec in VIEWS.items():
         by_workflow = view in {FeatureView.WORKFLOW_PROGRESS, FeatureView.WORKFLOW_STATUS}
         added[dataset_of(spec)] = (workflows if by_workflow else days).view(view)

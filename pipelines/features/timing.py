@@ -1,5 +1,6 @@
 """Time as whole microseconds and days since 1970 (UTC), exact and the same on every engine."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -11,6 +12,17 @@ MICROSECONDS_PER_DAY: Final = 86_400 * MICROSECONDS_PER_SECOND
 _SECONDS_PER_DAY: Final = 86_400
 # A UTC day counted from 1970-01-01: a number, or an expression of one.
 Day = int | ir.IntegerValue
+
+
+@dataclass(frozen=True)
+class Span:
+    """UTC days from `first` to `last`, both included; None means no bound."""
+
+    first: Day | None = None
+    last: Day | None = None
+
+
+EVERY_DAY: Final = Span()
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH: Final = ibis.literal("1970-01-01", type="timestamp")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import ibis
 import ibis.expr.types as ir
@@ -55,6 +55,7 @@ from pipelines.features.program import (
     write_program,
 )
 from pipelines.features.scratch import Scratch, creation, open_scratch
+from pipelines.features.timing import EPOCH, microseconds
 from pipelines.features.unsettled import read_unsettled, write_unsettled
 from pipelines.features.write import Dataset, remove_others, write_rows
 
@@ -167,7 +168,7 @@ def _place_history(lake: str, since: datetime, until: datetime, scratch: Scratch
         connection.con.from_arrow(kept).create("unsettled_before")
         unsettled = connection.table("unsettled_before")
     chosen = _place("chosen", unsettled.union(touched).distinct(), connection)
-    part = restricted(history, chosen)
+    part = restricted(_from_first(history, chosen, connection), chosen)
     tables = (part.task_events, part.workflows, part.workflow_closures)
     recent = recent_events(history.task_events, first_day)
     for name, table in (
@@ -181,6 +182,17 @@ def _place_history(lake: str, since: datetime, until: datetime, scratch: Scratch
             for name, table in zip(HistoryTable, tables, strict=True)
         )
     )
+
+
+def _from_first(history: History, workflows: ir.Table, connection: Backend) -> History:
+    """Leave out the events before the first one of some workflows, and so the files they lie in."""
+    events = history.task_events
+    first_us = microseconds(events.semi_join(workflows, "workflow_id").recorded_at.min())
+    ((count,),) = connection.con.execute(connection.compile(first_us)).fetchall()
+    if count is None:
+        return history
+    first_at = EPOCH + timedelta(microseconds=count)
+    return replace(history, task_events=events.filter(events.recorded_at >= first_at))
 
 
 def _place(name: str, table: ir.Table, connection: Backend) -> ir.Table:
