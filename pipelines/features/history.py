@@ -125,7 +125,9 @@ def known_rows(
     types = ibis.schema({field.name: field.type for field in SCHEMAS[table]})
     rows = _partitions(lake, folder, until, connection)
     if rows is None:
-        return connection.create_table(gen_name(table), schema=types, temp=True)
+        name = gen_name(table)
+        connection.con.from_arrow(SCHEMAS[table].empty_table()).create(name)
+        rows = connection.table(name)
     refused = _partitions(lake, f"{QUARANTINE_FOLDER}/{table.value}", until, connection)
     if refused is not None:
         rows = rows.anti_join(refused, list(KEYS[table]))

@@ -9,7 +9,7 @@ them. They are kept in the lake, with a digest: other code, or a damaged file, c
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -65,13 +65,17 @@ _NEXT_DAY: Final = _day("next_day")
 
 @dataclass(frozen=True)
 class Program:
-    """Statements in order that make tables, and of each dataset the query of its rows."""
+    """Statements in order that make tables, and what then makes the rows of each dataset.
+
+    That is a statement that makes the table of the rows that the interval adds, and the query of
+    these and of what was before it in the partition where it begins, in order.
+    """
 
     partition: PartitionUnit
     attribute_keys: tuple[str, ...]
     activities: tuple[str, ...]
     statements: tuple[str, ...]
-    rows: Mapping[str, str]
+    rows: Mapping[str, tuple[str, str]]
 
     def covers(self, history: History, partition: PartitionUnit) -> bool:
         """Tell whether it writes such partitions and knows every name of a history."""
@@ -81,10 +85,13 @@ class Program:
             and set(self.activities).issuperset(history.activities)
         )
 
-    def run(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Make the tables that its queries read."""
-        for statement in self.statements:
-            connection.execute(statement)
+    def names_beside(self, history: History) -> History:
+        """Add the names it knows to those of a history."""
+        return replace(
+            history,
+            attribute_keys=tuple(sorted({*self.attribute_keys, *history.attribute_keys})),
+            activities=tuple(sorted({*self.activities, *history.activities})),
+        )
 
 
 def compile_program(history: History, partition: PartitionUnit, connection: Backend) -> Program:
@@ -117,10 +124,6 @@ def compile_program(history: History, partition: PartitionUnit, connection: Back
     for view, spec in VIEWS.items():
         by_workflow = view in {FeatureView.WORKFLOW_PROGRESS, FeatureView.WORKFLOW_STATUS}
         added[dataset_of(spec)] = (workflows if by_workflow else days).view(view)
-    for dataset, rows in added.items():
-        is_inside = (rows[dataset.time] >= _SINCE) & (rows[dataset.time] < _UNTIL)
-        inside = rows.filter(is_inside).select(*dataset.schema.names)
-        added[dataset] = place(f"rows_{dataset.name}", inside)
     place(UNSETTLED, unsettled_workflows(part, _NEXT_DAY))
     return Program(
         partition,
@@ -128,18 +131,24 @@ def compile_program(history: History, partition: PartitionUnit, connection: Back
         history.activities,
         tuple(statements),
         {
-            dataset.name: connection.compile(_with_older(dataset, rows, partition))
+            dataset.name: _rows(dataset, rows, partition, connection)
             for dataset, rows in added.items()
         },
     )
 
 
-def _with_older(dataset: Dataset, rows: ir.Table, partition: PartitionUnit) -> ir.Table:
-    """Add to the rows of the interval what was before it in the partition where it begins."""
+def _rows(
+    dataset: Dataset, rows: ir.Table, partition: PartitionUnit, connection: Backend
+) -> tuple[str, str]:
+    name = f"rows_{dataset.name}"
+    is_inside = (rows[dataset.time] >= _SINCE) & (rows[dataset.time] < _UNTIL)
+    rows = rows.filter(is_inside).select(*dataset.schema.names)
+    making = creation(name, connection.compile(rows))
     older = _table(BEGUN, dataset.name, dataset.schema)
     older = older.filter(older[dataset.time] < _SINCE)
-    every = stored(rows, dataset, partition).union(stored(older, dataset, partition))
-    return in_order(every, dataset)
+    parts = (ibis.table(rows.schema(), name=name), older)
+    every = ibis.union(*(stored(part, dataset, partition) for part in parts))
+    return making, connection.compile(in_order(every, dataset))
 
 
 def set_bounds(connection: duckdb.DuckDBPyConnection, since: datetime, until: datetime) -> None:
@@ -161,7 +170,8 @@ def read_program(lake: str) -> Program | None:
         return None
     kept = json.loads(content)
     names = (tuple(kept[name]) for name in ("attribute_keys", "activities", "statements"))
-    return Program(kept["partition"], *names, kept["rows"])
+    rows = {name: (making, query) for name, (making, query) in kept["rows"].items()}
+    return Program(kept["partition"], *names, rows)
 
 
 def write_program(lake: str, program: Program) -> None:

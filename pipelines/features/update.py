@@ -1,20 +1,13 @@
 """Add an interval to the feature views: compute only the rows that it adds."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Final
 
-import ibis
-import ibis.expr.types as ir
-from ibis.backends.duckdb import Backend
-
-from pipelines.contracts import FeatureView, HistoryTable
-from pipelines.extract.lake import (
-    PartitionUnit,
-    list_partitions,
-    partition_path,
-    partition_start,
-)
+from pipelines.contracts import FeatureView
+from pipelines.extract.lake import PartitionUnit, partition_start
 from pipelines.features.build import (
     MEMORY_LIMIT,
     BuildResult,
@@ -33,20 +26,9 @@ from pipelines.features.built import (
     remember_built,
 )
 from pipelines.features.facts import KEPT_FACTS
-from pipelines.features.history import History, read_tables, with_names
-from pipelines.features.interval import (
-    day_of,
-    recent_events,
-    restricted,
-    touched_workflows,
-    unsettled_workflows,
-)
+from pipelines.features.history import with_names
+from pipelines.features.inputs import place_history, place_older
 from pipelines.features.program import (
-    BEGUN,
-    OLDER,
-    PART,
-    RECENT,
-    TOUCHED,
     UNSETTLED,
     Program,
     compile_program,
@@ -54,10 +36,11 @@ from pipelines.features.program import (
     set_bounds,
     write_program,
 )
-from pipelines.features.scratch import Scratch, creation, open_scratch
-from pipelines.features.timing import EPOCH, microseconds
-from pipelines.features.unsettled import read_unsettled, write_unsettled
+from pipelines.features.scratch import Scratch, open_scratch
+from pipelines.features.unsettled import write_unsettled
 from pipelines.features.write import Dataset, remove_others, write_rows
+
+_WRITERS: Final = 2
 
 
 def update_features(
@@ -95,14 +78,23 @@ def update_features(
     digests = history_digests(lake, until, partition, built)
     with open_scratch(memory_limit) as scratch:
         program = _run_program(lake, since, until, partition, scratch)
+
+        def write(dataset: Dataset) -> dict[datetime, int]:
+            making, query = program.rows[dataset.name]
+            with scratch.connection.con.cursor() as cursor:
+                set_bounds(cursor, since, until)
+                cursor.execute(making)
+                written = write_rows(lake, dataset, query, cursor)
+            remove_others(lake, dataset, written, partition_start(since, partition))
+            return written
+
         counts = {}
-        first = partition_start(since, partition)
-        for dataset in DATASETS:
-            written = write_rows(lake, dataset, program.rows[dataset.name], scratch)
-            remove_others(lake, dataset, written, first)
-            counts[dataset.name] = written
-            if progress is not None and dataset not in KEPT_FACTS:
-                progress(FeatureView(dataset.name), len(counts), len(FeatureView))
+        # Two at a time: planning such queries takes as long as running them, and one core.
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            for dataset, written in zip(DATASETS, pool.map(write, DATASETS), strict=True):
+                counts[dataset.name] = written
+                if progress is not None and dataset not in KEPT_FACTS:
+                    progress(FeatureView(dataset.name), len(counts), len(FeatureView))
         unsettled = scratch.connection.con.table(UNSETTLED).to_arrow_table()
         write_unsettled(lake, until, unsettled)
     remember_built(lake, until, partition, digests)
@@ -133,81 +125,16 @@ def _doubt(lake: str, built: Built | None, until: datetime, partition: Partition
 def _run_program(
     lake: str, since: datetime, until: datetime, partition: PartitionUnit, scratch: Scratch
 ) -> Program:
-    """Compute what the interval adds, by the program kept in the lake where that will do."""
+    """Prepare what the interval adds, by the program kept in the lake where that will do."""
     connection = scratch.connection
-    part = with_names(_place_history(lake, since, until, scratch), connection)
-    for dataset in DATASETS:
-        starts = list_partitions(lake, dataset.folder)
-        _place_older(
-            BEGUN,
-            lake,
-            dataset,
-            [s for s in starts if s == partition_start(since, partition) and s != since],
-            scratch,
-        )
-        if dataset in KEPT_FACTS:
-            _place_older(OLDER, lake, dataset, [s for s in starts if s < since], scratch)
+    part = with_names(place_history(lake, since, until, connection), connection)
+    place_older(lake, since, partition, connection.con)
     program = read_program(lake)
     if program is None or not program.covers(part, partition):
+        part = part if program is None else program.names_beside(part)
         program = compile_program(part, partition, connection)
         write_program(lake, program)
     set_bounds(connection.con, since, until)
-    program.run(connection.con)
+    for statement in program.statements:
+        connection.con.execute(statement)
     return program
-
-
-def _place_history(lake: str, since: datetime, until: datetime, scratch: Scratch) -> History:
-    """Make the tables of the history that a program reads; return those of chosen workflows."""
-    connection, first_day = scratch.connection, day_of(since)
-    history = read_tables(lake, until, connection)
-    touched = _place(TOUCHED, touched_workflows(history, since), connection)
-    kept = read_unsettled(lake, since)
-    if kept is None:
-        unsettled = unsettled_workflows(history, first_day)
-    else:
-        connection.con.from_arrow(kept).create("unsettled_before")
-        unsettled = connection.table("unsettled_before")
-    chosen = _place("chosen", unsettled.union(touched).distinct(), connection)
-    part = restricted(_from_first(history, chosen, connection), chosen)
-    tables = (part.task_events, part.workflows, part.workflow_closures)
-    recent = recent_events(history.task_events, first_day)
-    for name, table in (
-        (HistoryTable.TASK_EVENTS, recent),
-        (HistoryTable.WORKFLOWS, history.workflows),
-    ):
-        connection.con.sql(connection.compile(table)).create_view(f"{RECENT}{name.value}")
-    return History(
-        *(
-            _place(f"{PART}{name.value}", table, connection)
-            for name, table in zip(HistoryTable, tables, strict=True)
-        )
-    )
-
-
-def _from_first(history: History, workflows: ir.Table, connection: Backend) -> History:
-    """Leave out the events before the first one of some workflows, and so the files they lie in."""
-    events = history.task_events
-    first_us = microseconds(events.semi_join(workflows, "workflow_id").recorded_at.min())
-    ((count,),) = connection.con.execute(connection.compile(first_us)).fetchall()
-    if count is None:
-        return history
-    first_at = EPOCH + timedelta(microseconds=count)
-    return replace(history, task_events=events.filter(events.recorded_at >= first_at))
-
-
-def _place(name: str, table: ir.Table, connection: Backend) -> ir.Table:
-    """Compute an expression now and keep its rows under this very name."""
-    connection.con.execute(creation(name, connection.compile(table)))
-    return ibis.table(table.schema(), name=name)
-
-
-def _place_older(
-    prefix: str, lake: str, dataset: Dataset, starts: list[datetime], scratch: Scratch
-) -> None:
-    """Make the table of what lies in some of a dataset's partitions."""
-    connection, name = scratch.connection.con, f"{prefix}{dataset.name}"
-    if starts:
-        paths = [partition_path(lake, dataset.folder, start) for start in starts]
-        connection.read_parquet(paths, hive_partitioning=False).create_view(name)
-    else:
-        connection.from_arrow(dataset.schema.empty_table()).create(name)

@@ -9,6 +9,7 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
+from duckdb import DuckDBPyConnection
 
 from pipelines.contracts import CREATED_TIMESTAMP, FEATURES_FOLDER
 from pipelines.errors import FeatureBuildError
@@ -71,7 +72,7 @@ class LakeWriter:
             for block in _blocks(rows, self.scratch):
                 inside = rows.filter(rows[_INTERVAL] >= block[0], rows[_INTERVAL] <= block[-1])
                 query = self.scratch.connection.compile(in_order(inside, dataset))
-                counts |= write_rows(self.lake, dataset, query, self.scratch)
+                counts |= write_rows(self.lake, dataset, query, self.scratch.connection.con)
         remove_others(self.lake, dataset, counts)
         return counts
 
@@ -89,20 +90,22 @@ def in_order(rows: ir.Table, dataset: Dataset) -> ir.Table:
     return rows.order_by(_INTERVAL, *dataset.order)
 
 
-def write_rows(lake: str, dataset: Dataset, query: str, scratch: Scratch) -> dict[datetime, int]:
+def write_rows(
+    lake: str, dataset: Dataset, query: str, connection: DuckDBPyConnection
+) -> dict[datetime, int]:
     """Replace the partitions that hold rows of a query; return the rows of each.
 
     Args:
         lake: see `build.build_features`.
         dataset: what is written.
         query: compiled from `in_order`.
-        scratch: to run it with.
+        connection: to run it with.
 
     Raises:
         FeatureBuildError: a column that may not be null is.
     """
     # Not Ibis's to_pyarrow_batches: it calls a method that DuckDB 2 no longer has.
-    pieces = _by_interval(scratch.connection.con.sql(query).to_arrow_reader(_BATCH_ROWS))
+    pieces = _by_interval(connection.sql(query).to_arrow_reader(_BATCH_ROWS))
     counts = {}
     piece = next(pieces, None)
     while piece is not None:
