@@ -34,7 +34,7 @@ from pipelines.features.timing import Span
 from pipelines.features.views import VIEWS
 from pipelines.features.write import Dataset, dataset_of, in_order, stored
 
-_FILE: Final = f"{FACTS_FOLDER}/program.json"
+PROGRAM: Final = f"{FACTS_FOLDER}/program.json"
 
 # Tables to be there before a program runs.
 TOUCHED: Final = "touched"
@@ -83,6 +83,20 @@ class Program:
             self.partition == partition
             and set(self.attribute_keys).issuperset(history.attribute_keys)
             and set(self.activities).issuperset(history.activities)
+        )
+
+    def only_makes_tables(self) -> bool:
+        """Tell whether each statement is one that makes a table, or a query, and none hides more.
+
+        What lies in the lake could have been put there by others. (A name with a semicolon in it
+        costs compiling every day.)
+        """
+        makings = [*self.statements, *(making for making, _ in self.rows.values())]
+        queries = [query for _, query in self.rows.values()]
+        return (
+            all(making.startswith('CREATE TABLE "') for making in makings)
+            and all(query.startswith(("SELECT ", "WITH ")) for query in queries)
+            and not any(";" in text for text in (*makings, *queries))
         )
 
     def names_beside(self, history: History) -> History:
@@ -160,8 +174,8 @@ def set_bounds(connection: duckdb.DuckDBPyConnection, since: datetime, until: da
 
 
 def read_program(lake: str) -> Program | None:
-    """Return the program kept in the lake; None where there is none of this very code."""
-    filesystem, path = fsspec.core.url_to_fs(f"{lake.rstrip('/')}/{_FILE}")
+    """Return the program kept in the lake; None where there is no sound one of this very code."""
+    filesystem, path = fsspec.core.url_to_fs(f"{lake.rstrip('/')}/{PROGRAM}")
     try:
         digest, content = filesystem.cat_file(path).split(b"\n", 1)
     except (FileNotFoundError, ValueError):
@@ -169,15 +183,20 @@ def read_program(lake: str) -> Program | None:
     if digest != _digest(content):
         return None
     kept = json.loads(content)
-    names = (tuple(kept[name]) for name in ("attribute_keys", "activities", "statements"))
-    rows = {name: (making, query) for name, (making, query) in kept["rows"].items()}
-    return Program(kept["partition"], *names, rows)
+    program = Program(
+        kept["partition"],
+        tuple(kept["attribute_keys"]),
+        tuple(kept["activities"]),
+        tuple(kept["statements"]),
+        {name: (making, query) for name, (making, query) in kept["rows"].items()},
+    )
+    return program if program.only_makes_tables() else None
 
 
 def write_program(lake: str, program: Program) -> None:
     """Keep a program in the lake."""
     content = json.dumps(vars(program)).encode()
-    replace_file(lake, _FILE, _digest(content) + b"\n" + content)
+    replace_file(lake, PROGRAM, _digest(content) + b"\n" + content)
 
 
 def _digest(content: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 import ibis
 import ibis.expr.types as ir
@@ -11,7 +11,7 @@ MICROSECONDS_PER_SECOND: Final = 1_000_000
 MICROSECONDS_PER_DAY: Final = 86_400 * MICROSECONDS_PER_SECOND
 _SECONDS_PER_DAY: Final = 86_400
 # A UTC day counted from 1970-01-01: a number, or an expression of one.
-Day = int | ir.IntegerValue
+Day: TypeAlias = int | ir.IntegerValue
 
 
 @dataclass(frozen=True)
