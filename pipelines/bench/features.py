@@ -1,4 +1,8 @@
-"""Measure the feature build: from scratch, one more day, and what the machine can do at most."""
+"""Measure the feature build: from scratch, one more day, and what the machine can do at most.
+
+One more day follows another, as it does every day but the first after a build from scratch; that
+one compiles its statements anew, and is measured too.
+"""
 
 import os
 import shutil
@@ -15,11 +19,13 @@ from typing import Final
 from pipelines.bench.features_history import write_history
 from pipelines.bench.measure import Contender, Measurement, Progress, Work, side_by_side
 from pipelines.contracts import FEATURES_FOLDER, HISTORY_FOLDER, HistoryTable
-from pipelines.features.build import build_features
+from pipelines.features.build import BuildResult, build_features
+from pipelines.features.program import PROGRAM
 from pipelines.features.update import update_features
 
 SCRATCH: Final = "all views from scratch"
 DAY: Final = "one more day"
+ANEW: Final = "one more day, compiled anew"
 LIMIT: Final = "scan, sort and write the events"
 _UNIT: Final = "month"
 _MEMORY: Final = "2GB"
@@ -56,18 +62,24 @@ def measure_features(
         until = write_history(str(history), event_count, _UNIT)
         yesterday = root / "yesterday"
         _linked(history, yesterday)
-        build_features(str(yesterday), until - timedelta(days=1), _UNIT, memory_limit=_MEMORY)
+        for days in (2, 1):
+            _update(yesterday, until - timedelta(days=days))
+        anew = root / "anew"
+        _linked(yesterday, anew)
+        (anew / PROGRAM).unlink()
         measured = side_by_side(
             [
                 Contender(SCRATCH, partial(_from_scratch, history, root / "scratch", until)),
                 Contender(DAY, partial(_one_day, yesterday, root / "day", until)),
+                Contender(ANEW, partial(_one_day, anew, root / "day_anew", until)),
                 Contender(LIMIT, partial(_sorted_copy, history, root / "limit.parquet")),
             ],
             rounds,
             progress,
         )
         count = int(measured[-1].result)
-        are_equal = _digests(root / "scratch") == _digests(root / "day")
+        scratch = _digests(root / "scratch")
+        are_equal = all(scratch == _digests(root / name) for name in ("day", "day_anew"))
     return FeatureFigures(count, tuple(measured), are_equal)
 
 
@@ -93,7 +105,11 @@ def _from_scratch(history: Path, lake: Path, until: datetime) -> Work:
 
 def _one_day(yesterday: Path, lake: Path, until: datetime) -> Work:
     _linked(yesterday, lake)
-    return lambda: update_features(str(lake), until, _UNIT, memory_limit=_MEMORY).since
+    return lambda: _update(lake, until).since
+
+
+def _update(lake: Path, until: datetime) -> BuildResult:
+    return update_features(str(lake), until, _UNIT, memory_limit=_MEMORY)
 
 
 def _sorted_copy(history: Path, out: Path) -> Work:

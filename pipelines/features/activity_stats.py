@@ -11,7 +11,7 @@ from pipelines.features.day_close import (
     trailing_median,
     with_timestamps,
 )
-from pipelines.features.timing import day_number, microseconds, milliseconds
+from pipelines.features.timing import EVERY_DAY, Span, day_number, microseconds, milliseconds
 
 _KEYS = ("activity",)
 _WEEK = 7
@@ -25,7 +25,7 @@ def activity_stats(  # noqa: PLR0917 - explicit parameters beat a bag
     state_changes: ir.Table,
     times_to_closing: ir.Table,
     workflows: ir.Table,
-    first_day: int | None = None,
+    span: Span = EVERY_DAY,
 ) -> ir.Table:
     """Compute the view `activity_stats`: a row for each day on which its events became known.
 
@@ -36,7 +36,7 @@ def activity_stats(  # noqa: PLR0917 - explicit parameters beat a bag
         state_changes: of `states.state_changes`.
         times_to_closing: of `states.times_to_closing`.
         workflows: the history's.
-        first_day: no row of an earlier day is wanted.
+        span: days of which rows are wanted.
     """
     sojourn_time_s = completions.sojourn_time_s
     closed = close_days(
@@ -66,12 +66,12 @@ def activity_stats(  # noqa: PLR0917 - explicit parameters beat a bag
             task_changes.select(*_KEYS, "day", open_task_count=task_changes.change),
             state_changes.select(*_KEYS, "day", state_workflow_count=state_changes.change),
         ],
-        first_day,
+        span,
     )
-    medians = trailing_median(completions, _KEYS, _DAYS, "sojourn_time_s", first_day)
+    medians = trailing_median(completions, _KEYS, _DAYS, "sojourn_time_s", span)
     rows = closed.left_join(medians, [*_KEYS, "day"])
     rows = rows.drop("activity_right", "day_right")
-    overall = _overall(events, state_changes, times_to_closing, workflows, first_day)
+    overall = _overall(events, state_changes, times_to_closing, workflows, span)
     rows = rows.left_join(overall, "day")
     rows = rows.select(
         *_KEYS,
@@ -95,7 +95,7 @@ def _overall(
     state_changes: ir.Table,
     times_to_closing: ir.Table,
     workflows: ir.Table,
-    first_day: int | None,
+    span: Span,
 ) -> ir.Table:
     """Count all workflows at the end of each day with an event: open, lately opened and closed."""
     key = {"everything": ibis.literal(0, type="int64")}
@@ -117,5 +117,5 @@ def _overall(
             trailing(openings, list(key), _WEEK, {"opened_workflow_count_7d": ONE}),
             trailing(closings, list(key), _WEEK, {"closed_workflow_count_7d": ONE}),
         ],
-        first_day,
+        span,
     ).drop("everything")

@@ -15,8 +15,10 @@ from pipelines.features.built import forget_built, history_digests, remember_bui
 from pipelines.features.compute import FACTS, ViewComputer
 from pipelines.features.facts import KEPT_FACTS
 from pipelines.features.history import History, read_tables, with_names
+from pipelines.features.interval import day_of, unsettled_workflows
 from pipelines.features.parts import PART_EVENTS, day_spans, parts
 from pipelines.features.scratch import Scratch, open_scratch
+from pipelines.features.unsettled import write_unsettled
 from pipelines.features.views import VIEWS
 from pipelines.features.write import LakeWriter, dataset_of
 
@@ -78,12 +80,12 @@ def build_features(  # noqa: PLR0917 - explicit parameters beat a bag
         # Before the history is read: what changes meanwhile shall differ from what is remembered.
         digests = history_digests(lake, watermark, partition) if watermark else {}
         forget_built(lake)
-        progress_rows, facts = _by_parts(history, scratch, part_events)
+        progress_rows, facts, unsettled = _by_parts(history, scratch, part_events, watermark)
         computers = [
-            ViewComputer(history, scratch.keep, facts=known, first_day=first_day)
-            for first_day, known in day_spans(history, facts, scratch, part_events)
+            ViewComputer(history, scratch.keep, facts=known, span=span)
+            for span, known in day_spans(history, facts, scratch, part_events)
         ]
-        writer = LakeWriter(lake, partition, scratch, until=until)
+        writer = LakeWriter(lake, partition, scratch, until)
         counts = {}
         for done, view in enumerate(chosen, start=1):
             with scratch.passing() as passing:
@@ -97,6 +99,8 @@ def build_features(  # noqa: PLR0917 - explicit parameters beat a bag
         if views is None:
             for dataset in KEPT_FACTS:
                 writer.write(dataset, facts[dataset.name])
+            if unsettled is not None and watermark is not None:
+                write_unsettled(lake, watermark, scratch.connection.to_pyarrow(unsettled))
     if views is None and watermark is not None:
         remember_built(lake, watermark, partition, digests)
     return result_of(counts, watermark)
@@ -127,11 +131,15 @@ def require_zone(until: datetime | None) -> None:
 
 
 def _by_parts(
-    history: History, scratch: Scratch, part_events: int
-) -> tuple[ir.Table, dict[str, ir.Table]]:
-    """Compute what each workflow adds by itself: rows of `workflow_progress`, and the facts."""
+    history: History, scratch: Scratch, part_events: int, watermark: datetime | None
+) -> tuple[ir.Table, dict[str, ir.Table], ir.Table | None]:
+    """Compute what each workflow adds by itself: rows of `workflow_progress`, and the facts.
+
+    Besides, the workflows that are not settled by the watermark, where there is one.
+    """
     progress: list[ir.Table] = []
     facts: dict[str, list[ir.Table]] = {name: [] for name in FACTS}
+    unsettled: list[ir.Table] = []
     spec = VIEWS[FeatureView.WORKFLOW_PROGRESS]
     for part in parts(history, scratch, part_events):
         with scratch.passing() as passing:
@@ -140,7 +148,14 @@ def _by_parts(
             progress.append(scratch.keep(spec.name, rows))
             for name in FACTS:
                 facts[name].append(scratch.keep(name, computer.expression(name)))
-    return ibis.union(*progress), {name: ibis.union(*tables) for name, tables in facts.items()}
+            if watermark is not None:
+                rows = unsettled_workflows(part, day_of(watermark))
+                unsettled.append(scratch.keep("unsettled", rows))
+    return (
+        ibis.union(*progress),
+        {name: ibis.union(*tables) for name, tables in facts.items()},
+        ibis.union(*unsettled) if unsettled else None,
+    )
 
 
 def _over_spans(view: FeatureView, computers: Sequence[ViewComputer], scratch: Scratch) -> ir.Table:

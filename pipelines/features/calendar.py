@@ -7,6 +7,7 @@ between two moments is the difference of the two.
 
 from typing import Final
 
+import ibis
 import ibis.expr.types as ir
 
 from pipelines.features.timing import (
@@ -37,5 +38,7 @@ def _worked_us(moment_us: ir.IntegerValue) -> ir.IntegerValue:
     week = (day - _FIRST_MONDAY) // _DAYS
     weekday = day - _FIRST_MONDAY - week * _DAYS
     into_day = moment_us - day * MICROSECONDS_PER_DAY
-    today = (weekday < _WORKDAYS).ifelse((into_day - _START_US).clip(0, _WORKDAY_US), 0)
-    return (week * _WORKDAYS + weekday.clip(0, _WORKDAYS)) * _WORKDAY_US + today
+    # Not `clip`, which writes each operand three times: `week` is null wherever these are.
+    worked_us = ibis.greatest(0, ibis.least(into_day - _START_US, _WORKDAY_US))
+    today = (weekday < _WORKDAYS).ifelse(worked_us, 0)
+    return (week * _WORKDAYS + ibis.least(weekday, _WORKDAYS)) * _WORKDAY_US + today

@@ -19,6 +19,7 @@ from pipelines.features.person_workload import person_workload
 from pipelines.features.prefixes import known_prefixes, task_prefixes
 from pipelines.features.states import state_changes, times_to_closing
 from pipelines.features.team_load import team_load
+from pipelines.features.timing import EVERY_DAY, Span
 from pipelines.features.workflow_progress import workflow_progress
 from pipelines.features.workflow_status import workflow_status
 
@@ -35,10 +36,11 @@ class ViewComputer:
         history: to compute from.
         keep: given a name and an expression that several views share, returns what stands
             for it, such as a stored table. The default repeats the expression in each view.
-        facts: tables named in `FACTS` that are there already, and daily_events (of
-            `day_close.daily_events`).
-        first_day: rows of the views that close a day are wanted from this UTC day (since 1970)
-            on only; None means all. The facts given must hold what these rows need.
+        facts: tables named in `FACTS` that are there already, daily_events (of
+            `day_close.daily_events`), recent_ with the name of a fact (of
+            `interval.recent_facts`) and due_completions (these, of `durations.with_due_dates`).
+        span: days of which rows of the views that close a day are wanted. The facts given must
+            hold what these rows need.
         touched: workflow_id of the only workflows of which `workflow_progress` and completions
             are wanted; None means all.
     """
@@ -49,12 +51,12 @@ class ViewComputer:
         keep: Keep = lambda _, table: table,
         *,
         facts: Mapping[str, ir.Table] | None = None,
-        first_day: int | None = None,
+        span: Span = EVERY_DAY,
         touched: ir.Table | None = None,
     ) -> None:
         self._history = history
         self._keep = keep
-        self._first_day = first_day
+        self._span = span
         self._touched = touched
         self._kept: dict[str, ir.Table] = dict(facts or {})
         self._coded: CodedEvents | None = None
@@ -104,19 +106,19 @@ class ViewComputer:
             self.fact("task_changes"),
             self.fact("state_changes"),
             self._recent("times_to_closing"),
-            recent_openings(self._history.workflows, self._first_day),
-            self._first_day,
+            recent_openings(self._history.workflows, self._span.first),
+            self._span,
         )
 
     def people(self) -> ir.Table:
         """Return the view `person_workload`."""
         return person_workload(
-            self._daily_events(), self._due(), self.fact("task_changes"), self._first_day
+            self._daily_events(), self._due(), self.fact("task_changes"), self._span
         )
 
     def experience(self) -> ir.Table:
         """Return the view `person_activity`."""
-        return person_activity(self.fact("completions"), self._first_day)
+        return person_activity(self.fact("completions"), self._span)
 
     def teams(self) -> ir.Table:
         """Return the view `team_load`."""
@@ -124,7 +126,7 @@ class ViewComputer:
             self._daily_events(),
             self._recent("completions"),
             self.fact("task_changes"),
-            self._first_day,
+            self._span,
         )
 
     def _events(self) -> CodedEvents:
@@ -143,13 +145,17 @@ class ViewComputer:
         )
 
     def _daily_events(self) -> ir.Table:
-        events = recent_events(self._history.task_events, self._first_day)
+        events = recent_events(self._history.task_events, self._span.first)
         return self._shared("daily_events", lambda: daily_events(events))
 
     def _recent(self, fact: str) -> ir.Table:
-        return recent_facts(self.fact(fact), self._first_day)
+        if f"recent_{fact}" in self._kept:
+            return self._kept[f"recent_{fact}"]
+        return recent_facts(self.fact(fact), self._span.first)
 
     def _due(self) -> ir.Table:
+        if "due_completions" in self._kept:
+            return self._kept["due_completions"]
         return with_due_dates(self._recent("completions"), self._history.workflows)
 
     def _shared(self, name: str, make: Callable[[], ir.Table]) -> ir.Table:

@@ -15,7 +15,7 @@ import ibis
 import ibis.expr.types as ir
 
 from pipelines.contracts import CREATED_TIMESTAMP, EVENT_TIMESTAMP
-from pipelines.features.timing import day_number, last_moment, microseconds
+from pipelines.features.timing import EVERY_DAY, Span, day_number, last_moment, microseconds
 
 ONE: Final = ibis.literal(1, type="int64")
 _ZERO: Final = ibis.literal(0, type="int64")
@@ -67,7 +67,7 @@ def active_days(facts: ir.Table, keys: Sequence[str], day: str) -> ir.Table:
 
 
 def close_days(
-    keys: Sequence[str], changes: Sequence[ir.Table], first_day: int | None = None
+    keys: Sequence[str], changes: Sequence[ir.Table], span: Span = EVERY_DAY
 ) -> ir.Table:
     """Sum up changes and keep the active days.
 
@@ -75,7 +75,7 @@ def close_days(
         keys: join keys of the view; rows in which one is null are dropped.
         changes: tables of the keys, `day` and any whole-number columns; a column that a
             table has not is 0 there. At least one has `is_active`.
-        first_day: no row of an earlier day is wanted; None means every day.
+        span: days of which rows are wanted.
 
     Returns:
         The keys, day, and the running sum of every column but `is_active` at the day's end.
@@ -91,36 +91,41 @@ def close_days(
     ]
     every = ibis.union(*parts) if len(parts) > 1 else parts[0]
     every = every.filter(*(every[key].notnull() for key in keys))
-    if first_day is not None:
-        every = every.mutate(day=ibis.greatest(every.day, first_day - 1))
+    if span.first is not None:
+        every = every.mutate(day=ibis.greatest(every.day, span.first - 1))
+    if span.last is not None:
+        every = every.filter(every.day <= span.last)
     daily = every.group_by(*keys, "day").agg(**{n: every[n].sum().cast("int64") for n in names})
     so_far = ibis.window(group_by=list(keys), order_by="day", rows=(None, 0))
     sums = {n: daily[n].sum().over(so_far).cast("int64") for n in names if n != "is_active"}
     closed = daily.select(*keys, "day", "is_active", **sums)
-    if first_day is not None:
-        closed = closed.filter(closed.day >= first_day)
+    if span.first is not None:
+        closed = closed.filter(closed.day >= span.first)
     return closed.filter(closed.is_active > 0).drop("is_active")
 
 
 def trailing_days(
-    facts: ir.Table, keys: Sequence[str], days: int, value: str, first_day: int | None = None
+    facts: ir.Table, keys: Sequence[str], days: int, value: str, span: Span = EVERY_DAY
 ) -> ir.Table:
     """Repeat `value` of each fact for the days at whose end it is known and in the window."""
-    if first_day is not None:
-        facts = facts.mutate(known_day=ibis.greatest(facts.known_day, first_day))
+    if span.first is not None:
+        facts = facts.mutate(known_day=ibis.greatest(facts.known_day, span.first))
     facts = facts.filter(facts.known_day < facts.happened_day + days)
-    day = ibis.range(facts.known_day, facts.happened_day + days).unnest()
+    end = facts.happened_day + days
+    if span.last is not None:
+        end = ibis.least(end, span.last + 1)
+    day = ibis.range(facts.known_day, end).unnest()
     return facts.select(*keys, value, day=day)
 
 
 def trailing_median(
-    facts: ir.Table, keys: Sequence[str], days: int, value: str, first_day: int | None = None
+    facts: ir.Table, keys: Sequence[str], days: int, value: str, span: Span = EVERY_DAY
 ) -> ir.Table:
     """Return keys, day and the median `value` of the trailing `days` days.
 
-    For every day from `first_day` on, one without news too; days without a value have no row.
+    For every day of `span`, one without news too; days without a value have no row.
     """
-    known = trailing_days(facts.filter(facts[value].notnull()), keys, days, value, first_day)
+    known = trailing_days(facts.filter(facts[value].notnull()), keys, days, value, span)
     return known.group_by(*keys, "day").agg(median=known[value].median())
 
 

@@ -4,7 +4,7 @@ A feature row is as known at its `created_timestamp`. So what is recorded in `[s
 adds rows created in `[since, until)` and changes none before.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import ibis
@@ -12,21 +12,20 @@ import ibis.expr.types as ir
 
 from pipelines.contracts import Transition
 from pipelines.features.history import History
-from pipelines.features.timing import microseconds
+from pipelines.features.timing import EPOCH, Day, first_moment, microseconds
 
 _WINDOW_DAYS: Final = 30  # the longest trailing window of the views that close a day
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BEFORE_ALL: Final = -(2**62)
 
 
 def day_of(moment: datetime) -> int:
     """Return the UTC day of a moment, counted from 1970-01-01."""
-    return (moment - _EPOCH).days
+    return (moment - EPOCH).days
 
 
-def day_start(day: int) -> datetime:
+def day_start(day: Day) -> ir.TimestampValue:
     """Return the first moment of a UTC day."""
-    return _EPOCH + timedelta(days=day)
+    return first_moment(ibis.literal(day, type="int64") if isinstance(day, int) else day)
 
 
 def touched_workflows(history: History, since: datetime) -> ir.Table:
@@ -36,7 +35,7 @@ def touched_workflows(history: History, since: datetime) -> ir.Table:
     return ibis.union(*recorded).distinct()
 
 
-def unsettled_workflows(history: History, first_day: int) -> ir.Table:
+def unsettled_workflows(history: History, first_day: Day) -> ir.Table:
     """Return the workflow_id of every workflow that counts as open work on some day from then on.
 
     Those not known as closed before `first_day`, those with a task left open, and those of
@@ -61,23 +60,29 @@ def restricted(history: History, workflows: ir.Table) -> History:
     )
 
 
-def recent_events(events: ir.Table, first_day: int | None) -> ir.Table:
+def recent_events(events: ir.Table, first_day: Day | None) -> ir.Table:
     """Keep the events that count on some day from `first_day` on; None keeps all."""
     if first_day is None:
         return events
+    start = day_start(first_day)
     is_recent = events.occurred_at >= day_start(first_day - _WINDOW_DAYS)
-    return events.filter(is_recent | (events.recorded_at >= day_start(first_day)))
+    # Each half skips the files whose times say that they hold none; an "or" would read them all.
+    return events.filter(events.recorded_at >= start).union(
+        events.filter(events.recorded_at < start, is_recent)
+    )
 
 
-def recent_facts(facts: ir.Table, first_day: int | None) -> ir.Table:
+def recent_facts(facts: ir.Table, first_day: Day | None) -> ir.Table:
     """Keep the facts (with happened_day and known_day) that count on some day from then on."""
     if first_day is None:
         return facts
     is_recent = facts.happened_day >= first_day - _WINDOW_DAYS
-    return facts.filter(is_recent | (facts.known_day >= first_day))
+    return facts.filter(facts.known_day >= first_day).union(
+        facts.filter(facts.known_day < first_day, is_recent)
+    )
 
 
-def recent_openings(workflows: ir.Table, first_day: int | None) -> ir.Table:
+def recent_openings(workflows: ir.Table, first_day: Day | None) -> ir.Table:
     """Keep the openings that count on some day from then on."""
     if first_day is None:
         return workflows
@@ -85,7 +90,7 @@ def recent_openings(workflows: ir.Table, first_day: int | None) -> ir.Table:
     return workflows.filter(is_recent | (workflows.recorded_at >= day_start(first_day)))
 
 
-def _with_open_tasks(history: History, start: datetime) -> ir.Table:
+def _with_open_tasks(history: History, start: ir.TimestampValue) -> ir.Table:
     """Return workflows with a task whose end is not its last event, or with news from `start` on.
 
     A tie between the two is decided where the changes are made; here it counts as open.

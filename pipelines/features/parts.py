@@ -11,6 +11,7 @@ from pipelines.features.day_close import daily_events
 from pipelines.features.history import History
 from pipelines.features.interval import restricted
 from pipelines.features.scratch import Scratch
+from pipelines.features.timing import EVERY_DAY, Span
 
 # Windows over so many events take some hundred megabytes.
 PART_EVENTS: Final = 1_500_000
@@ -50,11 +51,11 @@ def day_spans(
     facts: Mapping[str, ir.Table],
     scratch: Scratch,
     part_events: int = PART_EVENTS,
-) -> Iterator[tuple[int | None, dict[str, ir.Table]]]:
-    """Yield spans of days: the first day, and the facts that count for rows of the span.
+) -> Iterator[tuple[Span, dict[str, ir.Table]]]:
+    """Yield spans of days, and the facts that count for rows of the span.
 
     A median over trailing days holds all its values in memory, so there are as many spans as
-    it takes; a single one has no first day.
+    it takes; a single one has no bounds.
 
     Args:
         history: whose events are counted by day, as `compute.ViewComputer` does.
@@ -70,12 +71,12 @@ def day_spans(
     ((first, last, total),) = (tuple(row.values()) for row in _rows(found, scratch))
     count = ceil((total or 0) / (2 * part_events))
     if count <= 1:
-        yield None, facts
+        yield EVERY_DAY, facts
         return
     length = ceil((last - first + 1) / count)
     for start in range(first, last + 1, length):
         known = {name: _known_before(table, start + length) for name, table in facts.items()}
-        yield start, known
+        yield Span(start, start + length - 1), known
 
 
 def _known_before(facts: ir.Table, day: int) -> ir.Table:

@@ -6,24 +6,24 @@ import ibis
 import ibis.expr.types as ir
 
 from pipelines.features.day_close import close_days, with_timestamps
-from pipelines.features.timing import milliseconds
+from pipelines.features.timing import EVERY_DAY, Span, milliseconds
 
 _KEYS = ("person_id", "activity")
 _EVERYONE = ("activity",)
 _SUMS = ("service_count", "service_ms", "sojourn_count", "sojourn_ms")
 
 
-def person_activity(completions: ir.Table, first_day: int | None = None) -> ir.Table:
+def person_activity(completions: ir.Table, span: Span = EVERY_DAY) -> ir.Table:
     """Compute the view `person_activity`: a row for each day with a completion that became known.
 
     Args:
-        completions: of `durations.completed_tasks`, all of them whatever `first_day` is; those
+        completions: of `durations.completed_tasks`, all of them whatever `span` is; those
             without a person count for everyone's mean only.
-        first_day: no row of an earlier day is wanted.
+        span: days of which rows are wanted.
     """
-    daily = _daily(completions, first_day)
-    own = _so_far(daily, _KEYS, ("completed_count", *_SUMS), first_day)
-    everyone = _so_far(daily, _EVERYONE, _SUMS, first_day)
+    daily = _daily(completions, span)
+    own = _so_far(daily, _KEYS, ("completed_count", *_SUMS), span)
+    everyone = _so_far(daily, _EVERYONE, _SUMS, span)
     latest = daily.select(*_KEYS, "day", last_completed_at=_latest_so_far(daily))
     rows = own.left_join(latest, [*_KEYS, "day"])
     rows = rows.drop("person_id_right", "activity_right", "day_right")
@@ -35,11 +35,11 @@ def person_activity(completions: ir.Table, first_day: int | None = None) -> ir.T
     return with_timestamps(rows)
 
 
-def _daily(completions: ir.Table, first_day: int | None) -> ir.Table:
-    """Sum up what became known on each day; the days before `first_day` are one."""
+def _daily(completions: ir.Table, span: Span) -> ir.Table:
+    """Sum up what became known on each day; the days before `span` are one."""
     day = completions.known_day
-    if first_day is not None:
-        day = ibis.greatest(day, first_day - 1)
+    if span.first is not None:
+        day = ibis.greatest(day, span.first - 1)
     return completions.group_by(*_KEYS, day=day).agg(
         completed_count=completions.count(),
         service_count=completions.service_time_s.count(),
@@ -50,12 +50,10 @@ def _daily(completions: ir.Table, first_day: int | None) -> ir.Table:
     )
 
 
-def _so_far(
-    daily: ir.Table, keys: Sequence[str], sums: Sequence[str], first_day: int | None
-) -> ir.Table:
+def _so_far(daily: ir.Table, keys: Sequence[str], sums: Sequence[str], span: Span) -> ir.Table:
     """Sum up everything known at the end of the days on which something became known."""
     changes = daily.select(*keys, "day", *sums, is_active=ibis.literal(1, type="int64"))
-    return close_days(keys, [changes], first_day)
+    return close_days(keys, [changes], span)
 
 
 def _latest_so_far(daily: ir.Table) -> ir.TimestampColumn:

@@ -10,6 +10,7 @@ from pipelines.features.day_close import (
     trailing_median,
     with_timestamps,
 )
+from pipelines.features.timing import EVERY_DAY, Span
 
 _KEYS = ("person_id",)
 _WEEK = 7
@@ -17,7 +18,7 @@ _DAYS = 30
 
 
 def person_workload(
-    events: ir.Table, completions: ir.Table, changes: ir.Table, first_day: int | None = None
+    events: ir.Table, completions: ir.Table, changes: ir.Table, span: Span = EVERY_DAY
 ) -> ir.Table:
     """Compute the view `person_workload`.
 
@@ -28,7 +29,7 @@ def person_workload(
         events: of `day_close.daily_events`.
         completions: of `durations.completed_tasks`.
         changes: of `open_tasks.open_task_changes`.
-        first_day: no row of an earlier day is wanted.
+        span: days of which rows are wanted.
     """
     due = completions.filter(completions.is_on_time.notnull())
     due = due.drop("known_day").rename(known_day="due_known_day")
@@ -48,9 +49,9 @@ def person_workload(
                 {"due_count": ONE, "on_time_count": due.is_on_time.cast("int64")},
             ),
         ],
-        first_day,
+        span,
     )
-    medians = trailing_median(completions, _KEYS, _DAYS, "sojourn_time_s", first_day)
+    medians = trailing_median(completions, _KEYS, _DAYS, "sojourn_time_s", span)
     rows = closed.left_join(medians, [*_KEYS, "day"])
     rows = rows.select(
         *_KEYS,

@@ -23,7 +23,7 @@ class Scratch:
         """Compute an expression now and return the table that holds its rows."""
         unique = gen_name(name)
         # Not Ibis's create_table: it compiles, copies and asks more than once.
-        self.connection.con.sql(self.connection.compile(table)).create(unique)
+        self.connection.con.execute(creation(unique, self.connection.compile(table)))
         self._names.append(unique)
         return self.connection.table(unique)
 
@@ -37,6 +37,13 @@ class Scratch:
             # Not Ibis's drop_table: it writes no name with this sqlglot.
             table = sge.table_(name, quoted=True)
             self.connection.raw_sql(sge.Drop(kind="TABLE", tables=[table]))
+
+
+def creation(name: str, query: str) -> str:
+    """Return the statement that keeps the rows of a query as a table."""
+    # Not a relation's `create`: it plans the query twice, which may take longer than running it.
+    head = sge.Create(kind="TABLE", this=sge.table_(name, quoted=True)).sql("duckdb")
+    return f"{head} AS {query}"
 
 
 @contextmanager

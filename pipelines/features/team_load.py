@@ -10,6 +10,7 @@ from pipelines.features.day_close import (
     trailing_days,
     with_timestamps,
 )
+from pipelines.features.timing import EVERY_DAY, Span
 
 _KEYS = ("team_id",)
 _WEEK = 7
@@ -17,7 +18,7 @@ _DAYS = 30
 
 
 def team_load(
-    events: ir.Table, completions: ir.Table, changes: ir.Table, first_day: int | None = None
+    events: ir.Table, completions: ir.Table, changes: ir.Table, span: Span = EVERY_DAY
 ) -> ir.Table:
     """Compute the view `team_load`.
 
@@ -28,7 +29,7 @@ def team_load(
         events: of `day_close.daily_events`.
         completions: of `durations.completed_tasks`.
         changes: of `open_tasks.open_task_changes`.
-        first_day: no row of an earlier day is wanted.
+        span: days of which rows are wanted.
     """
     closed = close_days(
         _KEYS,
@@ -39,11 +40,11 @@ def team_load(
             changes.select(*_KEYS, "day", open_task_count=changes.change),
             trailing(completions, _KEYS, _WEEK, {"completed_count_7d": ONE}),
         ],
-        first_day,
+        span,
     )
     people = events.filter(events.team_id.notnull(), events.person_id.notnull())
     people = people.select(*_KEYS, "person_id", "happened_day", "known_day").distinct()
-    people = trailing_days(people, _KEYS, _DAYS, "person_id", first_day)
+    people = trailing_days(people, _KEYS, _DAYS, "person_id", span)
     counts = people.group_by(*_KEYS, "day").agg(person_count=people.person_id.nunique())
     rows = closed.left_join(counts, [*_KEYS, "day"])
     rows = rows.select(

@@ -1,6 +1,8 @@
 """Time as whole microseconds and days since 1970 (UTC), exact and the same on every engine."""
 
-from typing import Final
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, TypeAlias
 
 import ibis
 import ibis.expr.types as ir
@@ -8,6 +10,20 @@ import ibis.expr.types as ir
 MICROSECONDS_PER_SECOND: Final = 1_000_000
 MICROSECONDS_PER_DAY: Final = 86_400 * MICROSECONDS_PER_SECOND
 _SECONDS_PER_DAY: Final = 86_400
+# A UTC day counted from 1970-01-01: a number, or an expression of one.
+Day: TypeAlias = int | ir.IntegerValue
+
+
+@dataclass(frozen=True)
+class Span:
+    """UTC days from `first` to `last`, both included; None means no bound."""
+
+    first: Day | None = None
+    last: Day | None = None
+
+
+EVERY_DAY: Final = Span()
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH: Final = ibis.literal("1970-01-01", type="timestamp")
 
 
@@ -30,6 +46,11 @@ def milliseconds(seconds: ir.FloatingValue) -> ir.IntegerValue:
 def day_number(moment_us: ir.IntegerValue) -> ir.IntegerValue:
     """Return the UTC day of a moment in microseconds, counted from 1970-01-01."""
     return moment_us // MICROSECONDS_PER_DAY
+
+
+def first_moment(day: ir.IntegerValue) -> ir.TimestampValue:
+    """Return the first microsecond of a UTC day given by its number."""
+    return (day * _SECONDS_PER_DAY).as_timestamp("s").cast("timestamp('UTC')")
 
 
 def last_moment(day: ir.IntegerValue) -> ir.TimestampValue:

@@ -1,14 +1,13 @@
 """Add an interval to the feature views: compute only the rows that it adds."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
-
-import ibis
-import ibis.expr.types as ir
+from typing import Final
 
 from pipelines.contracts import FeatureView
-from pipelines.extract.lake import PartitionUnit, list_partitions, partition_path
+from pipelines.extract.lake import PartitionUnit, partition_start
 from pipelines.features.build import (
     MEMORY_LIMIT,
     BuildResult,
@@ -18,6 +17,7 @@ from pipelines.features.build import (
     result_of,
 )
 from pipelines.features.built import (
+    DATASETS,
     Built,
     definition,
     feature_sizes,
@@ -25,18 +25,22 @@ from pipelines.features.built import (
     read_built,
     remember_built,
 )
-from pipelines.features.compute import ViewComputer
-from pipelines.features.facts import COMPLETIONS, KEPT_FACTS, TIMES_TO_CLOSING
-from pipelines.features.history import History, read_parquet, read_tables, with_names
-from pipelines.features.interval import (
-    day_of,
-    restricted,
-    touched_workflows,
-    unsettled_workflows,
+from pipelines.features.facts import KEPT_FACTS
+from pipelines.features.history import with_names
+from pipelines.features.inputs import place_history, place_older
+from pipelines.features.program import (
+    UNSETTLED,
+    Program,
+    compile_program,
+    read_program,
+    set_bounds,
+    write_program,
 )
 from pipelines.features.scratch import Scratch, open_scratch
-from pipelines.features.views import VIEWS
-from pipelines.features.write import Dataset, LakeWriter, dataset_of
+from pipelines.features.unsettled import write_unsettled
+from pipelines.features.write import Dataset, remove_others, write_rows
+
+_WRITERS: Final = 2
 
 
 def update_features(
@@ -71,21 +75,30 @@ def update_features(
         result = build_features(lake, until, partition, None, progress, memory_limit)
         return replace(result, because=because)
     since = datetime.fromisoformat(built.until)
-    digests = history_digests(lake, until, partition)
+    digests = history_digests(lake, until, partition, built)
     with open_scratch(memory_limit) as scratch:
-        history = read_tables(lake, until, scratch.connection)
-        workflows, days = _computers(lake, history, since, scratch)
-        writer = LakeWriter(lake, partition, scratch, since, until)
+        program = _run_program(lake, since, until, partition, scratch)
+
+        def write(dataset: Dataset) -> dict[datetime, int]:
+            making, query = program.rows[dataset.name]
+            with scratch.connection.con.cursor() as cursor:
+                set_bounds(cursor, since, until)
+                cursor.execute(making)
+                written = write_rows(lake, dataset, query, cursor)
+            remove_others(lake, dataset, written, partition_start(since, partition))
+            return written
+
         counts = {}
-        for done, view in enumerate(FeatureView, start=1):
-            computer = workflows if view is FeatureView.WORKFLOW_PROGRESS else days
-            counts[view] = writer.write(dataset_of(VIEWS[view]), computer.view(view))
-            if progress is not None:
-                progress(view, done, len(FeatureView))
-        for dataset in KEPT_FACTS:
-            writer.write(dataset, workflows.fact(dataset.name))
+        # Two at a time: planning such queries takes as long as running them, and one core.
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            for dataset, written in zip(DATASETS, pool.map(write, DATASETS), strict=True):
+                counts[dataset.name] = written
+                if progress is not None and dataset not in KEPT_FACTS:
+                    progress(FeatureView(dataset.name), len(counts), len(FeatureView))
+        unsettled = scratch.connection.con.table(UNSETTLED).to_arrow_table()
+        write_unsettled(lake, until, unsettled)
     remember_built(lake, until, partition, digests)
-    return result_of(counts, until, since)
+    return result_of({view: counts[view] for view in FeatureView}, until, since)
 
 
 def _doubt(lake: str, built: Built | None, until: datetime, partition: PartitionUnit) -> str:
@@ -109,34 +122,19 @@ def _doubt(lake: str, built: Built | None, until: datetime, partition: Partition
     return next((doubt for holds, doubt in checks if not holds()), "")
 
 
-def _computers(
-    lake: str, history: History, since: datetime, scratch: Scratch
-) -> tuple[ViewComputer, ViewComputer]:
-    """Return what computes the rows of workflows, and what computes those of days."""
-    first_day = day_of(since)
-    touched = scratch.keep("touched", touched_workflows(history, since))
-    unsettled = unsettled_workflows(history, first_day).union(touched).distinct()
-    part = restricted(history, scratch.keep("unsettled", unsettled))
-    part = replace(part, task_events=scratch.keep("events", part.task_events))
-    workflows = ViewComputer(with_names(part, scratch.connection), scratch.keep, touched=touched)
-    facts = {
-        dataset.name: _all_facts(lake, dataset, since, workflows, scratch)
-        for dataset in (COMPLETIONS, TIMES_TO_CLOSING)
-    }
-    for name in ("task_changes", "state_changes"):
-        facts[name] = workflows.fact(name)
-    return workflows, ViewComputer(history, scratch.keep, facts=facts, first_day=first_day)
-
-
-def _all_facts(
-    lake: str, dataset: Dataset, since: datetime, computer: ViewComputer, scratch: Scratch
-) -> ir.Table:
-    """Return the facts of earlier builds and those that the interval adds."""
-    new = computer.fact(dataset.name)
-    new = new.filter(new.recorded_at >= since).select(*dataset.schema.names)
-    starts = [start for start in list_partitions(lake, dataset.folder) if start < since]
-    if not starts:
-        return new
-    paths = [partition_path(lake, dataset.folder, start) for start in starts]
-    old = read_parquet(paths, scratch.connection).select(*dataset.schema.names)
-    return ibis.union(old.filter(old.recorded_at < since), new.cast(old.schema()))
+def _run_program(
+    lake: str, since: datetime, until: datetime, partition: PartitionUnit, scratch: Scratch
+) -> Program:
+    """Prepare what the interval adds, by the program kept in the lake where that will do."""
+    connection = scratch.connection
+    part = with_names(place_history(lake, since, until, connection), connection)
+    place_older(lake, since, partition, connection.con)
+    program = read_program(lake)
+    if program is None or not program.covers(part, partition):
+        part = part if program is None else program.names_beside(part)
+        program = compile_program(part, partition, connection)
+        write_program(lake, program)
+    set_bounds(connection.con, since, until)
+    for statement in program.statements:
+        connection.con.execute(statement)
+    return program

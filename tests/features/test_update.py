@@ -14,10 +14,10 @@ import pytest
 from pipelines.contracts import CREATED_TIMESTAMP, FeatureView, HistoryTable
 from pipelines.errors import FeatureBuildError
 from pipelines.extract.lake import PartitionUnit, list_partitions, read_partition, replace_partition
-from pipelines.features import built
+from pipelines.features import built, update
 from pipelines.features.build import build_features
 from pipelines.features.update import update_features
-from pipelines.features.write import LakeWriter
+from pipelines.features.write import LakeWriter, write_rows
 from tests.features.lakes import files, read_view, write_history
 from tests.features.random_history import random_tables
 from tests.features.tables import arrow_tables, at, event, workflow
@@ -161,14 +161,14 @@ def test_build_of_single_views_is_no_ground_for_an_interval(lake: str) -> None:
 
 def test_run_that_was_cut_off_can_be_repeated(lake: str, monkeypatch: pytest.MonkeyPatch) -> None:
     written = 3  # of the eight datasets
-    write, calls = LakeWriter.write, iter(range(100))
+    calls = iter(range(100))
 
     def failing(*args: Any) -> dict[datetime, int]:
         if next(calls) == written:
             raise FeatureBuildError("the machine stopped")
-        return write(*args)
+        return write_rows(*args)
 
-    monkeypatch.setattr(LakeWriter, "write", failing)
+    monkeypatch.setattr(update, "write_rows", failing)
     with pytest.raises(FeatureBuildError, match="stopped"):
         update_features(lake, at(38), "month")
     monkeypatch.undo()

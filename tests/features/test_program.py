@@ -1,0 +1,123 @@
+"""The program of an interval is kept, used again, and compiled anew wherever it may not do."""
+
+import json
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+import ibis
+import pytest
+
+from pipelines.features import program
+from pipelines.features.history import History
+from pipelines.features.program import PROGRAM, Program, compile_program, read_program
+from pipelines.features.update import update_features
+from tests.features.lakes import files, write_history
+from tests.features.tables import arrow_tables, at, event, workflow
+
+EVENTS = [event("w", "AB"[day % 2], at(day, 9), person="p", team="t") for day in range(30)]
+RARE = [event("v", "Rare", at(22, 10), task="x", attributes='{"k": 1}')]
+TABLES = arrow_tables([*EVENTS, *RARE], [workflow("w", at(0)), workflow("v", at(22))])
+
+
+@pytest.fixture(scope="module")
+def built_lake(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Built from scratch up to day 20, then by the interval of day 20."""
+    lake = str(tmp_path_factory.mktemp("built"))
+    for day in (20, 21):
+        _update(lake, at(day))
+    return lake
+
+
+@pytest.fixture
+def lake(built_lake: str, tmp_path: Path) -> str:
+    return str(shutil.copytree(built_lake, tmp_path / "lake"))
+
+
+def _update(lake: str, until: datetime) -> None:
+    update_features(write_history(lake, TABLES, until), until, "month")
+
+
+def _kept(lake: str) -> Program:
+    kept = read_program(lake)
+    assert kept is not None
+    return kept
+
+
+def test_next_day_runs_the_kept_program(lake: str) -> None:
+    before = _kept(lake)
+    _update(lake, at(22))
+    assert _kept(lake) == before
+
+
+def test_new_names_are_added_and_stay(lake: str) -> None:
+    assert (_kept(lake).activities, _kept(lake).attribute_keys) == (("A", "B"), ())
+    _update(lake, at(23))
+    assert (_kept(lake).activities, _kept(lake).attribute_keys) == (("A", "B", "Rare"), ("k",))
+    before = _kept(lake)
+    _update(lake, at(26))
+    assert _kept(lake) == before
+
+
+def test_program_is_a_function_of_names_and_unit() -> None:
+    connection = ibis.duckdb.connect()
+    nothing = ibis.table({"workflow_id": "string"}, name="nothing")
+    history = History(nothing, nothing, nothing, ("k",), ("A", "B"))
+    first = compile_program(history, "month", connection)
+    assert compile_program(history, "month", connection) == first
+    assert first.covers(history, "month")
+    assert not first.covers(history, "day")
+    assert not first.covers(History(nothing, nothing, nothing, ("k", "l"), ("A",)), "month")
+    assert first.only_makes_tables()
+
+
+def _damage(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"LEAST", b"MOST!", 1))
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:40])
+
+
+@pytest.mark.parametrize("harm", [_damage, _cut, Path.unlink])
+def test_harmed_program_is_compiled_anew(lake: str, harm: object) -> None:
+    before = _kept(lake)
+    harm(Path(lake, PROGRAM))  # type: ignore[operator]
+    assert read_program(lake) is None
+    _update(lake, at(22))
+    assert _kept(lake) == before
+
+
+def test_program_of_other_code_is_not_run(lake: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "definition", lambda: "another")
+    assert read_program(lake) is None
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        ("statements", "INSTALL httpfs"),
+        ("statements", 'CREATE TABLE "x" AS SELECT 1; INSTALL httpfs'),
+        ("rows", "COPY (SELECT 1) TO '/tmp/x'"),
+    ],
+)
+def test_statements_that_do_more_are_not_run(lake: str, part: str, text: str) -> None:
+    path = Path(lake, PROGRAM)
+    content = json.loads(path.read_bytes().split(b"\n", 1)[1])
+    if part == "rows":
+        content["rows"]["team_load"][1] = text
+    else:
+        content["statements"].append(text)
+    changed = json.dumps(content).encode()
+    path.write_bytes(program._digest(changed) + b"\n" + changed)
+    assert read_program(lake) is None
+
+
+def test_unsettled_workflows_are_looked_for_where_none_are_kept(lake: str, tmp_path: Path) -> None:
+    other = str(shutil.copytree(lake, tmp_path / "other"))
+    Path(other, "feature_facts", "unsettled.parquet").unlink()
+    for one in (lake, other):
+        _update(one, at(24))
+    assert files(lake, "features") == files(other, "features")
+    assert files(lake, "feature_facts") == files(other, "feature_facts")
