@@ -3,6 +3,7 @@
 import typer
 
 from pipelines.bench.commands.allocation import allocation
+from pipelines.bench.commands.assignee import assignee
 from pipelines.bench.commands.delay import delay
 from pipelines.bench.commands.features import features
 from pipelines.bench.commands.join import join
@@ -13,5 +14,5 @@ app = typer.Typer(
     help="Measure the platform side by side with its peers, in one run.",
     no_args_is_help=True,
 )
-for command in (features, join, online, delay, allocation):
+for command in (features, join, online, delay, allocation, assignee):
     app.command()(command)

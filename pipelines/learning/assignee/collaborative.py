@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 import scipy.sparse as sp
 from implicit.nearest_neighbours import (  # type: ignore[import-untyped]
-    BM25Recommender,
-    CosineRecommender,
+    ItemItemRecommender,
+    normalize,
 )
 
 from pipelines.learning.assignee.decayed import Values
@@ -64,16 +64,20 @@ def _contexts(question: Question) -> tuple[Context, Context]:
 
 
 def _item_based(counts: sp.csr_matrix) -> Values:
-    model = BM25Recommender(K=_NEIGHBOURS, num_threads=1)
-    model.fit(counts, show_progress=False)
-    scores: Values = (counts @ model.similarity).toarray()
+    scores: Values = (counts @ _similarity(counts)).toarray()
     return scores
 
 
 def _user_based(counts: sp.csr_matrix) -> Values:
-    model = CosineRecommender(K=_NEIGHBOURS + 1, num_threads=1)
-    model.fit(counts.T.tocsr(), show_progress=False)
-    neighbours = sp.lil_matrix(model.similarity)
+    neighbours = _similarity(counts.T).tolil()
     neighbours.setdiag(0)  # what the person did is told elsewhere
     scores: Values = (neighbours.tocsr() @ counts).toarray()
     return scores
+
+
+def _similarity(counts: sp.spmatrix) -> sp.csr_matrix:
+    """Return the cosines of each column's nearest columns."""
+    # Not `CosineRecommender`, which does the same and warns of its own matrix's format.
+    model = ItemItemRecommender(K=_NEIGHBOURS + 1, num_threads=1)
+    model.fit(normalize(counts.T).T.tocsr(), show_progress=False)
+    return sp.csr_matrix(model.similarity)

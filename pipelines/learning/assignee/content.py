@@ -33,13 +33,14 @@ class Content:
         now_s, size = question.now_s, question.person_count
         total = self._counts.at(None, now_s, size)[0]
         score = np.zeros(size)
-        tokens = _tokens(question.trace)
-        for token in tokens:
-            counts = self._counts.at(token, now_s, size)[0]
+        found = [self._counts.at(token, now_s, size)[0] for token in _tokens(question.trace)]
+        # What nobody has met yet would only speak against those with much experience.
+        known = [counts for counts in found if counts.any()]
+        for counts in known:
             expected = (counts.sum() + 1) / (total.sum() + 2)
             own = (counts + _PRIOR_COUNT * expected) / (total + _PRIOR_COUNT)
             score += np.log(own / expected)
-        return score / len(tokens)
+        return score / max(len(known), 1)
 
 
 def _tokens(trace: Trace) -> list[Token]:

@@ -35,7 +35,7 @@ class Pairs:
     @property
     def question(self) -> Ints:
         """Number of the question that each pair belongs to."""
-        return np.asarray(np.repeat(np.arange(len(self.size)), self.size), dtype=np.int64)
+        return np.arange(len(self.size), dtype=np.int64).repeat(self.size)
 
     @property
     def label(self) -> npt.NDArray[np.int8]:

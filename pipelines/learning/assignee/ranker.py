@@ -69,7 +69,7 @@ class Ranker:
             return cls(spec["names"], boosters, spec["facts"])
         except (OSError, KeyError, TypeError, ValueError, lgb.basic.LightGBMError) as err:
             raise TrainingError(
-                f"The assignee ranker in {folder} cannot be read: {err!r}. Train anew."
+                f"The assignee ranker in {folder} cannot be read: {err}. Train anew."
             ) from err
 
 

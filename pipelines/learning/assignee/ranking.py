@@ -59,10 +59,10 @@ def load_metrics(chosen: Ints, staff: Ints) -> dict[str, float]:
         chosen: code of the person per question.
         staff: codes of everyone who was a candidate at all.
     """
-    loads = pd.Series(chosen).value_counts().reindex(staff, fill_value=0)
+    loads = np.array([np.sum(chosen == person) for person in staff], dtype=np.float64)
     return {
         "staff_coverage_ratio": float((loads > 0).mean()),
-        "load_gini": gini(loads.to_numpy(dtype=np.float64)),
+        "load_gini": gini(loads),
     }
 
 

@@ -12,7 +12,7 @@ from pipelines.learning.assignee.coded_log import NONE, Ints, Mask, Values
 _UNPLANNED: Final = 2.0
 
 
-def share_load(scores: Values, question: Ints, held_count: Values, strength: float = 1.0) -> Values:
+def share_load(scores: Values, question: Ints, held_count: Values, strength: float) -> Values:
     """Lower the scores of those who hold more than the candidates' mean.
 
     The score, read as the log of a share (lambdarank's loss is one of log-odds), loses
