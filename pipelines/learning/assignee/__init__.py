@@ -1,0 +1,1 @@
+"""The assignee recommender: who takes over a task, ranked from what was known at the moment."""

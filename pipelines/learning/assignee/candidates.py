@@ -1,0 +1,65 @@
+"""Who may be proposed: people met so far, by several sources, without those excluded."""
+
+from collections.abc import Collection
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.learning.assignee.coded_log import Ints, Mask, Values
+from pipelines.learning.assignee.handovers import Vectors
+
+MOST_CANDIDATES: Final = 60
+# What nominates, and whether much of it is good; one column of each source and of presence.
+SOURCES: Final = {
+    "took_over_people_30d_ratio": True,
+    "took_over_from_person_30d_ratio": True,
+    "item_based_score": True,
+    "user_based_score": True,
+    "content_score": True,
+    "since_taking_over_activity_s": False,
+    "since_last_event_s": False,
+}
+
+
+def nominate(vectors: Vectors, eligible: Mask, most: int = MOST_CANDIDATES) -> Ints:
+    """Return the codes of the candidates: the sources take turns, each naming its best.
+
+    Args:
+        vectors: `Ledger.features` of a question.
+        eligible: who may be proposed at all.
+        most: candidates at most; where no more are eligible, all of them are candidates.
+    """
+    people = np.flatnonzero(eligible)
+    if len(people) <= most:
+        return people
+    best_rank = np.full(len(people), len(people))
+    for name, is_more_better in SOURCES.items():
+        values = vectors[name][people]
+        order = np.argsort(_to_sort(values, is_more_better), kind="stable")
+        rank = np.empty(len(people), dtype=np.int64)
+        rank[order] = np.arange(len(people))
+        # Who is not known to a source is not named by it.
+        rank[np.isnan(values)] = len(people)
+        np.minimum(best_rank, rank, out=best_rank)
+    chosen: Ints = np.sort(people[np.argsort(best_rank, kind="stable")[:most]])
+    return chosen
+
+
+def eligible_people(
+    person_count: int,
+    present: int,
+    excluded: Collection[int] = (),
+    roster: Collection[int] | None = None,
+) -> Mask:
+    """Say who may be proposed: of the roster, if there is one, all but the present and excluded."""
+    eligible: npt.NDArray[np.bool_] = np.ones(person_count, dtype=bool)
+    if roster is not None:
+        eligible[:] = False
+        eligible[list(roster)] = True
+    eligible[[present, *excluded]] = False
+    return eligible
+
+
+def _to_sort(values: Values, is_more_better: bool) -> Values:
+    return -values if is_more_better else values

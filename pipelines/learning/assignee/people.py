@@ -1,0 +1,103 @@
+"""What people are doing by a moment: presence, experience, speed, punctuality."""
+
+from typing import Final
+
+import numpy as np
+
+from pipelines.learning.assignee.coded_log import NONE, Event
+from pipelines.learning.assignee.decayed import DecayedCounts, LastTimes, Values
+from pipelines.learning.assignee.handovers import DAY_S, Vectors
+from pipelines.learning.assignee.question import Question, Trace
+
+_HOUR_S: Final = 3_600.0
+_HALF_LIVES_S: Final = {
+    "1h": _HOUR_S,
+    "4h": 4 * _HOUR_S,
+    "1d": DAY_S,
+    "7d": 7 * DAY_S,
+    "30d": 30 * DAY_S,
+}
+_AWAY_S: Final = 8 * _HOUR_S
+_PRIOR_COUNT: Final = 5.0
+
+
+class People:
+    """What every person has been doing, as of a moment."""
+
+    def __init__(self) -> None:
+        self._acts = DecayedCounts(tuple(_HALF_LIVES_S.values()))
+        self._last, self._sittings = LastTimes(), LastTimes()
+        self._slots = DecayedCounts((30 * DAY_S,))
+        self._last_s: dict[int, float] = {}
+        self._team: dict[int, int] = {}
+        self._tallies: dict[int, Values] = {}
+        self._log_sojourn: dict[int, tuple[float, int]] = {}
+
+    def learn(self, event: Event, trace: Trace) -> None:
+        """Count an event, the last one of the trace."""
+        person, now_s = event.person, event.time_s
+        for context in (None, event.activity):
+            self._acts.add(context, person, now_s)
+            self._last.add(context, person, now_s)
+        for slot in (_hour(now_s), _weekday(now_s)):
+            self._slots.add(slot, person, now_s)
+        if now_s - self._last_s.get(person, -np.inf) > _AWAY_S:
+            self._sittings.add(None, person, now_s)
+        self._last_s[person] = now_s
+        self._team[person] = event.team
+        self._tally(event, trace)
+
+    def features(self, question: Question) -> Vectors:
+        """Return vectors over people; times in seconds, counts fading with their half-lives."""
+        now_s, size, activity = question.now_s, question.person_count, question.activity
+        acts = self._acts.at(None, now_s, size)
+        here = self._acts.at(activity, now_s, size)
+        vectors: Vectors = {
+            "since_last_event_s": self._last.since_s(None, now_s, size),
+            "since_activity_s": self._last.since_s(activity, now_s, size),
+            "since_sitting_began_s": self._sittings.since_s(None, now_s, size),
+            "activity_ratio": here[-1] / (acts[-1] + 1),
+            "is_same_team": self._is_same_team(question),
+        }
+        for life, all_counts, counts in zip(_HALF_LIVES_S, acts, here, strict=True):
+            vectors[f"event_{life}_count"] = all_counts
+            vectors[f"activity_event_{life}_count"] = counts
+        slots = {"hour": _hour(now_s), "next_hour": _hour(now_s + _HOUR_S), "day": _weekday(now_s)}
+        for name, slot in slots.items():
+            vectors[f"{name}_ratio"] = self._slots.at(slot, now_s, size)[0] / (acts[-1] + 1)
+        slow, timed, on_time, due = self._tallied(size)
+        vectors["slowness"] = slow / (timed + _PRIOR_COUNT)
+        vectors["on_time_ratio"] = np.divide(on_time, due, np.full(size, np.nan), where=due > 0)
+        return vectors
+
+    def _tally(self, event: Event, trace: Trace) -> None:
+        """Add up slowness (log of the sojourn, above the activity's mean so far) and lateness."""
+        tally = self._tallies.setdefault(event.person, np.zeros(4))
+        if len(trace.times_s) > 1:
+            took = float(np.log1p(trace.times_s[-1] - trace.times_s[-2]))
+            total, count = self._log_sojourn.get(event.activity, (0.0, 0))
+            if count:
+                tally[:2] += took - total / count, 1
+            self._log_sojourn[event.activity] = (total + took, count + 1)
+        if not np.isnan(event.due_s):
+            tally[2:] += event.time_s <= event.due_s, 1
+
+    def _tallied(self, size: int) -> Values:
+        tallied = np.zeros((4, size))
+        tallied[:, list(self._tallies)] = np.array(list(self._tallies.values())).T
+        return tallied
+
+    def _is_same_team(self, question: Question) -> Values:
+        own = self._team[question.person]
+        same = np.full(question.person_count, np.nan)
+        if own != NONE:
+            same[list(self._team)] = [team == own for team in self._team.values()]
+        return same
+
+
+def _hour(now_s: float) -> tuple[str, int]:
+    return "hour", int(now_s // _HOUR_S) % 24
+
+
+def _weekday(now_s: float) -> tuple[str, int]:
+    return "weekday", int(now_s // DAY_S) % 7

@@ -1,0 +1,158 @@
+"""A LightGBM ranker over pairs of a handover and a candidate; LambdaMART, grouped by handover."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import lightgbm as lgb
+import numpy as np
+
+from pipelines.errors import TrainingError
+from pipelines.learning.assignee.coded_log import Mask, Values
+from pipelines.learning.assignee.pairs import Matrix, Pairs
+from pipelines.learning.assignee.ranking import ranks
+
+SPEC_FILE: Final = "spec.json"
+_BOOSTER_FILE: Final = "ranker_{number}.txt"
+_SEED_COUNT: Final = 3
+_FEWEST_QUESTIONS: Final = 20
+_MOST_ROUNDS: Final = 300
+_FEWEST_ROUNDS: Final = 5
+_PATIENCE: Final = 25
+# What validation may choose between: how much a tree may learn by heart.
+SETTINGS: Final[tuple[Mapping[str, Any], ...]] = (
+    {"num_leaves": 31, "min_data_in_leaf": 100, "feature_fraction": 0.7},
+    {"num_leaves": 7, "min_data_in_leaf": 200, "feature_fraction": 0.7},
+    {"num_leaves": 63, "min_data_in_leaf": 400, "feature_fraction": 0.4},
+)
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """Scores pairs; the mean of a few boosters that differ in their seeds.
+
+    `facts` say what validation chose, and on how many questions; they change no score.
+    """
+
+    names: list[str]
+    boosters: Sequence[lgb.Booster]
+    facts: Mapping[str, Any]
+
+    def scores(self, matrix: Matrix) -> Values:
+        """Return the score of each row; higher is likelier, within one question only."""
+        scores = [booster.predict(matrix, num_threads=1) for booster in self.boosters]
+        return np.asarray(np.mean(scores, axis=0), dtype=np.float64)
+
+    def save(self, folder: Path) -> None:
+        """Write the boosters as text and spec.json into `folder`, making it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, booster in enumerate(self.boosters):
+            booster.save_model(folder / _BOOSTER_FILE.format(number=number))
+        spec = {"names": self.names, "boosters": len(self.boosters), "facts": dict(self.facts)}
+        (folder / SPEC_FILE).write_text(json.dumps(spec, indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            TrainingError: a file is missing or cannot be read.
+        """
+        try:
+            spec = json.loads((folder / SPEC_FILE).read_text(encoding="utf-8"))
+            boosters = [
+                lgb.Booster(model_file=folder / _BOOSTER_FILE.format(number=number))
+                for number in range(spec["boosters"])
+            ]
+            return cls(spec["names"], boosters, spec["facts"])
+        except (OSError, KeyError, TypeError, ValueError, lgb.basic.LightGBMError) as err:
+            raise TrainingError(
+                f"The assignee ranker in {folder} cannot be read: {err}. Train anew."
+            ) from err
+
+
+def fit_ranker(pairs: Pairs, fit: Mask, validation: Mask, seed: int = 0) -> Ranker:
+    """Choose settings and rounds on the validation questions, then learn from all questions.
+
+    LambdaMART (Burges, "From RankNet to LambdaRank to LambdaMART", 2010).
+
+    Args:
+        pairs: training questions in order of time.
+        fit: questions that were answered before the first one of `validation` was asked.
+        validation: questions to choose on, the latest.
+        seed: of bagging and feature sampling.
+
+    Raises:
+        TrainingError: too few questions to learn from or to choose on.
+    """
+    earlier, later = pairs.where(fit), pairs.where(validation)
+    for name, part in (("to learn from", earlier), ("to choose on", later)):
+        if len(part.size) < _FEWEST_QUESTIONS:
+            raise TrainingError(
+                f"{len(part.size)} handovers {name}, at least {_FEWEST_QUESTIONS} are needed: "
+                "give a longer history."
+            )
+    tried = [_try(earlier, later, settings, seed) for settings in SETTINGS]
+    best = max(range(len(tried)), key=lambda number: tried[number][1])
+    rounds, mrr = tried[best]
+    boosters = [
+        lgb.train(_params(SETTINGS[best], seed + number), _dataset(pairs), rounds)
+        for number in range(_SEED_COUNT)
+    ]
+    facts = {
+        "settings": dict(SETTINGS[best]),
+        "rounds": rounds,
+        "validation_mrr": mrr,
+        "fit_question_count": len(earlier.size),
+        "validation_question_count": len(later.size),
+    }
+    return Ranker(pairs.names, boosters, facts)
+
+
+def _try(earlier: Pairs, later: Pairs, settings: Mapping[str, Any], seed: int) -> tuple[int, float]:
+    """Return the best number of rounds and the mean reciprocal rank it gives later on."""
+    to_fit = _dataset(earlier)
+    booster = lgb.train(
+        _params(settings, seed),
+        to_fit,
+        _MOST_ROUNDS,
+        valid_sets=[_dataset(later, to_fit)],
+        callbacks=[lgb.early_stopping(_PATIENCE, verbose=False)],
+    )
+    rounds = max(booster.best_iteration, _FEWEST_ROUNDS)
+    scores = np.asarray(booster.predict(later.matrix, num_iteration=rounds, num_threads=1))
+    return rounds, float((1 / ranks(later, scores)).mean())
+
+
+def _dataset(pairs: Pairs, reference: lgb.Dataset | None = None) -> lgb.Dataset:
+    return lgb.Dataset(
+        pairs.matrix,
+        pairs.label,
+        group=pairs.size,
+        feature_name=pairs.names,
+        reference=reference,
+        params={"max_bin": 63, "verbose": -1},
+        free_raw_data=True,
+    )
+
+
+def _params(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    return {
+        "objective": "lambdarank",
+        "metric": "map",
+        "eval_at": [10],
+        # Who is beyond the tenth place is not looked at.
+        "lambdarank_truncation_level": 10,
+        "learning_rate": 0.08,
+        "bagging_fraction": 0.8,
+        "bagging_freq": 1,
+        "max_bin": 63,
+        "seed": seed % (2**31),
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": 1,
+        "verbose": -1,
+        **settings,
+    }

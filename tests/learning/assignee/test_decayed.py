@@ -1,0 +1,28 @@
+import numpy as np
+
+from pipelines.learning.assignee.decayed import DecayedCounts, LastTimes
+
+
+def test_counts_halve_with_every_half_life() -> None:
+    counts = DecayedCounts((10.0, 20.0))
+    counts.add("desk", 2, 0)
+    counts.add("desk", 0, 20)
+    np.testing.assert_allclose(counts.at("desk", 20, 3), [[1, 0, 0.25], [1, 0, 0.5]])
+    np.testing.assert_allclose(counts.at("desk", 40, 3), [[0.25, 0, 0.0625], [0.5, 0, 0.25]])
+    counts.add("desk", 2, 40)
+    np.testing.assert_allclose(counts.at("desk", 40, 3)[0], [0.25, 0, 1.0625])
+
+
+def test_a_context_never_met_has_no_counts_and_asking_changes_none() -> None:
+    counts = DecayedCounts((10.0,))
+    counts.add("desk", 0, 0)
+    np.testing.assert_array_equal(counts.at("cellar", 5, 2), [[0, 0]])
+    np.testing.assert_array_equal(counts.at("desk", 10, 2), counts.at("desk", 10, 2))
+
+
+def test_last_times_are_told_as_ages() -> None:
+    last = LastTimes()
+    last.add("desk", 1, 4)
+    last.add("desk", 1, 7)
+    np.testing.assert_array_equal(last.since_s("desk", 10, 3), [np.nan, 3, np.nan])
+    np.testing.assert_array_equal(last.since_s("cellar", 10, 2), [np.nan, np.nan])
