@@ -6,6 +6,7 @@ from pipelines.bench.commands.allocation import allocation
 from pipelines.bench.commands.delay import delay
 from pipelines.bench.commands.features import features
 from pipelines.bench.commands.join import join
+from pipelines.bench.commands.next_activity import next_activity
 from pipelines.bench.commands.online import online
 
 app = typer.Typer(
@@ -13,5 +14,5 @@ app = typer.Typer(
     help="Measure the platform side by side with its peers, in one run.",
     no_args_is_help=True,
 )
-for command in (features, join, online, delay, allocation):
+for command in (features, join, online, delay, allocation, next_activity):
     app.command()(command)

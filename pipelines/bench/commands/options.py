@@ -9,3 +9,16 @@ JsonOption = Annotated[
     Path | None,
     typer.Option("--json", metavar="OUT", help="Write the figures, with the machine, to a file."),
 ]
+
+MappingOption = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        dir_okay=False,
+        help="What the log's columns mean; not given: the shipped mapping that fits.",
+    ),
+]
+TrialsOption = Annotated[
+    int, typer.Option(min=1, help="Learners and hyper-parameters to try on the validation rows.")
+]
+SeedOption = Annotated[int, typer.Option(help="Of the trees: the same gives the same figures.")]

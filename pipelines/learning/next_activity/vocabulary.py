@@ -43,9 +43,9 @@ class Vocabulary:
         """Return a number above every activity code: two stand for none and for any other."""
         return len(self.activities) + 2
 
-    def contexts(self, features: pd.DataFrame, length: int = LAST_COUNT) -> Codes:
-        """Return (rows, length) codes of the last activities, the last one first."""
-        columns = [self._activity_codes(features[f"activity_{i + 1}"]) for i in range(length)]
+    def contexts(self, features: pd.DataFrame) -> Codes:
+        """Return (rows, `LAST_COUNT`) codes of the last activities, the last one first."""
+        columns = [self._activity_codes(features[f"activity_{i + 1}"]) for i in range(LAST_COUNT)]
         return np.stack(columns, axis=1)
 
     def class_codes(self, following: Sequence[str] | pd.Series) -> Codes:
