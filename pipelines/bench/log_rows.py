@@ -58,7 +58,7 @@ def read_rows(
             read_log(path, mapping, Path(scratch), datetime.now(UTC))
             table = pq.read_table(Path(scratch) / "log_rows.parquet", columns=_COLUMNS)
         rows.append(table.to_pandas().assign(log=number))
-    everything = pd.concat(rows).rename(columns={"occurred_at": "as_of"})
+    everything: pd.DataFrame = pd.concat(rows).rename(columns={"occurred_at": "as_of"})
     logs_of = everything.groupby("workflow_id")["log"].nunique()
     if logs_of.max() > 1:
         raise BenchmarkError(

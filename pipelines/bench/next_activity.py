@@ -139,10 +139,10 @@ def next_activity_rows(figures: NextActivityFigures) -> list[tuple[str, ...]]:
 def validation_mask(train: pd.DataFrame) -> Mask:
     """Return the mask of the events that choose: the second log, or the latest fifth of one."""
     if train["log"].max() > 0:
-        return (train["log"] == train["log"].max()).to_numpy()
+        return np.asarray(train["log"] == train["log"].max())
     openings = train.groupby("workflow_id")["as_of"].min().sort_values(kind="stable")
     later = openings.index[int(len(openings) * (1 - _VALIDATION_RATIO)) :]
-    return train["workflow_id"].isin(later).to_numpy()
+    return np.asarray(train["workflow_id"].isin(later))
 
 
 def _metrics(shares: Values, actual: npt.NDArray[np.int64]) -> dict[str, float]:
