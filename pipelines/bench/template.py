@@ -51,6 +51,7 @@ class TemplateFigures:
     answerable_ratio: float  # of the test workflows: their template is among the known
     new_client_ratio: float  # of the test workflows: no training workflow of their client
     content_weight: float
+    facts: Mapping[str, Any]
     results: Mapping[str, Mapping[str, float]]
     expectations: Mapping[str, float]
     seconds: float
@@ -117,6 +118,7 @@ def measured_rows(rows: TemplateRows, seed: int) -> dict[str, Any]:
         "answerable_ratio": float((actual != UNKNOWN).mean()),
         "new_client_ratio": float((~test[CLIENT].isin(rows.train[CLIENT].dropna())).mean()),
         "content_weight": model.content_weight,
+        "facts": dict(model.facts),
         "results": metrics,
         "expectations": _expectations(model, rows.train, test[actual != UNKNOWN]),
     }
@@ -133,7 +135,7 @@ def contenders(model: TemplateModel, train: pd.DataFrame, test: pd.DataFrame) ->
     return {
         "most frequent": majority,
         "most recent of the client": majority + is_latest,
-        "content": model.content_scores(test),
+        "content": model.content.scores(test),
         "clients alike": model.collaborative.scores(test[CLIENT]),
         LEARNER: model.scores(test),
     }

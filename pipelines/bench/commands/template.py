@@ -24,12 +24,13 @@ def template(
     from pipelines.bench.template import measure_template, result_rows
 
     console = Console(highlight=False)
+    console = console if console.is_terminal else Console(highlight=False, width=160)
     with console.status("reading") as status:
         figures = measure_template(log, mapping, seed, status.update)
     kind = "mined" if figures.is_mined else "the log's own"
     title = (
-        f"{figures.train_workflow_count:,} workflows to learn from, {figures.test_workflow_count:,} "
-        f"later ones; {figures.template_count} templates ({kind})"
+        f"{figures.train_workflow_count:,} workflows to learn from, "
+        f"{figures.test_workflow_count:,} later ones; {figures.template_count} templates ({kind})"
     )
     header = ["", "Hit@1", "Hit@3", "Hit@5", "MRR"]
     print_table(console, title, header, result_rows(figures))

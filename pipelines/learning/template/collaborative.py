@@ -34,13 +34,21 @@ class Collaborative:
     popularity: Values  # share of each template
 
     @classmethod
-    def fit(cls, client_ids: pd.Series, templates: Codes, template_count: int, seed: int) -> Self:
+    def fit(
+        cls,
+        client_ids: pd.Series,
+        templates: Codes,
+        template_count: int,
+        regularisation: float,
+        seed: int,
+    ) -> Self:
         """Factorise how often each client had each template.
 
         Args:
             client_ids: of the training workflows; missing where there is none.
             templates: (workflows,) position of each one's template.
             template_count: templates in all.
+            regularisation: the larger, the more every client is like all of them.
             seed: of the first factors.
         """
         popularity = np.bincount(templates, minlength=template_count) / max(len(templates), 1)
@@ -53,7 +61,12 @@ class Collaborative:
         counts = csr_matrix(cells, (len(names), template_count), dtype=np.float32)
         factors = min(_MOST_FACTORS, max(1, template_count - 1))
         als = AlternatingLeastSquares(
-            factors, iterations=_ITERATIONS, random_state=seed % 2**31, num_threads=1, use_gpu=False
+            factors,
+            regularization=regularisation,
+            iterations=_ITERATIONS,
+            random_state=seed % 2**31,
+            num_threads=1,
+            use_gpu=False,
         )
         als.fit(counts, show_progress=False)
         return cls(

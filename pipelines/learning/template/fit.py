@@ -1,51 +1,54 @@
-"""Learn which templates new workflows ask for, and choose the blend on later workflows."""
+"""Learn which templates new workflows ask for, and choose how on later workflows."""
 
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Final
 
-import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from pipelines.errors import TrainingError
 from pipelines.learning.columns import AS_OF, require_columns
-from pipelines.learning.encode import Encoder
-from pipelines.learning.fit_encoder import fit_encoder
 from pipelines.learning.ranking import ranking_metrics, ranks
 from pipelines.learning.template.collaborative import Collaborative
+from pipelines.learning.template.content import (
+    NO_HALF_LIFE,
+    Asked,
+    Content,
+    shifted,
+    stop_early,
+)
 from pipelines.learning.template.model import TemplateModel, blended
 from pipelines.learning.template.openings import CLIENT
 from pipelines.learning.template.outcomes import Outcomes
 from pipelines.learning.template.variants import Variants
 
 Mask = npt.NDArray[np.bool_]
-Codes = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
 
 _LEAST_ROWS: Final = 20
 _LEAST_TEMPLATES: Final = 2
 _VALIDATION_RATIO: Final = 0.2
-_MOST_ROUNDS: Final = 200
-_PATIENCE: Final = 10
-_WEIGHTS: Final = tuple(i / 10 for i in range(11))
-_OUTCOME_COLUMNS: Final = ("template_id", "lead_time_s", "is_late")
-_PARAMS: Final = {
-    "objective": "multiclass",
-    "num_leaves": 15,
-    "learning_rate": 0.1,
-    "min_data_in_leaf": 20,
-    "cat_smooth": 20,
-    "cat_l2": 10,
-    "lambda_l2": 1.0,
-    "feature_fraction": 0.8,
-    "bagging_fraction": 0.8,
-    "bagging_freq": 1,
-    "max_bin": 63,
-    "deterministic": True,
-    "force_row_wise": True,
-    "num_threads": 1,
-    "verbose": -1,
-}
+# Tried on the validation workflows; of equals the first one is taken.
+_HALF_LIFE_RATIOS: Final = (NO_HALF_LIFE, 0.3, 0.1, 0.03)
+_EXPONENTS: Final = (0.0, 0.5, 1.0)
+_REGULARISATIONS: Final = (10.0, 1.0, 100.0)
+_CONTENT_WEIGHTS: Final = tuple(i / 10 for i in range(10, -1, -1))
+_OUTCOMES: Final = ("template_id", "lead_time_s", "is_late")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What did best on the validation workflows, and how well."""
+
+    round_count: int
+    half_life_ratio: float
+    shift_exponent: float
+    regularisation: float
+    content_weight: float
+    metrics: dict[str, float]
 
 
 def fit_templates(
@@ -57,6 +60,9 @@ def fit_templates(
 ) -> TemplateModel:
     """Train on ended workflows; the latest-opened fifth chooses, then trains too.
 
+    Chosen by mean reciprocal rank: first how the content is learned, then how the clients are,
+    together with the part each has.
+
     Args:
         rows: columns of `openings`, and template_id (missing where a workflow is like none of
             the variants), lead_time_s and is_late.
@@ -67,7 +73,7 @@ def fit_templates(
     Raises:
         TrainingError: a column is missing, too few workflows or templates, or nothing varies.
     """
-    require_columns(rows, (AS_OF, CLIENT, *_OUTCOME_COLUMNS), "training workflows")
+    require_columns(rows, (AS_OF, CLIENT, *_OUTCOMES), "training workflows")
     rows = rows[rows["template_id"].notna()].sort_values(AS_OF, kind="stable", ignore_index=True)
     templates = tuple(sorted(rows["template_id"].unique()))
     if len(templates) < _LEAST_TEMPLATES:
@@ -75,37 +81,35 @@ def fit_templates(
             f"{len(rows)} workflows have {len(templates)} templates: there is nothing to choose "
             "between. Import a longer history."
         )
-    target = pd.Index(templates).get_indexer(pd.Index(rows["template_id"])).astype(np.int64)
-    known = rows.drop(columns=list(_OUTCOME_COLUMNS))
     fit_rows, validation = _masks(rows)
-    rounds, weight, metrics = _choose(known, target, fit_rows, validation, seed)
-    encoder = fit_encoder(known)
-    params = _params(len(templates), seed)
+    choice = _choose(_asked(rows[fit_rows], templates), _asked(rows[validation], templates), seed)
+    asked = _asked(rows, templates)
     return TemplateModel(
         templates=templates,
-        encoder=encoder,
-        trees=lgb.train(params, _dataset(encoder, known, target, params), rounds),
-        collaborative=Collaborative.fit(known[CLIENT], target, len(templates), seed),
-        content_weight=weight,
+        content=Content.fit(
+            asked, choice.round_count, choice.half_life_ratio, choice.shift_exponent, seed
+        ),
+        collaborative=_collaborative(asked, choice.regularisation, seed),
+        content_weight=choice.content_weight,
         outcomes=Outcomes.fit(rows),
         variants=variants,
         untried=tuple(sorted(set(catalogue) - set(templates))),
-        facts={
-            "workflow_count": len(rows),
-            "template_count": len(templates),
-            "client_count": int(rows[CLIENT].nunique()),
-            "round_count": rounds,
-            "validation": metrics,
-        },
+        facts=_facts(rows, choice),
     )
+
+
+def _asked(rows: pd.DataFrame, templates: Sequence[str]) -> Asked:
+    target = pd.Index(templates).get_indexer(pd.Index(rows["template_id"])).astype(np.int64)
+    closed_at = rows[AS_OF] + pd.to_timedelta(rows["lead_time_s"], unit="s")
+    return Asked(rows.drop(columns=list(_OUTCOMES)), target, closed_at, len(templates))
 
 
 def _masks(rows: pd.DataFrame) -> tuple[Mask, Mask]:
     """Return the rows that had ended when the first validation row opened, and the latter."""
     start = rows[AS_OF].iloc[int(len(rows) * (1 - _VALIDATION_RATIO))]
-    validation = (rows[AS_OF] >= start).to_numpy()
+    validation = np.asarray(rows[AS_OF] >= start)
     closed_at = rows[AS_OF] + pd.to_timedelta(rows["lead_time_s"], unit="s")
-    fit_rows = (closed_at < start).to_numpy()
+    fit_rows = np.asarray(closed_at < start)
     if fit_rows.sum() < _LEAST_ROWS:
         fit_rows = ~validation  # a kind validation is better than none
     for side, mask in (("to fit on", fit_rows), ("to validate on", validation)):
@@ -117,45 +121,45 @@ def _masks(rows: pd.DataFrame) -> tuple[Mask, Mask]:
     return fit_rows, validation
 
 
-def _choose(
-    known: pd.DataFrame, target: Codes, fit_rows: Mask, validation: Mask, seed: int
-) -> tuple[int, float, dict[str, float]]:
-    """Return the rounds, the content's weight and what they reach on the validation rows."""
-    count = int(target.max()) + 1
-    earlier, later = known[fit_rows], known[validation]
-    encoder = fit_encoder(earlier)
-    params = _params(count, seed)
-    to_fit = _dataset(encoder, earlier, target[fit_rows], params)
-    matrix = encoder.matrix(later)
-    trees = lgb.train(
-        params,
-        to_fit,
-        _MOST_ROUNDS,
-        valid_sets=[lgb.Dataset(matrix, target[validation], reference=to_fit)],
-        callbacks=[lgb.early_stopping(_PATIENCE, verbose=False)],
-    )
-    content = np.asarray(trees.predict(matrix, num_iteration=trees.best_iteration, num_threads=1))
-    alike = Collaborative.fit(earlier[CLIENT], target[fit_rows], count, seed).scores(later[CLIENT])
-    tried = {
-        weight: ranking_metrics(ranks(blended(content, alike, weight), target[validation]))
-        for weight in _WEIGHTS
+def _choose(asked: Asked, later: Asked, seed: int) -> Choice:
+    def measured(scores: Values) -> dict[str, float]:
+        return ranking_metrics(ranks(scores, later.target))
+
+    answers, rounds = {}, {}
+    for half_life in _HALF_LIFE_RATIOS:
+        rounds[half_life], raw = stop_early(asked, later, half_life, seed)
+        for exponent in _EXPONENTS:
+            answers[half_life, exponent] = shifted(raw, asked.shift(half_life, exponent))
+    half_life, exponent = max(answers, key=lambda one: measured(answers[one])["mrr"])
+    content = answers[half_life, exponent]
+    alike = {
+        one: _collaborative(asked, one, seed).scores(later.known[CLIENT])
+        for one in _REGULARISATIONS
     }
-    best = max(_WEIGHTS, key=lambda weight: (tried[weight]["mrr"], weight))
-    return max(trees.best_iteration, 1), best, tried[best]
+    # The weight varies slowest: of equals the content alone is taken.
+    blends = {
+        (weight, one): measured(blended(content, alike[one], weight))
+        for weight, one in product(_CONTENT_WEIGHTS, _REGULARISATIONS)
+    }
+    weight, regularisation = max(blends, key=lambda one: blends[one]["mrr"])
+    best = blends[weight, regularisation]
+    return Choice(rounds[half_life], half_life, exponent, regularisation, weight, best)
 
 
-def _params(template_count: int, seed: int) -> dict[str, object]:
-    return {**_PARAMS, "num_class": template_count, "seed": seed % 2**31}
-
-
-def _dataset(
-    encoder: Encoder, known: pd.DataFrame, target: Codes, params: dict[str, object]
-) -> lgb.Dataset:
-    names = [f"f{position}" for position in range(len(encoder.columns))]
-    return lgb.Dataset(
-        encoder.matrix(known),
-        target,
-        feature_name=names,
-        categorical_feature=encoder.categorical,
-        params=dict(params),
+def _collaborative(asked: Asked, regularisation: float, seed: int) -> Collaborative:
+    return Collaborative.fit(
+        asked.known[CLIENT], asked.target, asked.template_count, regularisation, seed
     )
+
+
+def _facts(rows: pd.DataFrame, choice: Choice) -> dict[str, Any]:
+    has_half_life = choice.half_life_ratio != NO_HALF_LIFE
+    return {
+        "workflow_count": len(rows),
+        "client_count": int(rows[CLIENT].nunique()),
+        "round_count": choice.round_count,
+        "half_life_ratio": choice.half_life_ratio if has_half_life else None,
+        "shift_exponent": choice.shift_exponent,
+        "regularisation": choice.regularisation,
+        "validation": choice.metrics,
+    }

@@ -13,8 +13,8 @@ import pandas as pd
 
 from pipelines.errors import TrainingError
 from pipelines.learning.columns import WORKFLOW_ID
-from pipelines.learning.encode import Encoder
 from pipelines.learning.template.collaborative import Collaborative
+from pipelines.learning.template.content import Content
 from pipelines.learning.template.openings import CLIENT, PRIORITY
 from pipelines.learning.template.outcomes import Outcomes
 from pipelines.learning.template.variants import Variants
@@ -22,7 +22,6 @@ from pipelines.learning.template.variants import Variants
 Values = npt.NDArray[np.float64]
 
 _SPEC: Final = "spec.json"
-_TREES: Final = "trees.txt"
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,7 @@ class TemplateModel:
     """
 
     templates: tuple[str, ...]
-    encoder: Encoder
-    trees: lgb.Booster = field(repr=False)
+    content: Content
     collaborative: Collaborative = field(repr=False)
     content_weight: float  # 0 to 1; clients alike have the rest
     outcomes: Outcomes = field(repr=False)
@@ -44,14 +42,10 @@ class TemplateModel:
     untried: tuple[str, ...]
     facts: Mapping[str, Any]
 
-    def content_scores(self, openings: pd.DataFrame) -> Values:
-        """Return (workflows, templates) probabilities from what is known at the opening."""
-        return np.asarray(self.trees.predict(self.encoder.matrix(openings), num_threads=1))
-
     def scores(self, openings: pd.DataFrame) -> Values:
         """Return (workflows, templates) blended reciprocal ranks, higher is better."""
         return blended(
-            self.content_scores(openings),
+            self.content.scores(openings),
             self.collaborative.scores(openings[CLIENT]),
             self.content_weight,
         )
@@ -87,14 +81,13 @@ class TemplateModel:
         return pairs.drop(columns=[CLIENT, PRIORITY]).join(self.outcomes.expected(pairs))
 
     def save(self, folder: Path) -> None:
-        """Write the model into a folder as LightGBM's text, JSON, Parquet and arrays."""
+        """Write the model into a folder as LightGBM text, JSON, Parquet and arrays."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / _TREES).write_text(self.trees.model_to_string(), encoding="utf-8")
         self.outcomes.save(folder)
         spec = {
             "templates": self.templates,
             "untried": self.untried,
-            "encoder": self.encoder.to_spec(),
+            "content": self.content.save(folder),
             "collaborative": self.collaborative.save(folder),
             "content_weight": self.content_weight,
             "variants": None if self.variants is None else self.variants.to_spec(),
@@ -114,8 +107,7 @@ class TemplateModel:
             variants = spec["variants"]
             return cls(
                 tuple(spec["templates"]),
-                Encoder.from_spec(spec["encoder"]),
-                lgb.Booster(model_str=(folder / _TREES).read_text(encoding="utf-8")),
+                Content.load(folder, spec["content"]),
                 Collaborative.load(folder, spec["collaborative"]),
                 float(spec["content_weight"]),
                 Outcomes.load(folder),
