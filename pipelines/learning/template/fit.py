@@ -61,7 +61,8 @@ def fit_templates(
     """Train on ended workflows; the latest-opened fifth chooses, then trains too.
 
     Chosen by mean reciprocal rank: first how the content is learned, then how the clients are,
-    together with the part each has.
+    together with the part each has; clients have a part only if that gains more than its
+    standard error.
 
     Args:
         rows: columns of `openings`, and template_id (missing where a workflow is like none of
@@ -122,27 +123,30 @@ def _masks(rows: pd.DataFrame) -> tuple[Mask, Mask]:
 
 
 def _choose(asked: Asked, later: Asked, seed: int) -> Choice:
-    def measured(scores: Values) -> dict[str, float]:
-        return ranking_metrics(ranks(scores, later.target))
+    def reciprocal_ranks(scores: Values) -> Values:
+        return np.asarray(1 / ranks(scores, later.target))
 
     answers, rounds = {}, {}
     for half_life in _HALF_LIFE_RATIOS:
         rounds[half_life], raw = stop_early(asked, later, half_life, seed)
         for exponent in _EXPONENTS:
             answers[half_life, exponent] = shifted(raw, asked.shift(half_life, exponent))
-    half_life, exponent = max(answers, key=lambda one: measured(answers[one])["mrr"])
+    half_life, exponent = max(answers, key=lambda one: reciprocal_ranks(answers[one]).mean())
     content = answers[half_life, exponent]
     alike = {
         one: _collaborative(asked, one, seed).scores(later.known[CLIENT])
         for one in _REGULARISATIONS
     }
-    # The weight varies slowest: of equals the content alone is taken.
-    blends = {
-        (weight, one): measured(blended(content, alike[one], weight))
+    of_content = reciprocal_ranks(content)
+    gains = {
+        (weight, one): reciprocal_ranks(blended(content, alike[one], weight)) - of_content
         for weight, one in product(_CONTENT_WEIGHTS, _REGULARISATIONS)
     }
-    weight, regularisation = max(blends, key=lambda one: blends[one]["mrr"])
-    best = blends[weight, regularisation]
+    weight, regularisation = max(gains, key=lambda one: gains[one].mean())
+    gain = gains[weight, regularisation]
+    if gain.mean() <= gain.std() / np.sqrt(len(gain)):
+        weight = 1.0  # within a standard error: luck
+    best = ranking_metrics(ranks(blended(content, alike[regularisation], weight), later.target))
     return Choice(rounds[half_life], half_life, exponent, regularisation, weight, best)
 
 
