@@ -59,7 +59,7 @@ class Collaborative:
             return cls((), *nothing, popularity)
         cells = (np.ones(is_known.sum()), (clients[is_known], templates[is_known]))
         counts = csr_matrix(cells, (len(names), template_count), dtype=np.float32)
-        factors = min(_MOST_FACTORS, max(1, template_count - 1))
+        factors = min(_MOST_FACTORS, template_count)
         als = AlternatingLeastSquares(
             factors,
             regularization=regularisation,

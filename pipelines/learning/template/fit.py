@@ -85,6 +85,8 @@ def fit_templates(
     fit_rows, validation = _masks(rows)
     choice = _choose(_asked(rows[fit_rows], templates), _asked(rows[validation], templates), seed)
     asked = _asked(rows, templates)
+    seen = rows[validation & rows["template_id"].isin(rows.loc[fit_rows, "template_id"])]
+    widening = Outcomes.fit(rows[fit_rows]).widening(seen)
     return TemplateModel(
         templates=templates,
         content=Content.fit(
@@ -92,10 +94,10 @@ def fit_templates(
         ),
         collaborative=_collaborative(asked, choice.regularisation, seed),
         content_weight=choice.content_weight,
-        outcomes=Outcomes.fit(rows),
+        outcomes=Outcomes.fit(rows).widened(widening),
         variants=variants,
         untried=tuple(sorted(set(catalogue) - set(templates))),
-        facts=_facts(rows, choice),
+        facts=_facts(rows, choice) | {"interval_widening": widening},
     )
 
 

@@ -61,8 +61,8 @@ class TemplateModel:
         Returns:
             workflow_id, rank (1, 2, …), template_id, workflow_count (training workflows of the
             template, of the same client or priority where there are enough), lead_time_s
-            (median) with its 10 % and 90 % quantiles, and success_ratio (share in time); missing
-            for a template never tried. Workflows in the order of the rows.
+            (median) with an 80 % interval, lead_time_s_p10 to lead_time_s_p90, and success_ratio
+            (share in time); missing for a template never tried. Workflows in the order of the rows.
         """
         order = np.argsort(-self.scores(openings), axis=1, kind="stable")
         untried = len(self.templates) + np.arange(len(self.untried))

@@ -62,8 +62,9 @@ def test_a_suggestion_says_what_to_expect(model: TemplateModel) -> None:
     assert answers.iloc[-1][["lead_time_s", "success_ratio"]].isna().all()
     # Normal priority: usual hours, or three times as many and then late.
     install = answers.iloc[0]
-    assert install["lead_time_s_p10"] == 100 * 3600
-    assert install["lead_time_s_p90"] == 300 * 3600
+    assert install["lead_time_s_p10"] <= 101 * 3600
+    assert install["lead_time_s_p90"] >= 299 * 3600
+    assert install["lead_time_s"] in {100 * 3600, 300 * 3600}
     by_name = answers.set_index("template_id")
     assert by_name["lead_time_s"].idxmin() == "quick"
     assert by_name["success_ratio"].idxmin() == "install"
@@ -98,6 +99,24 @@ def test_both_rankings_have_their_part() -> None:
     np.testing.assert_allclose(blended(content, alike, 1.0), [[1, 1 / 2, 1 / 3]])
     np.testing.assert_allclose(blended(content, alike, 0.0), [[1 / 3, 1, 1 / 2]])
     np.testing.assert_allclose(blended(content, alike, 0.5), [[2 / 3, 3 / 4, 5 / 12]])
+
+
+def test_clients_alike_have_a_part_where_they_tell_more_than_luck() -> None:
+    rng = np.random.default_rng(0)
+    # Too many clients for each to be a level of its own: of four workflows the trees cannot tell.
+    rows = training_rows(600).assign(
+        client_id=[f"c{number:03d}" for number in rng.permutation(600) % 150],
+        workflow_attributes=[f'{{"size": {number}}}' for number in rng.integers(0, 9, 600)],
+    )
+    is_odd = rows["client_id"].str[-1].astype(int) % 2 == 1
+    of_client = rows.assign(template_id=np.where(is_odd, "repair", "install"))
+    model = fit_templates(of_client)
+    assert model.content_weight < 1
+    known = of_client.drop_duplicates("client_id")
+    first = model.suggest(known, count=1)["template_id"]
+    assert (first.to_numpy() == known["template_id"].to_numpy()).mean() > 0.9
+    of_nobody = rows.assign(template_id=rng.choice(["repair", "install"], 600))
+    assert fit_templates(of_nobody).content_weight == 1
 
 
 @pytest.mark.parametrize(

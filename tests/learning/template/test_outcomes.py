@@ -23,12 +23,13 @@ OF_X = (20 + 20 * OVERALL) / 60
 @pytest.mark.parametrize(
     ("template", "client", "priority", "expected"),
     [
-        # Enough of the same client.
-        ("x", "a", "low", [20, 10.5, 2.9, 18.1, (20 + 20 * OF_X) / 40]),
-        ("x", "b", "low", [20, 110.5, 102.9, 118.1, 20 * OF_X / 40]),
-        # A new client, enough of the same priority: 1..19 and 101..120.
+        # Enough of the same priority: 1..19 and 101..120.
+        ("x", "a", "low", [39, 101.0, 4.8, 116.2, (19 + 20 * OF_X) / 59]),
         ("x", "new", "low", [39, 101.0, 4.8, 116.2, (19 + 20 * OF_X) / 59]),
-        # Too few of the priority: the template's.
+        # Too few of the priority, enough of the client.
+        ("x", "a", "high", [20, 10.5, 2.9, 18.1, (20 + 20 * OF_X) / 40]),
+        ("x", "b", None, [20, 110.5, 102.9, 118.1, 20 * OF_X / 40]),
+        # A new client as well: the template's.
         ("x", None, "high", [40, 60.5, 4.9, 116.1, OF_X]),
         ("y", "a", "low", [2, 8.0, 7.2, 8.8, (2 + 20 * OVERALL) / 22]),
         # Never tried.
@@ -44,6 +45,26 @@ def test_the_most_similar_workflows_answer(
     found = Outcomes.fit(ROWS).expected(pairs)
     assert found.index.tolist() == [7]
     np.testing.assert_allclose(found.iloc[0].astype(float), np.array(expected, dtype=float))
+
+
+def test_intervals_are_widened_to_hold_what_came_later() -> None:
+    # The logs of one more than the lead times are 0, 1 and 3 in the one group there is.
+    table = (
+        Outcomes.fit(ROWS)
+        .table.head(1)
+        .assign(lead_time_s_p10=0.0, lead_time_s=np.expm1(1.0), lead_time_s_p90=np.expm1(3.0))
+    )
+    outcomes = Outcomes(table)
+    # In halves of the interval: -0.5 (a fifth), then 0, 0.5, 1.5 (the fourth of five) and 2.
+    logs = np.array([0.5, 1.0, 2.0, 4.0, 5.0])
+    later = pd.DataFrame({"template_id": "x", "client_id": None, "priority": None}, index=range(5))
+    later = later.assign(lead_time_s=np.expm1(logs))
+    assert outcomes.widening(later) == pytest.approx(2.0)  # the fifth: ceil(6 x 0.8)
+    assert outcomes.widening(later.assign(lead_time_s=np.expm1(1.0))) == 1.0
+    assert outcomes.widening(later.assign(lead_time_s=1e9)) == 3.0
+    wide = outcomes.widened(1.5).table.iloc[0]
+    found = wide[["lead_time_s_p10", "lead_time_s", "lead_time_s_p90"]].astype(float)
+    np.testing.assert_allclose(found, [0.0, np.expm1(1.0), np.expm1(4.0)])
 
 
 def test_what_is_saved_answers_the_same(tmp_path: Path) -> None:
