@@ -1,0 +1,47 @@
+"""The command `workcast bench next-activity`; heavy libraries are imported inside it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.bench.commands.options import JsonOption, MappingOption, SeedOption
+
+
+def next_activity(
+    *,
+    train: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="Log to train on (XES or CSV).")
+    ],
+    val: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Log that chooses; then trains too."),
+    ] = None,
+    test: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Log to be judged on.")],
+    mapping: MappingOption = None,
+    seed: SeedOption = 0,
+    json_path: JsonOption = None,
+) -> None:
+    """Predict the next activity of every prefix, or the end, beside majority and trigram."""
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from pipelines.bench.next_activity import measure_next_activity, next_activity_rows
+    from pipelines.bench.report import print_table, write_json
+
+    console = Console(highlight=False)
+    console = console if console.is_terminal else Console(highlight=False, width=160)
+    paths = [train, *([val] if val else []), test]
+    with console.status("reading") as status:
+        figures = measure_next_activity(paths, mapping, seed, status.update)
+    title = (
+        f"{figures.train_event_count:,} events to learn from; {figures.test_event_count:,} of "
+        f"{figures.test_workflow_count:,} workflows to predict what follows, of "
+        f"{figures.class_count} classes"
+    )
+    header = ["", "accuracy", "macro F1", "Hit@3", "MRR", "points ahead of trigram [95 %]"]
+    print_table(console, title, [*header, "seconds", "peak MiB"], next_activity_rows(figures))
+    if json_path is not None:
+        content = {"seed": seed, **asdict(figures)}
+        write_json(json_path, "next-activity", content, ["lightgbm", "scikit-learn", "scipy"])

@@ -1,0 +1,105 @@
+"""Say which activities may follow in a running workflow, and how likely each of them is."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+import lightgbm as lgb
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipelines.errors import TrainingError
+from pipelines.learning.encode import Encoder
+from pipelines.learning.next_activity.ngram import NGram
+from pipelines.learning.next_activity.prefixes import prefix_features
+from pipelines.learning.next_activity.vocabulary import Vocabulary
+
+Values = npt.NDArray[np.float64]
+
+_SPEC: Final = "spec.json"
+_TREES: Final = "trees.txt"
+
+
+@dataclass(frozen=True)
+class NextActivityModel:
+    """Boosted trees and an n-gram of the last five activities, mixed.
+
+    `facts` is plain data about the training.
+    """
+
+    vocabulary: Vocabulary
+    encoder: Encoder
+    trees: lgb.Booster = field(repr=False)
+    ngram: NGram = field(repr=False)
+    ngram_weight: float  # 0 to 1; the trees have the rest
+    facts: dict[str, Any]
+
+    def probabilities(self, features: pd.DataFrame) -> Values:
+        """Return (rows, classes of the vocabulary) for rows of `prefix_features`."""
+        matrix = self.encoder.matrix(features)
+        of_trees = np.asarray(self.trees.predict(matrix, num_threads=1))
+        of_ngram = self.ngram.probabilities(self.vocabulary.contexts(features))
+        return mixed(of_trees, of_ngram, self.ngram_weight)
+
+    def predict(self, events: pd.DataFrame, count: int = 3) -> pd.DataFrame:
+        """Return the likeliest activities to follow the last event of each workflow.
+
+        Args:
+            events: all events so far of the running workflows, as for `prefix_features`.
+            count: how many for each workflow.
+
+        Returns:
+            workflow_id, rank (1, 2, …), activity (`END` where the workflow may end) and
+            probability, workflows in the order of their rows.
+        """
+        last = prefix_features(events).drop_duplicates("workflow_id", keep="last")
+        shares = self.probabilities(last)
+        best = np.argsort(-shares, axis=1, kind="stable")[:, :count]
+        return pd.DataFrame(
+            {
+                "workflow_id": np.repeat(last["workflow_id"].to_numpy(), best.shape[1]),
+                "rank": np.tile(np.arange(best.shape[1]) + 1, len(last)),
+                "activity": np.array(self.vocabulary.classes, dtype=object)[best.ravel()],
+                "probability": np.take_along_axis(shares, best, axis=1).ravel(),
+            }
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write the model into a folder as LightGBM's text, JSON and arrays."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _TREES).write_text(self.trees.model_to_string(), encoding="utf-8")
+        spec = {
+            "activities": self.vocabulary.activities,
+            "encoder": self.encoder.to_spec(),
+            "ngram": self.ngram.save(folder),
+            "ngram_weight": self.ngram_weight,
+            "facts": self.facts,
+        }
+        (folder / _SPEC).write_text(json.dumps(spec, indent=2), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            TrainingError: a file is missing or broken.
+        """
+        try:
+            spec = json.loads((folder / _SPEC).read_text(encoding="utf-8"))
+            return cls(
+                Vocabulary(tuple(spec["activities"])),
+                Encoder.from_spec(spec["encoder"]),
+                lgb.Booster(model_str=(folder / _TREES).read_text(encoding="utf-8")),
+                NGram.load(folder, spec["ngram"]),
+                float(spec["ngram_weight"]),
+                spec["facts"],
+            )
+        except (OSError, KeyError, ValueError, lgb.basic.LightGBMError) as err:
+            raise TrainingError(f"Cannot read a next-activity model from {folder}: {err}") from err
+
+
+def mixed(of_trees: Values, of_ngram: Values, ngram_weight: float) -> Values:
+    """Return the weighted mean of both answers."""
+    return (1 - ngram_weight) * of_trees + ngram_weight * of_ngram
