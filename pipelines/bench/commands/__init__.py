@@ -8,11 +8,12 @@ from pipelines.bench.commands.features import features
 from pipelines.bench.commands.join import join
 from pipelines.bench.commands.online import online
 from pipelines.bench.commands.remaining_time import remaining_time
+from pipelines.bench.commands.sla import sla
 
 app = typer.Typer(
     name="bench",
     help="Measure the platform side by side with its peers, in one run.",
     no_args_is_help=True,
 )
-for command in (features, join, online, remaining_time, delay, allocation):
+for command in (features, join, online, remaining_time, delay, sla, allocation):
     app.command()(command)
