@@ -137,7 +137,10 @@ def _result(  # noqa: PLR0917
             for one in _UPDATE_BINS
             if (bins == one).any()
         },
-        reliability(late, probability).reset_index(names="tenth").to_dict("records"),
+        [
+            {str(name): value for name, value in row.items()}
+            for row in reliability(late, probability).reset_index(names="tenth").to_dict("records")
+        ],
         seconds,
         peak_mib,
     )

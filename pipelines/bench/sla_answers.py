@@ -33,7 +33,7 @@ def _late(train: pd.DataFrame) -> Values:
 
 
 def _base_rate(train: pd.DataFrame, test: pd.DataFrame, _trials: int, _seed: int) -> Values:
-    return np.full(len(test), _late(train).mean())
+    return np.repeat(_late(train).mean(), len(test)).astype(np.float64)
 
 
 def _share_by(*names: str) -> Answer:

@@ -18,20 +18,24 @@ from pipelines.learning.risks.alert import RiskKind, daily, risk_frame
 _COLUMNS: Final = ("open_task_count", "completed_count_30d")
 _WEEK, _MONTH = 7, 30
 _SLOWEST_PACE: Final = 0.5 / _MONTH
+_LEAST_TOLD: Final = 0.001
 
 
 @dataclass(frozen=True)
 class TrendLimits:
     """What counts as a bottleneck.
 
-    A growth of `full_growth_ratio` over the weeks (1: doubled) with certainty scores 1; a trend
-    of a higher p-value than `max_p_value` scores 0, and so does a shorter queue.
+    A growth of `full_growth_ratio` over the weeks (1: doubled) scores 1; a trend that may be
+    chance scores 0, and so does a shorter queue than `min_queue`. Growth is measured from the
+    level it began at, and that counts as at least `min_queue` or `min_wait_days`: short queues
+    double every other week.
     """
 
     week_count: int = 8
     max_p_value: float = 0.05
     full_growth_ratio: float = 1.0
-    min_queue: int = 5
+    min_queue: int = 10
+    min_wait_days: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -70,18 +74,17 @@ def bottleneck_activity(
     days = daily(activity_stats, "activity", _COLUMNS, as_of, _WEEK * limits.week_count)
     queues, done = (days[name] for name in _COLUMNS)
     waits = queues / (done / _MONTH).clip(lower=_SLOWEST_PACE)
-    names, scores, reasons = [], [], []
+    queues = queues.loc[:, queues.iloc[-1] > 0]
+    scores, reasons = [], []
     for activity in queues.columns:
-        queue = _weekly(queues[activity])
-        if not queues[activity].iloc[-1] > 0:
-            continue
-        wait = _weekly(waits[activity])
-        trends = [_trend(queue), _trend(wait)]
-        is_enough = queue[-1] >= limits.min_queue
-        names.append(activity)
-        scores.append(float(np.mean([of.score(limits) for of in trends])) if is_enough else 0.0)
-        reasons.append(_reason(queue, wait, trends, limits))
-    return risk_frame(RiskKind.BOTTLENECK_ACTIVITY, names, scores, reasons, as_of)
+        queue, wait = _weekly(queues[activity]), _weekly(waits[activity])
+        trends = (_trend(queue, limits.min_queue), _trend(wait, limits.min_wait_days))
+        growths = [of.score(limits) for of in trends]
+        scores.append(float(np.mean(growths)) if queue[-1] >= limits.min_queue else 0.0)
+        reasons.append(_reason(queue, wait, trends, growths))
+    return risk_frame(
+        RiskKind.BOTTLENECK_ACTIVITY, queues.columns.to_list(), scores, reasons, as_of
+    )
 
 
 def _weekly(values: pd.Series) -> npt.NDArray[np.float64]:
@@ -90,32 +93,35 @@ def _weekly(values: pd.Series) -> npt.NDArray[np.float64]:
     return np.asarray(np.median(weeks, axis=1))
 
 
-def _trend(weekly: npt.NDArray[np.float64]) -> _Trend:
+def _trend(weekly: npt.NDArray[np.float64], least_level: float) -> _Trend:
     weeks = np.arange(len(weekly))
     if not np.isfinite(weekly).all() or np.ptp(weekly) == 0:
         return _Trend(0.0, 1.0)  # too young, or always the same
     slope, _, _, _ = theilslopes(weekly, weeks)
     p_value = kendalltau(weeks, weekly, alternative="greater").pvalue
     half = max(len(weekly) // 2, 1)
-    level = max(float(np.median(weekly[:half])), 1.0)
+    level = max(float(np.median(weekly[:half])), least_level)
     return _Trend(float(slope) * (len(weekly) - 1) / level, float(p_value))
 
 
 def _reason(
     queue: npt.NDArray[np.float64],
     wait: npt.NDArray[np.float64],
-    trends: list[_Trend],
-    limits: TrendLimits,
+    trends: tuple[_Trend, _Trend],
+    growths: list[float],
 ) -> str:
     parts = []
-    for what, weekly, unit, trend in (
-        ("the queue", queue, "tasks", trends[0]),
-        ("the wait", wait, "days", trends[1]),
+    for what, weekly, unit, trend, growth in zip(
+        ("the queue", "the wait"), (queue, wait), ("tasks", "days"), trends, growths, strict=True
     ):
-        if trend.score(limits) > 0:
-            told = f"grows: {weekly[0]:.1f} to {weekly[-1]:.1f} {unit}"
-            parts.append(f"{what} {told} in {len(weekly)} weeks (p = {trend.p_value:.3f})")
+        if growth > 0:
+            told = f"grew from {weekly[0]:.1f} to {weekly[-1]:.1f} {unit}"
+            parts.append(f"{what} {told} in {len(weekly)} weeks ({_told(trend.p_value)})")
         else:
-            parts.append(f"{what} shows no trend ({weekly[-1]:.1f} {unit})")
+            parts.append(f"{what} shows no trend ({weekly[-1]:.1f} {unit} now)")
     text = "; ".join(parts)
     return text[0].upper() + text[1:] + "."
+
+
+def _told(p_value: float) -> str:
+    return f"p = {p_value:.3f}" if p_value >= _LEAST_TOLD else "p < 0.001"

@@ -6,7 +6,7 @@ share that anybody can check. Open tasks count for what they are, not ended yet 
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -91,6 +91,7 @@ def late_task(
     }
     open_tasks = begun[is_open].assign(age=days[is_open])
     scores, reasons = [], []
+    task: Any  # a row
     for task in open_tasks.itertuples():
         sojourns = own.get(task.activity, everyone)
         limit = _limit_days(task, sojourns, late_quantile)
@@ -112,11 +113,10 @@ def _sojourns(days: pd.Series, is_done: pd.Series) -> _Sojourns:
     )
 
 
-def _limit_days(task: object, sojourns: _Sojourns, late_quantile: float) -> float:
-    due_at, created_at = task.due_at, task.created_at  # type: ignore[attr-defined]
-    if pd.isna(due_at):
+def _limit_days(task: Any, sojourns: _Sojourns, late_quantile: float) -> float:
+    if pd.isna(task.due_at):
         return sojourns.quantile(late_quantile)
-    return float((due_at - created_at).total_seconds()) / _DAY_S
+    return float((task.due_at - task.created_at).total_seconds()) / _DAY_S
 
 
 def _beyond(limit: float, age: float, own: _Sojourns, everyone: _Sojourns) -> float:
@@ -133,9 +133,9 @@ def _beyond(limit: float, age: float, own: _Sojourns, everyone: _Sojourns) -> fl
 
 
 def _reason(
-    task: object, limit: float, probability: float, sojourns: _Sojourns, *, has_due: bool
+    task: Any, limit: float, probability: float, sojourns: _Sojourns, *, has_due: bool
 ) -> str:
-    age, activity = task.age, task.activity  # type: ignore[attr-defined]
+    age, activity = task.age, task.activity
     goal = "its due date" if has_due else f"the usual limit of {limit:.1f} days"
     if age >= limit:
         return f"{activity!r} has been open for {age:.1f} days, {age - limit:.1f} beyond {goal}."

@@ -6,7 +6,7 @@ steady state, tasks held = pace x time held.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -23,10 +23,14 @@ _FULL_RATIO: Final = 3.0  # so many times the usual is all the pressure there ca
 
 @dataclass(frozen=True)
 class OverloadLimits:
-    """Below either of them nobody is overloaded, whatever the comparisons say."""
+    """Below either of them nobody is overloaded, whatever the comparisons say.
+
+    Less work than `min_clear_days` counts as so much in them: three times next to nothing is
+    no load.
+    """
 
     min_open_tasks: int = 5
-    min_clear_days: float = 2.0
+    min_clear_days: float = 3.0
 
 
 def overloaded_person(
@@ -69,8 +73,8 @@ def overloaded_person(
     now = now.assign(others=np.array(others, dtype=float))
     pressures = pd.DataFrame(
         {
-            "own": _pressure(now["clear"] / now["own"].clip(lower=1.0)),
-            "others": _pressure(now["clear"] / now["others"].clip(lower=1.0)),
+            "own": _pressure(now["clear"] / now["own"].clip(lower=limits.min_clear_days)),
+            "others": _pressure(now["clear"] / now["others"].clip(lower=limits.min_clear_days)),
             "inflow": ((now["came"] - now["done"]) / now["done"].clip(lower=1)).clip(0, 1),
         }
     )
@@ -84,18 +88,19 @@ def overloaded_person(
 
 def _pressure(ratio: pd.Series) -> pd.Series:
     """Return 0 at the usual, 1 at three times the usual, in logarithmic steps between."""
-    return (np.log(ratio) / np.log(_FULL_RATIO)).clip(0, 1)
+    steps = np.log(ratio.to_numpy(dtype=float)) / np.log(_FULL_RATIO)
+    return pd.Series(np.clip(steps, 0, 1), index=ratio.index)
 
 
-def _reason(row: object) -> str:
+def _reason(row: Any) -> str:
     told = (
-        f"{int(row.open)} open tasks, about {row.clear:.1f} days of work "  # type: ignore[attr-defined]
-        "at the pace of the last 30 days"
+        f"{int(row.open)} open tasks, about {row.clear:.1f} days of work at the pace of the last "
+        "30 days"
     )
-    if row.own == row.own:  # type: ignore[attr-defined]
-        told += f"; usually {row.own:.1f} days"  # type: ignore[attr-defined]
-    if row.others == row.others:  # type: ignore[attr-defined]
-        told += f", others now {row.others:.1f}"  # type: ignore[attr-defined]
-    if row.came == row.came:  # type: ignore[attr-defined]
-        told += f"; in the last week {max(int(row.came), 0)} came in and {int(row.done)} were done"  # type: ignore[attr-defined]
+    if not np.isnan(row.own):
+        told += f"; usually {row.own:.1f} days"
+    if not np.isnan(row.others):
+        told += f", others now {row.others:.1f}"
+    if not np.isnan(row.came):
+        told += f"; in the last week {max(int(row.came), 0)} came in and {int(row.done)} were done"
     return told + "."
