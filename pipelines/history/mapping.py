@@ -114,6 +114,9 @@ class Closing(_Section):
     """When a workflow counts as closed; neither given: quiet for longer than most gaps are."""
 
     activities: tuple[str, ...] = ()
+    resolved_activities: tuple[str, ...] = Field(
+        (), description="The work is done, the workflow not yet closed: its outcome is settled."
+    )
     quiet_days: Annotated[float, Field(ge=0)] | None = None
 
 

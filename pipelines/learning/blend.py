@@ -42,6 +42,8 @@ class Member:
         """
         rows = matrix[:, self.columns]
         own = np.asarray(self.booster.predict(rows, pred_contrib=True, num_threads=1))
+        if self.leaf_values is not None:
+            own /= self.booster.num_trees()  # LightGBM explains the sum of a forest's trees
         result = np.zeros((len(matrix), matrix.shape[1] + 1))
         result[:, self.columns] = own[:, :-1]
         result[:, -1] = self.raw(matrix, 1) - own[:, :-1].sum(axis=1)

@@ -1,6 +1,7 @@
 """Probability that a workflow ends late, calibrated on workflows later than those learned from."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -8,17 +9,25 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
+from pipelines.learning.blend import Blend, Member
 from pipelines.learning.boosting import TreeParams
+from pipelines.learning.column_sets import column_sets
 from pipelines.learning.examples import Examples
 from pipelines.learning.fitted import Fitted
 from pipelines.learning.metrics import Metrics, risk_metrics
 from pipelines.learning.problem import Problem
+from pipelines.learning.risk_forest import grow_risk_forest
 from pipelines.learning.search import search, train_choice
 
 Values = npt.NDArray[np.float64]
 
 RISK_SCORE: Final = "late"
+# Of a `validation_masks`: younger workflows that have ended already are the quick ones, and most
+# quick ones are in time.
+SETTLED_RATIO: Final = 0.8
+_FOREST_WEIGHT: Final = 0.5
 _LEAST_SLOPE: Final = 0.05
+_LEAST_SHARE: Final = 1e-3
 
 
 def log_loss(raw: Values, target: Values) -> float:
@@ -39,29 +48,49 @@ def to_target(is_late: pd.Series) -> Values:
 
 
 def fit(examples: Examples, trial_count: int, seed: int, base: TreeParams | None = None) -> Fitted:
-    """Search and train the learner; find the slope and intercept that calibrate its log-odds.
+    """Search and train boosters, grow a forest, and find how sure their mean may be.
 
-    Calibration is Platt's sigmoid (1999) on the validation rows: being linear in the log-odds
-    it keeps the ranking, and a prediction's contributions still add up to it.
+    Boosters and the forest count half each. The validation rows cannot set these weights: they
+    stopped the boosters, and so flatter them. For the same reason calibration may only make the
+    answers less sure, never surer (the slope of Platt's sigmoid, 1999, at most one); and its
+    intercept is not kept, as the models trained at last have seen the validation rows' share of
+    late ones. Being linear in the log-odds it keeps the ranking, and a prediction's
+    contributions still add up to it.
     """
     choice = search(examples, PROBLEM, trial_count, seed, base)
-    actual = examples.target[examples.validation]
-    slope, intercept = 1.0, 0.0
-    if 0 < actual.mean() < 1:
-        regression = LogisticRegression(C=1e6).fit(
-            choice.validation_raw.reshape(-1, 1),
-            actual,
-            sample_weight=examples.weight[examples.validation],
-        )
-        # A falling line would mean that the model is worse than none on later workflows.
-        slope = max(float(regression.coef_[0, 0]), _LEAST_SLOPE)
-        intercept = float(regression.intercept_[0])
-    return Fitted(
-        {RISK_SCORE: train_choice(choice, examples, PROBLEM, seed)},
-        {"slope": slope, "intercept": intercept},
-        choice,
-        {RISK_SCORE: choice.validation_raw},
+    lead = choice.members[0]
+    columns = column_sets(examples.encoder)[lead.column_set]
+    tried = grow_risk_forest(examples, columns, examples.fit, lead.params, seed)
+    validation_rows = examples.matrix[examples.validation][:, list(columns)]
+    validation_raw = _FOREST_WEIGHT * np.asarray(tried.predict(validation_rows, raw_score=True))
+    validation_raw += (1 - _FOREST_WEIGHT) * choice.validation_raw
+    boosted = train_choice(choice, examples, PROBLEM, seed)
+    forest = grow_risk_forest(examples, columns, examples.everything, lead.params, seed)
+    members = (
+        *(replace(one, weight=(1 - _FOREST_WEIGHT) * one.weight) for one in boosted.members),
+        Member(forest, columns, _FOREST_WEIGHT),
     )
+    slope = _slope(examples, validation_raw)
+    share = float(np.clip(examples.target.mean(), _LEAST_SHARE, 1 - _LEAST_SHARE))
+    return Fitted(
+        {RISK_SCORE: Blend(members)},
+        # Turned around the log-odds of the whole: less sure means closer to it.
+        {"slope": slope, "intercept": (1 - slope) * float(np.log(share / (1 - share)))},
+        choice,
+        {RISK_SCORE: validation_raw},
+    )
+
+
+def _slope(examples: Examples, validation_raw: Values) -> float:
+    """Return by how much the log-odds of the validation rows are to be drawn to the middle."""
+    actual = examples.target[examples.validation]
+    if not 0 < actual.mean() < 1:
+        return 1.0
+    regression = LogisticRegression(C=1e6).fit(
+        validation_raw.reshape(-1, 1), actual, sample_weight=examples.weight[examples.validation]
+    )
+    # A falling line would mean that the model is worse than none on later workflows.
+    return float(np.clip(regression.coef_[0, 0], _LEAST_SLOPE, 1.0))
 
 
 def answers(raw: Mapping[str, Values], constants: Mapping[str, Any]) -> dict[str, Values]:

@@ -16,6 +16,7 @@ Values = npt.NDArray[np.float64]
 HOUR_S: Final = 3600.0
 LEAST_OF_SEGMENT: Final = 30
 PROGRESS_BINS: Final = 10
+RELIABILITY_BINS: Final = 10
 _CLIP: Final = 1e-6
 
 
@@ -75,9 +76,35 @@ def risk_metrics(actual: npt.NDArray[np.bool_], probability: Values) -> Metrics:
         ),
         "brier": float(np.square(probability - actual).mean()),
         "log_loss": float(log_loss(actual, clipped, labels=[False, True])),
+        "calibration_error": calibration_error(actual, probability),
         "mean_probability": float(probability.mean()),
         "late_ratio": float(actual.mean()),
     }
+
+
+def reliability(actual: npt.NDArray[np.bool_], probability: Values) -> pd.DataFrame:
+    """Return one row per tenth of the probabilities that occurs, the index its number (0 to 9).
+
+    Columns: row_count, mean_probability (predicted) and late_ratio (happened).
+    """
+    bins = np.minimum((probability * RELIABILITY_BINS).astype(int), RELIABILITY_BINS - 1)
+    rows = pd.DataFrame({"late": actual.astype(float), "probability": probability}).groupby(bins)
+    return rows.agg(
+        row_count=("late", "size"),
+        mean_probability=("probability", "mean"),
+        late_ratio=("late", "mean"),
+    )
+
+
+def calibration_error(actual: npt.NDArray[np.bool_], probability: Values) -> float:
+    """Return the expected calibration error (Naeini and others, AAAI 2015), 0 to 1.
+
+    The mean distance between what was predicted and what happened in each tenth of the
+    probabilities, weighted by its rows.
+    """
+    table = reliability(actual, probability)
+    distance = (table["mean_probability"] - table["late_ratio"]).abs()
+    return float(np.average(distance, weights=table["row_count"]))
 
 
 def by_segment(

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from pipelines.contracts import Model
 from pipelines.learning.columns import ATTRIBUTES_SUFFIX, COUNTS_SUFFIX
-from pipelines.learning.metrics import HOUR_S, progress_bin
+from pipelines.learning.metrics import HOUR_S, RELIABILITY_BINS, progress_bin, reliability
 
 _BLUE, _ORANGE, _GREY, _INK = "#2563a8", "#d9822b", "#b8bec6", "#23303d"
 _SHOWN_FEATURES: Final = 15
@@ -188,28 +188,33 @@ def _coverage(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
 
 
 def _calibration(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
-    late = truth["is_late"].to_numpy(dtype=float)
-    probability = predicted["late_probability"].to_numpy(dtype=float)
-    bins = np.minimum((probability * _BINS).astype(int), _BINS - 1)
-    table = pd.DataFrame({"late": late, "probability": probability}).groupby(bins).mean()
-    counts = np.bincount(bins, minlength=_BINS)
-    table = table[counts[table.index] >= _LEAST_OF_BIN]
+    table = reliability(
+        truth["is_late"].to_numpy(dtype=bool), predicted["late_probability"].to_numpy(dtype=float)
+    )
+    shares = table["row_count"] / table["row_count"].sum()
+    shown = table[table["row_count"] >= _LEAST_OF_BIN]
     axes = _canvas(
         "Calibration of the late probability",
         f"{len(truth):,} later moments; on the line, what is predicted is what happens",
         width=6.8,
         height=5.4,
     )
-    shares = counts / max(len(truth), 1)
     axes.bar(
-        (np.arange(_BINS) + 0.5) / _BINS,
+        (table.index.to_numpy() + 0.5) / RELIABILITY_BINS,
         shares,
         width=0.09,
         color="#dfe5ec",
         label="share of moments predicted so",
     )
     axes.plot([0, 1], [0, 1], color=_ORANGE, linewidth=1.4, label="perfect")
-    axes.plot(table["probability"], table["late"], "o-", color=_BLUE, markersize=6, label="model")
+    axes.plot(
+        shown["mean_probability"],
+        shown["late_ratio"],
+        "o-",
+        color=_BLUE,
+        markersize=6,
+        label="model",
+    )
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     axes.set_xlabel("Predicted probability of being late")
