@@ -17,17 +17,13 @@ from pipelines.learning import delay_risk, remaining_time
 from pipelines.learning.encode import Encoder, Matrix
 
 SPEC_FILE: Final = "spec.json"
-SPEC_VERSION: Final = 1
+SPEC_VERSION: Final = 2
 EXPECTED: Final = "expected_value"
 
 # Below this many rows, handing work to further threads costs more than it saves.
 _ROWS_PER_THREAD: Final = 5_000
 _MOST_THREADS: Final = 4
 
-_ANSWERS: Final = {
-    Model.REMAINING_TIME: remaining_time.answers,
-    Model.DELAY_RISK: delay_risk.answers,
-}
 _EXPLAINED: Final = {
     Model.REMAINING_TIME: remaining_time.MEDIAN_BOOSTER,
     Model.DELAY_RISK: delay_risk.RISK_BOOSTER,
@@ -36,7 +32,7 @@ _EXPLAINED: Final = {
 
 @dataclass(frozen=True)
 class Predictor:
-    """Answers for feature rows; `fitted` are the model's shifts or calibration.
+    """Answers for feature rows; `fitted` are the model's margins or calibration.
 
     `facts` say what it was trained on (rows, period, late rule) and do not change answers.
     """
@@ -144,7 +140,10 @@ class Predictor:
             name: np.asarray(booster.predict(matrix, raw_score=True, num_threads=threads))
             for name, booster in self.boosters.items()
         }
-        return _ANSWERS[self.model](raw, self.fitted)
+        if self.model is Model.DELAY_RISK:
+            return delay_risk.answers(raw, self.fitted)
+        groups = remaining_time.groups_of(self.encoder, matrix, self.fitted["group_column"])
+        return remaining_time.answers(raw, self.fitted, groups)
 
     def _contributions(self, matrix: Matrix) -> npt.NDArray[np.float64]:
         booster = self.boosters[_EXPLAINED[self.model]]
