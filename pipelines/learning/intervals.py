@@ -7,7 +7,6 @@ at least as often as asked. Done for each group alone (Mondrian conformal predic
 Gammerman and Shafer, Algorithmic Learning in a Random World, 2005) that holds in each group.
 """
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -137,11 +136,12 @@ def _by_mapie(
     regressor = ConformalizedQuantileRegressor(
         [_Score(0), _Score(1), _Score(2)], confidence_level=coverage, prefit=True
     ).conformalize(scores, actual)
-    with warnings.catch_warnings():
-        # At scores of zero the interval is the margins; where they narrow, its ends cross.
-        warnings.simplefilter("ignore")
-        _, interval = regressor.predict_interval(np.zeros((1, 3)), symmetric_correction=symmetric)
-    return float(-interval[0, 0, 0]), float(interval[0, 1, 0])
+    # So far apart that margins, which are no larger than what was missed, cannot make them cross.
+    apart = 2.0 * float(np.abs(regressor.conformity_scores).max()) + 1.0
+    _, interval = regressor.predict_interval(
+        np.array([[-apart, apart, 0.0]]), symmetric_correction=symmetric
+    )
+    return float(-apart - interval[0, 0, 0]), float(interval[0, 1, 0] - apart)
 
 
 def _weighted(scores: Values, weight: Values, share: float) -> float:

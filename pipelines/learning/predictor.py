@@ -1,6 +1,5 @@
-"""A trained model as plain files: LightGBM's text boosters and a spec.json, nothing pickled."""
+"""A trained model that answers for feature rows, kept as plain files."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,8 @@ from pipelines.contracts import Model
 from pipelines.errors import TrainingError
 from pipelines.learning import delay_risk, remaining_time
 from pipelines.learning.encode import Encoder, Matrix
+from pipelines.learning.model_files import read_model, write_model
 
-SPEC_FILE: Final = "spec.json"
-SPEC_VERSION: Final = 2
 EXPECTED: Final = "expected_value"
 
 # Below this many rows, handing work to further threads costs more than it saves.
@@ -95,19 +93,13 @@ class Predictor:
 
     def save(self, folder: Path) -> None:
         """Write the boosters and spec.json into `folder`, making it."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, booster in self.boosters.items():
-            (folder / f"{name}.txt").write_text(booster.model_to_string(), encoding="utf-8")
         spec = {
-            "spec_version": SPEC_VERSION,
             "model": self.model.value,
-            "boosters": sorted(self.boosters),
             "columns": self.encoder.to_spec(),
             "fitted": dict(self.fitted),
             "facts": dict(self.facts),
         }
-        text = json.dumps(spec, indent=1, ensure_ascii=False, allow_nan=False)
-        (folder / SPEC_FILE).write_text(text + "\n", encoding="utf-8")
+        write_model(folder, self.boosters, spec)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -116,12 +108,8 @@ class Predictor:
         Raises:
             TrainingError: a file is missing or not readable, or the spec is of another version.
         """
-        spec = _read_spec(folder)
+        boosters, spec = read_model(folder)
         try:
-            boosters = {
-                name: lgb.Booster(model_str=(folder / f"{name}.txt").read_text(encoding="utf-8"))
-                for name in spec["boosters"]
-            }
             return cls(
                 model=Model(spec["model"]),
                 encoder=Encoder.from_spec(spec["columns"]),
@@ -129,9 +117,7 @@ class Predictor:
                 fitted=spec["fitted"],
                 facts=spec["facts"],
             )
-        except FileNotFoundError as err:
-            raise TrainingError(f"The model in {folder} lacks {err.filename}.") from err
-        except (KeyError, TypeError, ValueError, lgb.basic.LightGBMError) as err:
+        except (KeyError, TypeError, ValueError) as err:
             raise TrainingError(f"The model in {folder} cannot be read: {err!r}.") from err
 
     def _answers(self, matrix: Matrix) -> dict[str, npt.NDArray[np.float64]]:
@@ -152,19 +138,3 @@ class Predictor:
             values = values * self.fitted["slope"]
             values[:, -1] += self.fitted["intercept"]
         return values
-
-
-def _read_spec(folder: Path) -> dict[str, Any]:
-    path = folder / SPEC_FILE
-    try:
-        spec: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        version = spec["spec_version"]
-    except FileNotFoundError as err:
-        raise TrainingError(f"No model in {folder}: {SPEC_FILE} is missing.") from err
-    except (KeyError, TypeError, ValueError) as err:
-        raise TrainingError(f"{path} cannot be read: {err!r}.") from err
-    if version != SPEC_VERSION:
-        raise TrainingError(
-            f"{path} has spec version {version}, this program reads {SPEC_VERSION}: train anew."
-        )
-    return spec
