@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pipelines.bench.log_frames import LogFrames
 from pipelines.errors import BenchmarkError
 from pipelines.learning.task_features import task_features
 from pipelines.learning.task_spans import Span, task_spans
@@ -61,27 +60,26 @@ class DurationRows:
         )
 
 
-def choose_span(frames: LogFrames, wanted: Span | None) -> Span:
+def choose_span(tasks: pd.DataFrame, wanted: Span | None) -> Span:
     """Return the wanted span, or the service time where the log has starts, else the sojourn."""
     if wanted is not None:
         return wanted
-    tasks = frames.tasks
     timed = (tasks["started_at"].notna() & tasks["completed_at"].notna()).sum()
     return Span.SERVICE if timed >= len(_SIDES) * _FEWEST_ROWS else Span.SOJOURN
 
 
-def duration_rows(frames: LogFrames, span: Span) -> DurationRows:
+def duration_rows(tasks: pd.DataFrame, events: pd.DataFrame, span: Span) -> DurationRows:
     """Split the tasks of a log by the start of their workflows: 64 %, 16 % and 20 %.
 
     Args:
-        frames: of one log.
+        tasks: of one log's `LogFrames`.
+        events: of the same.
         span: which duration.
 
     Raises:
         BenchmarkError: too few tasks on one side.
     """
-    events = frames.events
-    features = task_features(task_spans(frames.tasks, events, span), events)
+    features = task_features(task_spans(tasks, events, span), events)
     features = features[features["duration_s"].notna()].reset_index(drop=True)
     started = events.groupby("workflow_id")["as_of"].min().sort_values(kind="stable")
     place = pd.Series(np.arange(len(started)) / max(len(started), 1), index=started.index)

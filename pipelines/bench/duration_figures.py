@@ -69,5 +69,7 @@ def figures(actual_s: Values, answers: pd.DataFrame, activity: npt.NDArray[np.ob
 
 
 def _row(name: str, task_count: int, means: pd.DataFrame) -> dict[str, float | str]:
-    measures = {str(column): float(value) for column, value in means.loc[name].items()}
-    return {"activity": name, "task_count": task_count, **measures}
+    row: dict[str, float | str] = {"activity": name, "task_count": task_count}
+    for column in means.columns:
+        row[str(column)] = float(means[column].to_numpy()[means.index.get_loc(name)])
+    return row
