@@ -171,7 +171,9 @@ def learned(
     )
     fitted = remaining_time.fit(examples, trial_count, seed, problem=problem)
     raw = {name: score.raw(matrix[rows.test]) for name, score in fitted.scores.items()}
-    return remaining_time.answers(raw, fitted.constants), tuple(fitted.choice.tried)
+    groups = remaining_time.groups_of(encoder, matrix[rows.test], fitted.constants["group_column"])
+    answers = remaining_time.answers(raw, fitted.constants, groups)
+    return answers, tuple(fitted.choice.tried)
 
 
 def _error(name: str, predicted: Values, actual: Values, workflows: np.ndarray) -> PrefixError:

@@ -115,9 +115,12 @@ class Blend:
         )
 
 
-def trimmed(encoder: Encoder, scores: Mapping[str, Blend]) -> tuple[Encoder, dict[str, Blend]]:
-    """Leave out of the encoder the columns that no member reads."""
-    used = sorted({i for score in scores.values() for one in score.members for i in one.columns})
+def trimmed(
+    encoder: Encoder, scores: Mapping[str, Blend], keep: str | None = None
+) -> tuple[Encoder, dict[str, Blend]]:
+    """Leave out of the encoder the columns that no member reads, but for the one to keep."""
+    read = {i for score in scores.values() for one in score.members for i in one.columns}
+    used = sorted(read | {i for i, name in enumerate(encoder.names) if name == keep})
     place = {column: position for position, column in enumerate(used)}
     return Encoder(tuple(encoder.columns[i] for i in used)), {
         name: Blend(

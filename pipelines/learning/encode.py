@@ -109,6 +109,19 @@ class Encoder:
             ) from err
         return result
 
+    def levels_of(self, column: str, matrix: Matrix) -> npt.NDArray[np.object_]:
+        """Return the level of a category column in each row; "" for a rare or missing one.
+
+        Args:
+            column: its name, one of `names`.
+            matrix: encoded rows.
+        """
+        position = self.names.index(column)
+        levels = np.array([*self.columns[position].levels, ""], dtype=object)
+        codes = np.nan_to_num(matrix[:, position], nan=len(levels) - 1)
+        result: npt.NDArray[np.object_] = levels[codes.astype(int)]
+        return result
+
     @cached_property
     def _codes(self) -> list[dict[str, int]]:
         """Mapping of level to code, one per column."""

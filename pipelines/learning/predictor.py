@@ -1,12 +1,10 @@
-"""A trained model as plain files: LightGBM's text, arrays and a spec.json, nothing pickled."""
+"""A trained model that answers for feature rows, kept as plain files."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -16,19 +14,14 @@ from pipelines.errors import TrainingError
 from pipelines.learning import delay_risk, remaining_time
 from pipelines.learning.blend import Blend
 from pipelines.learning.encode import Encoder, Matrix
+from pipelines.learning.model_files import read_model, write_model
 
-SPEC_FILE: Final = "spec.json"
-SPEC_VERSION: Final = 2
 EXPECTED: Final = "expected_value"
 
 # Below this many rows, handing work to further threads costs more than it saves.
 _ROWS_PER_THREAD: Final = 5_000
 _MOST_THREADS: Final = 4
 
-_ANSWERS: Final = {
-    Model.REMAINING_TIME: remaining_time.answers,
-    Model.DELAY_RISK: delay_risk.answers,
-}
 _EXPLAINED: Final = {
     Model.REMAINING_TIME: remaining_time.MEDIAN_SCORE,
     Model.DELAY_RISK: delay_risk.RISK_SCORE,
@@ -37,7 +30,7 @@ _EXPLAINED: Final = {
 
 @dataclass(frozen=True)
 class Predictor:
-    """Answers for feature rows; `scores` are what is learned, `fitted` shifts or calibration.
+    """Answers for feature rows; `scores` are what is learned, `fitted` margins or calibration.
 
     `facts` say what it was trained on (rows, period, late rule) and do not change answers.
     """
@@ -101,17 +94,13 @@ class Predictor:
 
     def save(self, folder: Path) -> None:
         """Write the scores and spec.json into `folder`, making it."""
-        folder.mkdir(parents=True, exist_ok=True)
         spec = {
-            "spec_version": SPEC_VERSION,
             "model": self.model.value,
-            "scores": {name: of.save(folder, name) for name, of in self.scores.items()},
             "columns": self.encoder.to_spec(),
             "fitted": dict(self.fitted),
             "facts": dict(self.facts),
         }
-        text = json.dumps(spec, indent=1, ensure_ascii=False, allow_nan=False)
-        (folder / SPEC_FILE).write_text(text + "\n", encoding="utf-8")
+        write_model(folder, self.scores, spec)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -120,24 +109,25 @@ class Predictor:
         Raises:
             TrainingError: a file is missing or not readable, or the spec is of another version.
         """
-        spec = _read_spec(folder)
+        scores, spec = read_model(folder)
         try:
             return cls(
                 model=Model(spec["model"]),
                 encoder=Encoder.from_spec(spec["columns"]),
-                scores={name: Blend.load(folder, of) for name, of in spec["scores"].items()},
+                scores=scores,
                 fitted=spec["fitted"],
                 facts=spec["facts"],
             )
-        except FileNotFoundError as err:
-            raise TrainingError(f"The model in {folder} lacks {err.filename}.") from err
-        except (KeyError, TypeError, ValueError, lgb.basic.LightGBMError) as err:
+        except (KeyError, TypeError, ValueError) as err:
             raise TrainingError(f"The model in {folder} cannot be read: {err!r}.") from err
 
     def _answers(self, matrix: Matrix) -> dict[str, npt.NDArray[np.float64]]:
         threads = min(_MOST_THREADS, 1 + len(matrix) // _ROWS_PER_THREAD)
         raw = {name: score.raw(matrix, threads) for name, score in self.scores.items()}
-        return _ANSWERS[self.model](raw, self.fitted)
+        if self.model is Model.DELAY_RISK:
+            return delay_risk.answers(raw, self.fitted)
+        groups = remaining_time.groups_of(self.encoder, matrix, self.fitted["group_column"])
+        return remaining_time.answers(raw, self.fitted, groups)
 
     def _contributions(self, matrix: Matrix) -> npt.NDArray[np.float64]:
         values = self.scores[_EXPLAINED[self.model]].contributions(matrix)
@@ -145,19 +135,3 @@ class Predictor:
             values = values * self.fitted["slope"]
             values[:, -1] += self.fitted["intercept"]
         return values
-
-
-def _read_spec(folder: Path) -> dict[str, Any]:
-    path = folder / SPEC_FILE
-    try:
-        spec: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        version = spec["spec_version"]
-    except FileNotFoundError as err:
-        raise TrainingError(f"No model in {folder}: {SPEC_FILE} is missing.") from err
-    except (KeyError, TypeError, ValueError) as err:
-        raise TrainingError(f"{path} cannot be read: {err!r}.") from err
-    if version != SPEC_VERSION:
-        raise TrainingError(
-            f"{path} has spec version {version}, this program reads {SPEC_VERSION}: train anew."
-        )
-    return spec

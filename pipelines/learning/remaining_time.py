@@ -12,8 +12,11 @@ from pipelines.learning.blend import Blend, Member
 from pipelines.learning.boosting import TreeParams, boost, stop_early
 from pipelines.learning.choice import Trial
 from pipelines.learning.column_sets import column_sets
+from pipelines.learning.columns import base_name
+from pipelines.learning.encode import Encoder, Kind, Matrix
 from pipelines.learning.examples import Examples
 from pipelines.learning.fitted import Fitted
+from pipelines.learning.intervals import Groups, Margins, calibrate
 from pipelines.learning.metrics import HOUR_S, Metrics, duration_metrics
 from pipelines.learning.problem import Problem
 from pipelines.learning.search import search, train_choice
@@ -22,10 +25,12 @@ from pipelines.learning.space import Learner, Space
 Values = npt.NDArray[np.float64]
 
 MEDIAN_SCORE: Final = "p50"
+COVERAGE: Final = 0.8  # of the interval from p10 to p90
+_GROUPINGS: Final = ("template_id", "last_activity")  # the first one that varies
 _QUANTILES: Final = {"p10": 0.1, "p90": 0.9}
 _COLUMNS: Final = {
-    "p10": "remaining_time_s_p10",
     MEDIAN_SCORE: "remaining_time_s",
+    "p10": "remaining_time_s_p10",
     "p90": "remaining_time_s_p90",
 }
 
@@ -59,8 +64,9 @@ def fit(
     """Search the learner of the median, train it, and the boosters of both ends of the interval.
 
     The median minimises the absolute error of log hours, the quantiles the pinball loss. The
-    quantiles are shifted by the weighted quantile of their own validation residuals, which is
-    conformalised quantile regression (Romano, Patterson and Candes, 2019) for each end alone.
+    margins that make the interval cover come from the validation rows (see `intervals`), for
+    each template, or, where there is one only, for each last activity; `validation_raw` of the
+    result includes them.
     """
     choice = search(examples, problem, trial_count, seed, base)
     scores = {MEDIAN_SCORE: train_choice(choice, examples, problem, seed)}
@@ -73,34 +79,52 @@ def fit(
         validation_raw[name] = stopped.validation_raw
         booster = boost(examples, columns, objective, like.params, seed, stopped.rounds)
         scores[name] = Blend((Member(booster, columns),))
+    column = _group_column(examples.encoder)
+    groups = groups_of(examples.encoder, examples.matrix[examples.validation], column)
+    ends = validation_raw["p10"], validation_raw["p90"]
     actual = examples.target[examples.validation]
     weight = examples.weight[examples.validation]
-    shifts = {
-        name: _weighted_quantile(actual - validation_raw[name], weight, alpha)
-        for name, alpha in _QUANTILES.items()
-    }
-    return Fitted(scores, {"shifts": shifts}, choice, validation_raw)
+    margins = calibrate(*ends, actual, groups, COVERAGE, weight=weight)
+    validation_raw |= dict(zip(("p10", "p90"), margins.widen(*ends, groups), strict=True))
+    constants = {"group_column": column, "margins": margins.to_spec()}
+    return Fitted(scores, constants, choice, validation_raw)
 
 
-def answers(raw: Mapping[str, Values], constants: Mapping[str, Any]) -> dict[str, Values]:
+def groups_of(encoder: Encoder, matrix: Matrix, column: str | None) -> Groups:
+    """Return the group of each row whose margins hold for it; one for all where `column` is None.
+
+    Args:
+        encoder: the one the rows were encoded with.
+        matrix: encoded rows.
+        column: `group_column` of what `fit` returned.
+    """
+    if column is None:
+        return np.full(len(matrix), "", dtype=object)
+    return encoder.levels_of(column, matrix)
+
+
+def answers(
+    raw: Mapping[str, Values], constants: Mapping[str, Any], groups: Groups
+) -> dict[str, Values]:
     """Turn the scores into seconds: ordered p10 <= median <= p90, never negative."""
-    shifts = constants["shifts"]
-    ends = [raw["p10"] + shifts["p10"], raw["p90"] + shifts["p90"]]
-    seconds = {
-        MEDIAN_SCORE: _to_seconds(raw[MEDIAN_SCORE]),
-        "p10": _to_seconds(np.minimum.reduce([*ends, raw[MEDIAN_SCORE]])),
-        "p90": _to_seconds(np.maximum.reduce([*ends, raw[MEDIAN_SCORE]])),
-    }
-    return {_COLUMNS[name]: seconds[name] for name in (MEDIAN_SCORE, "p10", "p90")}
+    margins = Margins.from_spec(constants["margins"])
+    lower, upper = margins.widen(raw["p10"], raw["p90"], groups)
+    return _in_seconds({**raw, "p10": lower, "p90": upper})
 
 
 def validation_metrics(fitted: Fitted, remaining_time_s: pd.Series) -> Metrics:
-    """Measure the validation rows, choice and shifts having seen them."""
-    predicted = answers(fitted.validation_raw, fitted.constants)
+    """Measure the validation rows, choice and margins having seen them."""
+    predicted = _in_seconds(fitted.validation_raw)
     return duration_metrics(
         remaining_time_s.to_numpy(dtype=float) / HOUR_S,
         {name: values / HOUR_S for name, values in predicted.items()},
     )
+
+
+def _group_column(encoder: Encoder) -> str | None:
+    """Return the column to calibrate by; a template is a column only where it varies."""
+    categories = {base_name(c.name): c.name for c in encoder.columns if c.kind is Kind.CATEGORY}
+    return next((categories[name] for name in _GROUPINGS if name in categories), None)
 
 
 def _boosting_trial(members: Sequence[Trial], trials: Sequence[Trial]) -> Trial:
@@ -112,12 +136,16 @@ def _boosting_trial(members: Sequence[Trial], trials: Sequence[Trial]) -> Trial:
     return replace(members[0], learner=Learner.BOOSTING, params=TreeParams())
 
 
+def _in_seconds(raw: Mapping[str, Values]) -> dict[str, Values]:
+    median = raw[MEDIAN_SCORE]
+    ends = [raw["p10"], raw["p90"], median]
+    seconds = {
+        MEDIAN_SCORE: _to_seconds(median),
+        "p10": _to_seconds(np.minimum.reduce(ends)),
+        "p90": _to_seconds(np.maximum.reduce(ends)),
+    }
+    return {column: seconds[name] for name, column in _COLUMNS.items()}
+
+
 def _to_seconds(log_hours: Values) -> Values:
     return np.maximum(np.expm1(log_hours), 0.0) * HOUR_S
-
-
-def _weighted_quantile(values: Values, weight: Sequence[float] | Values, share: float) -> float:
-    order = np.argsort(values, kind="stable")
-    cumulative = np.cumsum(np.asarray(weight)[order])
-    position = int(np.searchsorted(cumulative, share * cumulative[-1]))
-    return float(values[order][min(position, len(values) - 1)])

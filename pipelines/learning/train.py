@@ -95,7 +95,7 @@ def train(
     )
     fitted = method.fit(examples, trial_count, seed)
     choice = fitted.choice
-    encoder, scores = trimmed(encoder, fitted.scores)
+    encoder, scores = trimmed(encoder, fitted.scores, keep=fitted.constants.get("group_column"))
     predictor = Predictor(model, encoder, scores, fitted.constants, facts={})
     predicted = predictor.predict(test_rows)
     metrics = measure(model, test_rows, predicted)

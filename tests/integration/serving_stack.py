@@ -224,7 +224,8 @@ def trained(settings: Settings, model: Model, seed: int) -> TrainedModel:
             name: score({"objective": "quantile", "alpha": alpha}, target)
             for name, alpha in (("p10", 0.1), ("p50", 0.5), ("p90", 0.9))
         }
-        fitted = {"shifts": {"p10": -0.01 * seed, "p90": 0.01 * seed}}
+        margins = {"rest": [0.01 * seed, 0.01 * seed], "of_group": {}}
+        fitted = {"group_column": None, "margins": margins}
     facts = dict.fromkeys(("train_start", "test_start", "test_end", "late_rule"), "test")
     predictor = Predictor(model, encoder, scores, fitted, facts | {"beats_baseline": True})
     return TrainedModel(

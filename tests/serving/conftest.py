@@ -122,7 +122,7 @@ def predictor(model: Model) -> Predictor:
             name: score({"objective": "quantile", "alpha": alpha}, target)
             for name, alpha in (("p10", 0.1), ("p50", 0.5), ("p90", 0.9))
         }
-        fitted = {"shifts": {"p10": 0.0, "p90": 0.0}}
+        fitted = {"group_column": None, "margins": {"rest": [0.0, 0.0], "of_group": {}}}
     return Predictor(model, encoder, scores, fitted, {})
 
 

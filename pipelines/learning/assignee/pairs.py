@@ -40,7 +40,7 @@ class Pairs:
     @property
     def label(self) -> npt.NDArray[np.int8]:
         """1 for the one who took over, 0 for the others."""
-        return (self.candidate == self.truth[self.question]).astype(np.int8)
+        return np.asarray(self.candidate == self.truth[self.question], dtype=np.int8)
 
     def column(self, name: str) -> Matrix:
         """Return one feature of all pairs."""

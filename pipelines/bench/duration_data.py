@@ -1,0 +1,106 @@
+"""Tasks of one event log to learn durations from and to be judged on."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipelines.errors import BenchmarkError
+from pipelines.learning.task_features import task_features
+from pipelines.learning.task_spans import Span, task_spans
+
+Mask = npt.NDArray[np.bool_]
+
+_FIT_RATIO, _LEARN_RATIO = 0.64, 0.8  # of the workflows, in the order of their start
+_FEWEST_ROWS: Final = 100
+_SIDES: Final = ("to fit on", "to validate on", "to test on")
+
+
+@dataclass(frozen=True)
+class DurationRows:
+    """Features of tasks that were known before the first test workflow started, and of test tasks.
+
+    `known` are ended tasks of the first 80 % of the workflows; `fit` and `validation` are masks
+    of it: the first 64 %, as far as they had ended when the first of the others started, and
+    the next 16 %. `test` are the ended tasks of the last 20 %.
+    """
+
+    known: pd.DataFrame = field(repr=False)
+    fit: Mask
+    validation: Mask
+    test: pd.DataFrame = field(repr=False)
+    test_start: pd.Timestamp
+
+    @property
+    def validating(self) -> pd.DataFrame:
+        """The rows of `known` to validate on."""
+        return self.known[self.validation]
+
+    def save(self, folder: Path) -> None:
+        """Write the rows as Parquet into `folder`."""
+        self.known.assign(fit=self.fit, validation=self.validation).to_parquet(
+            folder / "known.parquet"
+        )
+        self.test.assign(test_start=self.test_start).to_parquet(folder / "test.parquet")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        known = pd.read_parquet(folder / "known.parquet")
+        test = pd.read_parquet(folder / "test.parquet")
+        return cls(
+            known=known.drop(columns=["fit", "validation"]),
+            fit=known["fit"].to_numpy(dtype=bool),
+            validation=known["validation"].to_numpy(dtype=bool),
+            test=test.drop(columns="test_start"),
+            test_start=test["test_start"].iloc[0],
+        )
+
+
+def choose_span(tasks: pd.DataFrame, wanted: Span | None) -> Span:
+    """Return the wanted span, or the service time where the log has starts, else the sojourn."""
+    if wanted is not None:
+        return wanted
+    timed = (tasks["started_at"].notna() & tasks["completed_at"].notna()).sum()
+    return Span.SERVICE if timed >= len(_SIDES) * _FEWEST_ROWS else Span.SOJOURN
+
+
+def duration_rows(tasks: pd.DataFrame, events: pd.DataFrame, span: Span) -> DurationRows:
+    """Split the tasks of a log by the start of their workflows: 64 %, 16 % and 20 %.
+
+    Args:
+        tasks: of one log's `LogFrames`.
+        events: of the same.
+        span: which duration.
+
+    Raises:
+        BenchmarkError: too few tasks on one side.
+    """
+    features = task_features(task_spans(tasks, events, span), events)
+    features = features[features["duration_s"].notna()].reset_index(drop=True)
+    started = events.groupby("workflow_id")["as_of"].min().sort_values(kind="stable")
+    place = pd.Series(np.arange(len(started)) / max(len(started), 1), index=started.index)
+    of_row = features["workflow_id"].map(place).to_numpy(dtype=float)
+    validation_start = started[(place >= _FIT_RATIO).to_numpy()].min()
+    test_start = started[(place >= _LEARN_RATIO).to_numpy()].min()
+
+    is_known = (of_row < _LEARN_RATIO) & (features["ended_at"] < test_start).to_numpy()
+    known, test = features[is_known], features[of_row >= _LEARN_RATIO]
+    is_first = of_row[is_known] < _FIT_RATIO
+    fit = is_first & (known["ended_at"] < validation_start).to_numpy()
+    for side, count in zip(_SIDES, (fit.sum(), (~is_first).sum(), len(test)), strict=True):
+        if count < _FEWEST_ROWS:
+            raise BenchmarkError(
+                f"{int(count)} tasks {side} have a {span.value}, at least {_FEWEST_ROWS} are "
+                "needed: take a longer log, or another span."
+            )
+    return DurationRows(
+        known=known.reset_index(drop=True),
+        fit=fit,
+        validation=~is_first,
+        test=test.reset_index(drop=True),
+        test_start=test_start,
+    )

@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines.errors import TrainingError
+from pipelines.learning.boosting import TreeParams
+from pipelines.learning.task_duration import Fitted, TaskDurationModel, fit_task_duration
+from pipelines.learning.task_features import task_features
+from pipelines.learning.task_spans import Span, task_spans
+from tests.learning.task_history import make_task_history
+
+_NAME = Span.SERVICE.value
+_PARAMS = TreeParams(max_rounds=80, learning_rate=0.1)
+
+
+@pytest.fixture(scope="module")
+def features() -> pd.DataFrame:
+    history = make_task_history(900)
+    return task_features(
+        task_spans(history.tasks, history.events, Span.SERVICE), history.events
+    ).sort_values("as_of", ignore_index=True)
+
+
+def fit(features: pd.DataFrame) -> Fitted:
+    known = features[:1_800]
+    place = np.arange(len(known))
+    return fit_task_duration(
+        known, place < 1_200, place >= 1_200, Span.SERVICE, params=_PARAMS, seed=3
+    )
+
+
+def _texts(model: TaskDurationModel) -> dict[str, list[str]]:
+    return {
+        name: [one.booster.model_to_string() for one in blend.members]
+        for name, blend in model.blends.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def fitted(features: pd.DataFrame) -> Fitted:
+    return fit(features)
+
+
+def test_durations_follow_from_person_and_activity(fitted: Fitted, features: pd.DataFrame) -> None:
+    later = features[1_800:]
+    answers = fitted.model.predict(later)
+    actual = later["duration_s"]
+    error = (answers[_NAME] - actual).abs().mean()
+    by_activity = features[:1_800].groupby("task_activity")["duration_s"].median()
+    assert error < 0.7 * (later["task_activity"].map(by_activity) - actual).abs().mean()
+    for name, low, high in (("80", 0.75, 0.85), ("90", 0.87, 0.94)):
+        bounds = answers[f"{_NAME}_low{name}"], answers[f"{_NAME}_high{name}"]
+        assert low < actual.between(*bounds).mean() < high
+        assert (bounds[0] >= 0).all()
+        assert (bounds[0] <= answers[_NAME]).all()
+        assert (answers[_NAME] <= bounds[1]).all()
+
+
+def test_each_activity_has_margins_of_its_own(fitted: Fitted) -> None:
+    assert set(fitted.model.margins) == {"80", "90"}
+    for margins in fitted.model.margins.values():
+        assert set(margins.of_group) == {"check", "decide", "file"}
+
+
+def test_later_tasks_move_no_model_and_no_answer(fitted: Fitted, features: pd.DataFrame) -> None:
+    changed = features.copy()
+    changed.loc[1_800:, ["duration_s", "task_activity"]] = [1e6, "new"]
+    again = fit(changed).model
+    assert again.encoder == fitted.model.encoder
+    assert again.margins == fitted.model.margins
+    assert _texts(again) == _texts(fitted.model)
+    later = features[1_800:]
+    blind = later.assign(duration_s=np.nan, ended_at=pd.NaT)
+    pd.testing.assert_frame_equal(fitted.model.predict(blind), fitted.model.predict(later))
+
+
+def test_a_saved_model_answers_as_before(
+    fitted: Fitted, features: pd.DataFrame, tmp_path: Path
+) -> None:
+    fitted.model.save(tmp_path)
+    loaded = TaskDurationModel.load(tmp_path)
+    later = features[1_800:]
+    pd.testing.assert_frame_equal(loaded.predict(later), fitted.model.predict(later))
+    assert {path.suffix for path in tmp_path.iterdir()} == {".txt", ".json"}
+    (tmp_path / "p50-0.txt").unlink()
+    with pytest.raises(TrainingError, match=r"lacks .*p50-0\.txt"):
+        TaskDurationModel.load(tmp_path)
+
+
+def test_too_few_tasks_are_refused(features: pd.DataFrame) -> None:
+    place = np.arange(200)
+    with pytest.raises(TrainingError, match="99 tasks to validate on, at least 100"):
+        fit_task_duration(features[:200], place < 101, place >= 101, Span.SERVICE)
