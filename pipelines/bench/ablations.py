@@ -87,7 +87,11 @@ def split_logs(folder: Path) -> dict[str, list[Path]]:
 
 
 def measure_ablations(
-    logs: Mapping[str, Sequence[Path]], trial_count: int, seed: int, progress: Progress
+    logs: Mapping[str, Sequence[Path]],
+    trial_count: int,
+    seed: int,
+    progress: Progress,
+    ablations: Sequence[Ablation] = ABLATIONS,
 ) -> list[AblationResult]:
     """Measure every ablation on both tracks of every log, and the best median beside it.
 
@@ -96,11 +100,12 @@ def measure_ablations(
         trial_count: learners that each search tries.
         seed: of search and trees.
         progress: told what is done.
+        ablations: what to take away; the first is the whole.
 
     Raises:
         BenchmarkError, LogFormatError, MappingError: see `measure_remaining_time`.
     """
-    errors: dict[str, dict[tuple[str, str], float]] = {one.name: {} for one in ABLATIONS}
+    errors: dict[str, dict[tuple[str, str], float]] = {one.name: {} for one in ablations}
     errors[BEST_MEDIAN] = {}
     for log, paths in logs.items():
         with tempfile.TemporaryDirectory(prefix="workcast-bench-") as folder:
@@ -109,7 +114,7 @@ def measure_ablations(
             rows = make(events)
             test = rows.frame[rows.test]
             actual = test["remaining_time_s"].to_numpy()
-            for one in ABLATIONS:
+            for one in ablations:
                 progress(f"{log}, {track}: {one.name}")
                 said, _ = learned(
                     rows,

@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+
+from pipelines.bench.ablations import (
+    ABLATIONS,
+    BEST_MEDIAN,
+    WHOLE,
+    Ablation,
+    AblationResult,
+    ablation_rows,
+    measure_ablations,
+    split_logs,
+)
+from pipelines.errors import BenchmarkError
+from tests.benchmarks.logs import write_logs
+
+BLIND = Ablation("the hour alone", without=r"^(?!hour$)", one_trial=True)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("split")
+    for part, path in zip(("train", "val", "test"), write_logs(folder), strict=True):
+        path.rename(folder / f"{part}_small.csv")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(folder: Path) -> dict[str, AblationResult]:
+    ablations = (ABLATIONS[0], BLIND)
+    found = measure_ablations(split_logs(folder), 2, 0, lambda _: None, ablations)
+    return {one.name: one for one in found}
+
+
+def test_split_logs_are_found_by_name(folder: Path, tmp_path: Path) -> None:
+    (paths,) = split_logs(folder).values()
+    assert [path.name for path in paths] == ["train_small.csv", "val_small.csv", "test_small.csv"]
+    (tmp_path / "test_alone.csv").touch()
+    with pytest.raises(BenchmarkError, match="no train_<log>"):
+        split_logs(tmp_path)
+
+
+def test_what_carries_the_result_shows(results: dict[str, AblationResult]) -> None:
+    whole, without = results[WHOLE], results[BLIND.name]
+    assert without.ratio(whole, "public") > 1.3
+    assert whole.ratio(whole, "strict") == 1
+    assert set(whole.mae_days) == {("small", "public"), ("small", "strict")}
+
+
+def test_a_table_compares_with_the_whole(results: dict[str, AblationResult]) -> None:
+    header, rows = ablation_rows(list(results.values()))
+    assert header == ["", "public, of whole", "strict, of whole", "small, public", "small, strict"]
+    assert rows[0][:3] == [WHOLE, "1.000", "1.000"]
+    assert [row[0] for row in rows] == [WHOLE, BLIND.name, BEST_MEDIAN]
+
+
+def test_every_pattern_takes_something_away() -> None:
+    names = [one.name for one in ABLATIONS]
+    assert len(set(names)) == len(names)
+    assert all(
+        one.without or one.one_trial or one.space != ABLATIONS[0].space for one in ABLATIONS[1:]
+    )
