@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from implicit.als import AlternatingLeastSquares  # type: ignore[import-untyped]
 from scipy.sparse import csr_matrix
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pipelines.learning.ranking import UNKNOWN
 
@@ -60,15 +61,17 @@ class Collaborative:
         cells = (np.ones(is_known.sum()), (clients[is_known], templates[is_known]))
         counts = csr_matrix(cells, (len(names), template_count), dtype=np.float32)
         factors = min(_MOST_FACTORS, template_count)
-        als = AlternatingLeastSquares(
-            factors,
-            regularization=regularisation,
-            iterations=_ITERATIONS,
-            random_state=seed % 2**31,
-            num_threads=1,
-            use_gpu=False,
-        )
-        als.fit(counts, show_progress=False)
+        # Threads of the linear algebra below only get in each other's way, and the fit warns of it.
+        with threadpool_limits(1, "blas"):
+            als = AlternatingLeastSquares(
+                factors,
+                regularization=regularisation,
+                iterations=_ITERATIONS,
+                random_state=seed % 2**31,
+                num_threads=1,
+                use_gpu=False,
+            )
+            als.fit(counts, show_progress=False)
         return cls(
             tuple(str(name) for name in names),
             np.asarray(als.user_factors, dtype=np.float64),

@@ -94,8 +94,10 @@ class Outcomes:
         regression", NeurIPS, 2019), within bounds.
 
         Args:
-            rows: ended workflows that `fit` has not seen, with its columns.
+            rows: ended workflows that `fit` has not seen, with its columns; none: no wider.
         """
+        if rows.empty:
+            return 1.0
         low, middle, high = self._logs(self.expected(rows))
         actual = np.log1p(rows["lead_time_s"].to_numpy(dtype=float))
         half = np.where(actual > middle, high - middle, middle - low)

@@ -55,13 +55,14 @@ def test_intervals_are_widened_to_hold_what_came_later() -> None:
         .assign(lead_time_s_p10=0.0, lead_time_s=np.expm1(1.0), lead_time_s_p90=np.expm1(3.0))
     )
     outcomes = Outcomes(table)
-    # In halves of the interval: -0.5 (a fifth), then 0, 0.5, 1.5 (the fourth of five) and 2.
+    # From the median, in halves of the interval: 0.5 below it, then 0, 0.5, 1.5 and 2 above.
     logs = np.array([0.5, 1.0, 2.0, 4.0, 5.0])
     later = pd.DataFrame({"template_id": "x", "client_id": None, "priority": None}, index=range(5))
     later = later.assign(lead_time_s=np.expm1(logs))
     assert outcomes.widening(later) == pytest.approx(2.0)  # the fifth: ceil(6 x 0.8)
     assert outcomes.widening(later.assign(lead_time_s=np.expm1(1.0))) == 1.0
     assert outcomes.widening(later.assign(lead_time_s=1e9)) == 3.0
+    assert outcomes.widening(later.head(0)) == 1.0
     wide = outcomes.widened(1.5).table.iloc[0]
     found = wide[["lead_time_s_p10", "lead_time_s", "lead_time_s_p90"]].astype(float)
     np.testing.assert_allclose(found, [0.0, np.expm1(1.0), np.expm1(4.0)])
