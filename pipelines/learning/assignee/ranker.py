@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 
 import lightgbm as lgb
 import numpy as np
+from scipy.optimize import minimize_scalar
 
 from pipelines.errors import TrainingError
 from pipelines.learning.assignee.coded_log import Mask, Values
@@ -21,6 +22,7 @@ _FEWEST_QUESTIONS: Final = 20
 _MOST_ROUNDS: Final = 300
 _FEWEST_ROUNDS: Final = 5
 _PATIENCE: Final = 25
+_LOG_SCALES: Final = (-4.0, 4.0)
 # What validation may choose between: how much a tree may learn by heart.
 SETTINGS: Final[tuple[Mapping[str, Any], ...]] = (
     {"num_leaves": 31, "min_data_in_leaf": 100, "feature_fraction": 0.7},
@@ -31,26 +33,32 @@ SETTINGS: Final[tuple[Mapping[str, Any], ...]] = (
 
 @dataclass(frozen=True)
 class Ranker:
-    """Scores pairs; the mean of a few boosters that differ in their seeds.
+    """Scores pairs: the mean of a few boosters that differ in their seeds, times `scale`.
 
     `facts` say what validation chose, and on how many questions; they change no score.
     """
 
     names: list[str]
     boosters: Sequence[lgb.Booster]
+    scale: float
     facts: Mapping[str, Any]
 
     def scores(self, matrix: Matrix) -> Values:
-        """Return the score of each row; higher is likelier, within one question only."""
+        """Return the score of each row: of one question's rows, the softmax is who it will be."""
         scores = [booster.predict(matrix, num_threads=1) for booster in self.boosters]
-        return np.asarray(np.mean(scores, axis=0), dtype=np.float64)
+        return np.asarray(self.scale * np.mean(scores, axis=0), dtype=np.float64)
 
     def save(self, folder: Path) -> None:
         """Write the boosters as text and spec.json into `folder`, making it."""
         folder.mkdir(parents=True, exist_ok=True)
         for number, booster in enumerate(self.boosters):
             booster.save_model(folder / _BOOSTER_FILE.format(number=number))
-        spec = {"names": self.names, "boosters": len(self.boosters), "facts": dict(self.facts)}
+        spec = {
+            "names": self.names,
+            "boosters": len(self.boosters),
+            "scale": self.scale,
+            "facts": dict(self.facts),
+        }
         (folder / SPEC_FILE).write_text(json.dumps(spec, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
@@ -66,7 +74,7 @@ class Ranker:
                 lgb.Booster(model_file=folder / _BOOSTER_FILE.format(number=number))
                 for number in range(spec["boosters"])
             ]
-            return cls(spec["names"], boosters, spec["facts"])
+            return cls(spec["names"], boosters, spec["scale"], spec["facts"])
         except (OSError, KeyError, TypeError, ValueError, lgb.basic.LightGBMError) as err:
             raise TrainingError(
                 f"The assignee ranker in {folder} cannot be read: {err}. Train anew."
@@ -96,7 +104,7 @@ def fit_ranker(pairs: Pairs, fit: Mask, validation: Mask, seed: int = 0) -> Rank
             )
     tried = [_try(earlier, later, settings, seed) for settings in SETTINGS]
     best = max(range(len(tried)), key=lambda number: tried[number][1])
-    rounds, mrr = tried[best]
+    rounds, mrr, scale = tried[best]
     boosters = [
         lgb.train(_params(SETTINGS[best], seed + number), _dataset(pairs), rounds)
         for number in range(_SEED_COUNT)
@@ -108,11 +116,13 @@ def fit_ranker(pairs: Pairs, fit: Mask, validation: Mask, seed: int = 0) -> Rank
         "fit_question_count": len(earlier.size),
         "validation_question_count": len(later.size),
     }
-    return Ranker(pairs.names, boosters, facts)
+    return Ranker(pairs.names, boosters, scale, facts)
 
 
-def _try(earlier: Pairs, later: Pairs, settings: Mapping[str, Any], seed: int) -> tuple[int, float]:
-    """Return the best number of rounds and the mean reciprocal rank it gives later on."""
+def _try(
+    earlier: Pairs, later: Pairs, settings: Mapping[str, Any], seed: int
+) -> tuple[int, float, float]:
+    """Return the best number of rounds, the mean reciprocal rank it gives later on, the scale."""
     to_fit = _dataset(earlier)
     booster = lgb.train(
         _params(settings, seed),
@@ -123,7 +133,22 @@ def _try(earlier: Pairs, later: Pairs, settings: Mapping[str, Any], seed: int) -
     )
     rounds = max(booster.best_iteration, _FEWEST_ROUNDS)
     scores = np.asarray(booster.predict(later.matrix, num_iteration=rounds, num_threads=1))
-    return rounds, float((1 / ranks(later, scores)).mean())
+    return rounds, float((1 / ranks(later, scores)).mean()), _scale(later, scores)
+
+
+def _scale(pairs: Pairs, scores: Values) -> float:
+    """Return by what to multiply scores so that their softmax is likeliest (Platt's idea)."""
+    question, is_truth = pairs.question, pairs.label == 1
+    highest = np.full(len(pairs.size), -np.inf)
+    np.maximum.at(highest, question, scores)
+    scores = scores - highest[question]
+
+    def loss(log_scale: float) -> float:
+        scaled = np.exp(log_scale) * scores
+        total = np.bincount(question, np.exp(scaled))
+        return float((np.log(total[question]) - scaled)[is_truth].mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=_LOG_SCALES, method="bounded").x))
 
 
 def _dataset(pairs: Pairs, reference: lgb.Dataset | None = None) -> lgb.Dataset:

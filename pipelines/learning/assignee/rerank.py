@@ -15,8 +15,8 @@ _UNPLANNED: Final = 2.0
 def share_load(scores: Values, question: Ints, held_count: Values, strength: float) -> Values:
     """Lower the scores of those who hold more than the candidates' mean.
 
-    The score, read as the log of a share (lambdarank's loss is one of log-odds), loses
-    `strength` times the log of the load against the mean, both plus one.
+    The score, the log of a share up to a constant as `Ranker.scores` tells it, loses `strength`
+    times the log of the load against the mean, both plus one.
 
     Args:
         scores: of pairs.

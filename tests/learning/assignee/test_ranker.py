@@ -25,6 +25,14 @@ def test_it_learns_who_is_on_duty_and_who_checks_what(ranker: Ranker, later: Pai
     assert ranker.facts["validation_question_count"] == 30
 
 
+def test_scores_are_logs_of_shares(ranker: Ranker, later: Pairs) -> None:
+    odds = np.exp(ranker.scores(later.matrix))
+    share = odds / np.bincount(later.question, odds)[later.question]
+    first = np.array([share[later.question == one].max() for one in range(len(later.size))])
+    hit = (ranks(later, share) == 1).mean()
+    assert first.mean() == pytest.approx(hit, abs=0.1)
+
+
 def test_it_comes_back_from_its_files_as_it_was(
     ranker: Ranker, later: Pairs, tmp_path: Path
 ) -> None:
