@@ -52,5 +52,6 @@ def read_events(paths: Sequence[Path], mapping_path: Path | None, folder: Path) 
     if who is None:
         raise BenchmarkError(f"{paths[0]} names neither persons nor teams: nobody can be ranked.")
     events = events.sort_values(["log", "as_of", "row_number"], kind="stable", ignore_index=True)
-    named: pd.DataFrame = events.assign(person_id=events[who].fillna(UNKNOWN))
-    return named[["workflow_id", "activity", "person_id", "as_of", "log"]]
+    events["person_id"] = events[who].fillna(UNKNOWN)
+    told: pd.DataFrame = events[["workflow_id", "activity", "person_id", "as_of", "log"]]
+    return told

@@ -35,12 +35,13 @@ class Pairs:
     @property
     def question(self) -> Ints:
         """Number of the question that each pair belongs to."""
-        return np.arange(len(self.size), dtype=np.int64).repeat(self.size)
+        return np.repeat(np.arange(len(self.size)), self.size)
 
     @property
     def label(self) -> npt.NDArray[np.int8]:
         """1 for the one who took over, 0 for the others."""
-        return np.asarray(self.candidate == self.truth[self.question], dtype=np.int8)
+        is_truth: Mask = self.candidate == self.truth[self.question]
+        return is_truth.astype(np.int8)
 
     def column(self, name: str) -> Matrix:
         """Return one feature of all pairs."""

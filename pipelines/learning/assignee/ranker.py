@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import lightgbm as lgb
 import numpy as np
+from scipy.optimize import minimize_scalar
 
 from pipelines.errors import TrainingError
 from pipelines.learning.assignee.coded_log import Mask, Values
@@ -16,12 +17,12 @@ from pipelines.learning.assignee.ranking import ranks
 
 SPEC_FILE: Final = "spec.json"
 _BOOSTER_FILE: Final = "ranker_{number}.txt"
-_SEED_COUNT: Final = 3
 _FEWEST_QUESTIONS: Final = 20
 _MOST_ROUNDS: Final = 300
 _FEWEST_ROUNDS: Final = 5
 _PATIENCE: Final = 25
-# What validation may choose between: how much a tree may learn by heart.
+_LOG_SCALES: Final = (-4.0, 4.0)
+# They differ in how much a tree may learn by heart.
 SETTINGS: Final[tuple[Mapping[str, Any], ...]] = (
     {"num_leaves": 31, "min_data_in_leaf": 100, "feature_fraction": 0.7},
     {"num_leaves": 7, "min_data_in_leaf": 200, "feature_fraction": 0.7},
@@ -31,18 +32,22 @@ SETTINGS: Final[tuple[Mapping[str, Any], ...]] = (
 
 @dataclass(frozen=True)
 class Ranker:
-    """Scores pairs; the mean of a few boosters that differ in their seeds.
+    """Scores pairs: the mean of a booster of each setting, each times its scale.
 
-    `facts` say what validation chose, and on how many questions; they change no score.
+    `facts` say what was learned from how many questions; they change no score.
     """
 
     names: list[str]
     boosters: Sequence[lgb.Booster]
+    scales: Sequence[float]
     facts: Mapping[str, Any]
 
     def scores(self, matrix: Matrix) -> Values:
-        """Return the score of each row; higher is likelier, within one question only."""
-        scores = [booster.predict(matrix, num_threads=1) for booster in self.boosters]
+        """Return the score of each row: of one question's rows, the softmax is who it will be."""
+        scores = [
+            scale * np.asarray(booster.predict(matrix, num_threads=1), dtype=np.float64)
+            for booster, scale in zip(self.boosters, self.scales, strict=True)
+        ]
         return np.asarray(np.mean(scores, axis=0), dtype=np.float64)
 
     def save(self, folder: Path) -> None:
@@ -50,7 +55,11 @@ class Ranker:
         folder.mkdir(parents=True, exist_ok=True)
         for number, booster in enumerate(self.boosters):
             booster.save_model(folder / _BOOSTER_FILE.format(number=number))
-        spec = {"names": self.names, "boosters": len(self.boosters), "facts": dict(self.facts)}
+        spec = {
+            "names": self.names,
+            "scales": list(self.scales),
+            "facts": dict(self.facts),
+        }
         (folder / SPEC_FILE).write_text(json.dumps(spec, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
@@ -64,9 +73,9 @@ class Ranker:
             spec = json.loads((folder / SPEC_FILE).read_text(encoding="utf-8"))
             boosters = [
                 lgb.Booster(model_file=folder / _BOOSTER_FILE.format(number=number))
-                for number in range(spec["boosters"])
+                for number in range(len(spec["scales"]))
             ]
-            return cls(spec["names"], boosters, spec["facts"])
+            return cls(spec["names"], boosters, spec["scales"], spec["facts"])
         except (OSError, KeyError, TypeError, ValueError, lgb.basic.LightGBMError) as err:
             raise TrainingError(
                 f"The assignee ranker in {folder} cannot be read: {err}. Train anew."
@@ -74,9 +83,10 @@ class Ranker:
 
 
 def fit_ranker(pairs: Pairs, fit: Mask, validation: Mask, seed: int = 0) -> Ranker:
-    """Choose settings and rounds on the validation questions, then learn from all questions.
+    """Learn from all questions, as many rounds of each setting as the validation questions say.
 
-    LambdaMART (Burges, "From RankNet to LambdaRank to LambdaMART", 2010).
+    LambdaMART (Burges, "From RankNet to LambdaRank to LambdaMART", 2010). The settings are
+    averaged: the few weeks of validation do not tell reliably which is the best.
 
     Args:
         pairs: training questions in order of time.
@@ -95,24 +105,27 @@ def fit_ranker(pairs: Pairs, fit: Mask, validation: Mask, seed: int = 0) -> Rank
                 "give a longer history."
             )
     tried = [_try(earlier, later, settings, seed) for settings in SETTINGS]
-    best = max(range(len(tried)), key=lambda number: tried[number][1])
-    rounds, mrr = tried[best]
     boosters = [
-        lgb.train(_params(SETTINGS[best], seed + number), _dataset(pairs), rounds)
-        for number in range(_SEED_COUNT)
+        lgb.train(_params(settings, seed), _dataset(pairs), one.rounds)
+        for settings, one in zip(SETTINGS, tried, strict=True)
     ]
     facts = {
-        "settings": dict(SETTINGS[best]),
-        "rounds": rounds,
-        "validation_mrr": mrr,
+        "rounds": [one.rounds for one in tried],
+        "validation_mrr": [one.mrr for one in tried],
         "fit_question_count": len(earlier.size),
         "validation_question_count": len(later.size),
     }
-    return Ranker(pairs.names, boosters, facts)
+    return Ranker(pairs.names, boosters, [one.scale for one in tried], facts)
 
 
-def _try(earlier: Pairs, later: Pairs, settings: Mapping[str, Any], seed: int) -> tuple[int, float]:
-    """Return the best number of rounds and the mean reciprocal rank it gives later on."""
+class _Tried(NamedTuple):
+    rounds: int
+    mrr: float
+    scale: float
+
+
+def _try(earlier: Pairs, later: Pairs, settings: Mapping[str, Any], seed: int) -> _Tried:
+    """Boost on the earlier questions until the later ones get no better ranks."""
     to_fit = _dataset(earlier)
     booster = lgb.train(
         _params(settings, seed),
@@ -123,7 +136,22 @@ def _try(earlier: Pairs, later: Pairs, settings: Mapping[str, Any], seed: int) -
     )
     rounds = max(booster.best_iteration, _FEWEST_ROUNDS)
     scores = np.asarray(booster.predict(later.matrix, num_iteration=rounds, num_threads=1))
-    return rounds, float((1 / ranks(later, scores)).mean())
+    return _Tried(rounds, float((1 / ranks(later, scores)).mean()), _scale(later, scores))
+
+
+def _scale(pairs: Pairs, scores: Values) -> float:
+    """Return by what to multiply scores so that their softmax is likeliest (Platt's idea)."""
+    question, is_truth = pairs.question, pairs.label == 1
+    highest = np.full(len(pairs.size), -np.inf)
+    np.maximum.at(highest, question, scores)
+    scores = scores - highest[question]
+
+    def loss(log_scale: float) -> float:
+        scaled = np.exp(log_scale) * scores
+        total = np.bincount(question, np.exp(scaled))
+        return float((np.log(total[question]) - scaled)[is_truth].mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=_LOG_SCALES, method="bounded").x))
 
 
 def _dataset(pairs: Pairs, reference: lgb.Dataset | None = None) -> lgb.Dataset:
@@ -145,7 +173,7 @@ def _params(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
         "eval_at": [10],
         # Who is beyond the tenth place is not looked at.
         "lambdarank_truncation_level": 10,
-        "learning_rate": 0.08,
+        "learning_rate": 0.1,
         "bagging_fraction": 0.8,
         "bagging_freq": 1,
         "max_bin": 63,

@@ -15,17 +15,19 @@ _UNPLANNED: Final = 2.0
 def share_load(scores: Values, question: Ints, held_count: Values, strength: float) -> Values:
     """Lower the scores of those who hold more than the candidates' mean.
 
-    The score, read as the log of a share (lambdarank's loss is one of log-odds), loses
-    `strength` times the log of the load against the mean, both plus one.
+    The score, the log of a share up to a constant as `Ranker.scores` tells it, loses `strength`
+    times the log of the load against the mean, both plus one. Holding less gains nothing: who
+    holds nothing is more often away than free.
 
     Args:
         scores: of pairs.
         question: the question that each pair belongs to, counted from 0.
         held_count: workflows that each pair's candidate holds.
-        strength: 0 leaves the order, 1 halves the share of who holds twice the mean.
+        strength: 0 leaves the order, 1 halves the share of who holds about twice the mean.
     """
     mean = np.bincount(question, held_count) / np.maximum(np.bincount(question), 1)
-    adjusted: Values = scores - strength * np.log((held_count + 1) / (mean[question] + 1))
+    excess = np.maximum(np.log((held_count + 1) / (mean[question] + 1)), 0.0)
+    adjusted: Values = scores - strength * excess
     return adjusted
 
 

@@ -6,7 +6,7 @@ import pytest
 from pipelines.errors import TrainingError
 from pipelines.learning.assignee.coded_log import CodedLog
 from pipelines.learning.assignee.pairs import Pairs
-from pipelines.learning.assignee.ranker import Ranker, fit_ranker
+from pipelines.learning.assignee.ranker import Ranker, _scale, fit_ranker
 from pipelines.learning.assignee.ranking import ranking_metrics, ranks
 from pipelines.learning.assignee.split import fit_and_validation
 
@@ -23,6 +23,20 @@ def test_it_learns_who_is_on_duty_and_who_checks_what(ranker: Ranker, later: Pai
     assert frequent["recall_at_1"] < 0.5
     assert ranker.facts["fit_question_count"] < 170  # of 200, and those answered too late
     assert ranker.facts["validation_question_count"] == 30
+
+
+def test_scores_are_scaled_to_logs_of_shares() -> None:
+    # The first candidate is one point ahead, and right four times in five: odds of 4.
+    pairs = Pairs(
+        names=["x"],
+        matrix=np.zeros((11, 1), dtype=np.float32),
+        candidate=np.array([*[1, 2] * 5, 1]),
+        size=np.array([2, 2, 2, 0, 2, 2, 1]),
+        position=np.arange(7),
+        truth=np.array([1, 1, 1, 1, 1, 2, 2]),
+    )
+    scores = np.array([*[5.0, 4.0] * 5, 3.0])
+    assert _scale(pairs, scores) == pytest.approx(np.log(4), abs=1e-3)
 
 
 def test_it_comes_back_from_its_files_as_it_was(

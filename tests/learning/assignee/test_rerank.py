@@ -10,7 +10,7 @@ def test_a_loaded_person_falls_behind_an_equal_one() -> None:
     scores, question = np.array([1.0, 1.0, 0.2, 0.1]), np.array([0, 0, 1, 1])
     held = np.array([7.0, 1.0, 0.0, 0.0])
     shared = share_load(scores, question, held, strength=1.0)
-    np.testing.assert_allclose(shared, [1 - np.log(8 / 5), 1 - np.log(2 / 5), 0.2, 0.1])
+    np.testing.assert_allclose(shared, [1 - np.log(8 / 5), 1, 0.2, 0.1])
     np.testing.assert_array_equal(share_load(scores, question, held, strength=0.0), scores)
 
 
