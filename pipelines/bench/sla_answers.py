@@ -33,7 +33,7 @@ def _late(train: pd.DataFrame) -> Values:
 
 
 def _base_rate(train: pd.DataFrame, test: pd.DataFrame, _trials: int, _seed: int) -> Values:
-    return np.repeat(_late(train).mean(), len(test)).astype(np.float64)
+    return np.full(len(test), _late(train).mean())
 
 
 def _share_by(*names: str) -> Answer:
@@ -44,7 +44,7 @@ def _share_by(*names: str) -> Answer:
         known = late.groupby(groups(train, names))
         shares = (known.sum() + _PRIOR_ROWS * late.mean()) / (known.count() + _PRIOR_ROWS)
         of_test = groups(test, names).map(shares)
-        return of_test.fillna(late.mean()).to_numpy(dtype=float)
+        return np.asarray(of_test.fillna(late.mean()), dtype=np.float64)
 
     return answer
 

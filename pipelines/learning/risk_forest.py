@@ -23,6 +23,7 @@ _FEATURE_RATIO: Final = 0.4
 _ROW_RATIO: Final = 0.632  # of distinct rows in a bootstrap sample
 _MOST_ROWS_OF_TREE: Final = 30_000
 _PRIOR_ROWS: Final = 2.0
+_LEAST_SHARE: Final = 1e-3
 _AVERAGES: Final = "average_output\n"  # the line that makes a model text a mean of its trees
 
 
@@ -58,7 +59,8 @@ def _in_log_odds(
     count = booster.num_trees()
     leaves = np.asarray(booster.predict(matrix, pred_leaf=True, num_threads=1), dtype=np.int32)
     leaves = leaves.reshape(len(target), count)
-    late_prior = _PRIOR_ROWS * np.average(target, weights=weight)
+    share = np.clip(np.average(target, weights=weight), _LEAST_SHARE, 1 - _LEAST_SHARE)
+    late_prior = _PRIOR_ROWS * share
     for tree in range(count):
         late = np.bincount(leaves[:, tree], weight * target) + late_prior
         in_time = np.bincount(leaves[:, tree], weight * (1 - target)) + _PRIOR_ROWS - late_prior
