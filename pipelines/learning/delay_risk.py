@@ -60,7 +60,7 @@ def to_target(is_late: pd.Series) -> Values:
 def fit(examples: Examples, trial_count: int, seed: int, base: TreeParams | None = None) -> Fitted:
     """Search and train boosters, grow a forest, and find how sure their mean may be.
 
-    Boosters and the forest count half each. The validation rows cannot set these weights: they
+    Boosters and the forest count half each; the forest reads the best booster's columns. The validation rows cannot set these weights: they
     stopped the boosters, and so flatter them. For the same reason calibration may only make the
     answers less sure, never surer (the slope of Platt's sigmoid, 1999, at most one); and its
     intercept is not kept, as the models trained at last have seen the validation rows' share of
@@ -68,7 +68,8 @@ def fit(examples: Examples, trial_count: int, seed: int, base: TreeParams | None
     contributions still add up to it.
     """
     choice = search(examples, PROBLEM, trial_count, seed, base)
-    lead = choice.members[0]
+    # The best by itself: a member may be worth its place by what it adds, and little alone.
+    lead = min(choice.members, key=lambda one: (one.validation_loss, one.number))
     columns = column_sets(examples.encoder)[lead.column_set]
     tried = grow_risk_forest(examples, columns, examples.fit, lead.params, seed)
     validation_rows = examples.matrix[examples.validation][:, list(columns)]
