@@ -60,12 +60,12 @@ def to_target(is_late: pd.Series) -> Values:
 def fit(examples: Examples, trial_count: int, seed: int, base: TreeParams | None = None) -> Fitted:
     """Search and train boosters, grow a forest, and find how sure their mean may be.
 
-    Boosters and the forest count half each; the forest reads the best booster's columns. The validation rows cannot set these weights: they
-    stopped the boosters, and so flatter them. For the same reason calibration may only make the
-    answers less sure, never surer (the slope of Platt's sigmoid, 1999, at most one); and its
-    intercept is not kept, as the models trained at last have seen the validation rows' share of
-    late ones. Being linear in the log-odds it keeps the ranking, and a prediction's
-    contributions still add up to it.
+    Boosters and the forest count half each; the forest reads the best booster's columns. The
+    validation rows cannot set these weights: they stopped the boosters, and so flatter them. For
+    the same reason calibration may only make the answers less sure, never surer (the slope of
+    Platt's sigmoid, 1999, at most one); and its intercept is not kept, as the models trained at
+    last have seen the validation rows' share of late ones. Being linear in the log-odds it keeps
+    the ranking, and a prediction's contributions still add up to it.
     """
     choice = search(examples, PROBLEM, trial_count, seed, base)
     # The best by itself: a member may be worth its place by what it adds, and little alone.
