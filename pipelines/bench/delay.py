@@ -36,6 +36,7 @@ _KINDS: Final = ("type", "priority")
 _VALIDATION_RATIO: Final = 0.2
 _FEWEST_ROWS: Final = 100
 _PRIOR_ROWS: Final = 20
+_SHOWN: Final = ("auc", "average_precision", "brier", "calibration_error")
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def delay_rows(figures: DelayFigures) -> list[tuple[str, ...]]:
         (
             one.name,
             "yes" if one.has_suspect else "no",
-            *(f"{one.metrics[name]:.3f}" for name in ("auc", "average_precision", "brier")),
+            *(f"{one.metrics[name]:.3f}" for name in _SHOWN),
             f"{one.seconds:.1f}",
             f"{one.peak_mib:,.0f}",
         )

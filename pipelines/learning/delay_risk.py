@@ -7,6 +7,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.optimize import brentq
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from pipelines.learning.blend import Blend, Member
@@ -28,17 +30,26 @@ SETTLED_RATIO: Final = 0.8
 _FOREST_WEIGHT: Final = 0.5
 _LEAST_SLOPE: Final = 0.05
 _LEAST_SHARE: Final = 1e-3
+_FAR: Final = 100.0  # log-odds beyond all that a model says
 
 
-def log_loss(raw: Values, target: Values) -> float:
-    """Return the mean log loss of log-odds."""
-    return float(np.mean(np.logaddexp(0.0, raw) - target * raw))
+def refinement_loss(raw: Values, target: Values) -> float:
+    """Return the mean log loss of log-odds once their level is right: what they tell apart.
+
+    The share of late workflows drifts, and a column that tells the date drifts with it. On the
+    validation rows that passes for knowledge, and on the rows to come it is none; the level of the
+    answers is better learned from the newest rows. (Refinement: DeGroot and Fienberg, 1983.)
+    """
+    level = 0.0
+    if 0 < target.mean() < 1:
+        level = brentq(lambda shift: float(np.sum(expit(raw + shift) - target)), -_FAR, _FAR)
+    return float(np.mean(np.logaddexp(0.0, raw + level) - target * (raw + level)))
 
 
 PROBLEM: Final = Problem(
     objective={"objective": "binary", "metric": "binary_logloss"},
-    loss=log_loss,
-    loss_name="log_loss",
+    loss=refinement_loss,
+    loss_name="refinement_loss",
 )
 
 
@@ -50,20 +61,22 @@ def to_target(is_late: pd.Series) -> Values:
 def fit(examples: Examples, trial_count: int, seed: int, base: TreeParams | None = None) -> Fitted:
     """Search and train boosters, grow a forest, and find how sure their mean may be.
 
-    Boosters and the forest count half each. The validation rows cannot set these weights: they
-    stopped the boosters, and so flatter them. For the same reason calibration may only make the
-    answers less sure, never surer (the slope of Platt's sigmoid, 1999, at most one); and its
-    intercept is not kept, as the models trained at last have seen the validation rows' share of
-    late ones. Being linear in the log-odds it keeps the ranking, and a prediction's
-    contributions still add up to it.
+    Boosters and the forest count half each; the forest reads the best booster's columns. The
+    validation rows cannot set these weights: they stopped the boosters, and so flatter them. For
+    the same reason calibration may only make the answers less sure, never surer (the slope of
+    Platt's sigmoid, 1999, at most one); and its intercept is not kept, as the models trained at
+    last have seen the validation rows' share of late ones. Being linear in the log-odds it keeps
+    the ranking, and a prediction's contributions still add up to it.
     """
     choice = search(examples, PROBLEM, trial_count, seed, base)
-    lead = choice.members[0]
+    # The best by itself: a member may be worth its place by what it adds, and little alone.
+    lead = min(choice.members, key=lambda one: (one.validation_loss, one.number))
     columns = column_sets(examples.encoder)[lead.column_set]
     tried = grow_risk_forest(examples, columns, examples.fit, lead.params, seed)
     validation_rows = examples.matrix[examples.validation][:, list(columns)]
-    validation_raw = _FOREST_WEIGHT * np.asarray(tried.predict(validation_rows, raw_score=True))
-    validation_raw += (1 - _FOREST_WEIGHT) * choice.validation_raw
+    validation_raw = (1 - _FOREST_WEIGHT) * choice.validation_raw + _FOREST_WEIGHT * np.asarray(
+        tried.predict(validation_rows, raw_score=True, num_threads=lead.params.threads)
+    )
     boosted = train_choice(choice, examples, PROBLEM, seed)
     forest = grow_risk_forest(examples, columns, examples.everything, lead.params, seed)
     members = (

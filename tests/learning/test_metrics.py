@@ -4,7 +4,13 @@ import pytest
 
 from pipelines.contracts import Model
 from pipelines.learning.baselines import baseline_predictions
-from pipelines.learning.metrics import by_segment, measure, progress_bin
+from pipelines.learning.metrics import (
+    by_segment,
+    calibration_error,
+    measure,
+    progress_bin,
+    reliability,
+)
 
 
 def test_durations_are_measured_in_hours() -> None:
@@ -48,6 +54,18 @@ def test_risk_of_both_classes() -> None:
     assert metrics["auc"] == pytest.approx(0.75)
     assert metrics["brier"] == pytest.approx((0.01 + 0.36 + 0.25 + 0.01) / 4)
     assert metrics["late_ratio"] == 0.5
+
+
+def test_reliability_and_the_distance_from_it() -> None:
+    late = np.array([False, True, False, True, True, True])
+    probability = np.array([0.0, 0.04, 0.5, 0.5, 0.58, 1.0])
+    table = reliability(late, probability)
+    assert table.index.to_list() == [0, 5, 9]
+    assert table["row_count"].to_list() == [2, 3, 1]
+    assert table["mean_probability"].to_list() == pytest.approx([0.02, 1.58 / 3, 1.0])
+    assert table["late_ratio"].to_list() == pytest.approx([0.5, 2 / 3, 1.0])
+    expected = (2 * 0.48 + 3 * (2 - 1.58) / 3) / 6
+    assert calibration_error(late, probability) == pytest.approx(expected)
 
 
 def test_small_segments_are_left_out() -> None:

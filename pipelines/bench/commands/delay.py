@@ -33,6 +33,7 @@ def delay(
     from pipelines.bench.report import print_table, write_json
 
     console = Console(highlight=False)
+    console = console if console.is_terminal else Console(highlight=False, width=120)
     with console.status("reading") as status:
         figures = measure_delay(
             file,
@@ -44,7 +45,7 @@ def delay(
         f"{figures.train_row_count:,} issues to learn from, {figures.test_row_count:,} later ones "
         f"({figures.test_delayed_count:,} delayed)"
     )
-    header = ["", SUSPECT, "AUC", "avg. precision", "Brier", "seconds", "peak MiB"]
+    header = ["", SUSPECT, "AUC", "avg. precision", "Brier", "calibration error", "seconds", "MiB"]
     print_table(console, title, header, delay_rows(figures))
     if json_path is not None:
         content = {"seed": seed, **asdict(figures)}

@@ -1,0 +1,146 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from pipelines.bench.log_frames import LogFrames, read_logs
+from pipelines.bench.sla_answers import ANSWERS, LEARNER
+from pipelines.bench.sla_rows import SlaRows, groups, sla_rows
+from pipelines.cli import app
+from pipelines.errors import BenchmarkError
+
+_MAPPING = """
+format = "csv"
+[columns]
+workflow = "ticket"
+activity = "state"
+timestamp = "at"
+person = "person"
+priority = "priority"
+outcome = "kept"
+[workflow_attributes]
+category = "text"
+[outcome]
+late_values = ["no"]
+[closing]
+activities = ["Closed"]
+resolved_activities = ["Resolved"]
+"""
+_COUNT = 260
+
+
+def tickets(seed: int = 0) -> pd.DataFrame:
+    """Tickets that wait for the user, or not; who waits, and hard ones, break the promise."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for number in range(_COUNT):
+        at = pd.Timestamp("2024-01-01") + pd.Timedelta(hours=6 * number)
+        priority, category = str(rng.integers(1, 4)), str(rng.choice(["net", "mail"]))
+        waits = rng.random() < 0.4
+        risk = 0.05 + 0.5 * waits + 0.3 * (category == "net")
+        kept = "no" if rng.random() < risk else "yes"
+        states = ["New", "Active", *(["Waiting"] if waits else []), "Active", "Resolved", "Closed"]
+        for state in states:
+            person = f"p{rng.integers(0, 4)}"
+            rows.append((f"t{number:04d}", state, at, person, priority, kept, category))
+            at += pd.Timedelta(minutes=int(rng.integers(30, 400)))
+    names = ["ticket", "state", "at", "person", "priority", "kept", "category"]
+    return pd.DataFrame(rows, columns=names)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sla")
+    tickets().to_csv(folder / "log.csv", index=False)
+    (folder / "tickets.toml").write_text(_MAPPING)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def frames(folder: Path) -> LogFrames:
+    return read_logs([folder / "log.csv"], folder / "tickets.toml", folder / "frames")
+
+
+@pytest.fixture(scope="module")
+def rows(frames: LogFrames) -> SlaRows:
+    return sla_rows(frames, ("Resolved", "Closed"), 0.2, 0.8)
+
+
+def test_updates_before_the_resolution_are_split_by_opening(rows: SlaRows) -> None:
+    log = tickets()
+    opened = log.groupby("ticket")["at"].min()
+    before = log[~log["state"].isin(["Resolved", "Closed"])]
+    test_ids = opened.index[int(_COUNT * 0.8) :]
+    assert set(rows.test["workflow_id"]) == set(test_ids)
+    assert len(rows.test) == before["ticket"].isin(test_ids).sum()
+    assert rows.late_rule == "outcome"
+    late = log.drop_duplicates("ticket").set_index("ticket")["kept"] == "no"
+    for side in (rows.train, rows.test):
+        assert (side["is_late"] == side["workflow_id"].map(late)).all()
+
+
+def test_training_tickets_had_closed_when_the_first_test_ticket_opened(rows: SlaRows) -> None:
+    log = tickets()
+    start = pd.Timestamp(log.loc[log["ticket"] == f"t{int(_COUNT * 0.8):04d}", "at"].min())
+    closed = log.groupby("ticket")["at"].max()
+    kept = set(rows.train["workflow_id"])
+    assert kept == set(closed.index[closed < start])
+    assert rows.open_at_split_count == int(_COUNT * 0.8) - len(kept) > 0
+
+
+def test_groups_are_features_or_attributes(rows: SlaRows) -> None:
+    log = tickets().drop_duplicates("ticket").set_index("ticket")
+    found = groups(rows.test, ["priority", "category", "colour"])
+    known = log["priority"] + "|" + log["category"] + "|None"
+    assert (found == rows.test["workflow_id"].map(known)).all()
+
+
+@pytest.mark.parametrize("name", list(ANSWERS))
+def test_labels_of_later_tickets_move_no_answer(name: str, folder: Path, rows: SlaRows) -> None:
+    log = tickets()
+    later = log["ticket"].isin(rows.test["workflow_id"])
+    turned = log["kept"].map({"yes": "no", "no": "yes"})
+    other = folder / f"turned-{list(ANSWERS).index(name)}"
+    other.mkdir()
+    log.assign(kept=log["kept"].where(~later, turned)).to_csv(other / "log.csv", index=False)
+    changed = sla_rows(
+        read_logs([other / "log.csv"], folder / "tickets.toml", other / "frames"),
+        ("Resolved", "Closed"),
+        0.2,
+        0.8,
+    )
+    assert (changed.test["is_late"] != rows.test["is_late"]).all()
+    answers = [
+        ANSWERS[name](one.train, one.test.drop(columns="is_late"), 2, 3) for one in (rows, changed)
+    ]
+    np.testing.assert_array_equal(*answers)
+
+
+def test_one_class_is_refused(frames: LogFrames) -> None:
+    workflows = frames.workflows.assign(outcome_is_late=True)
+    same = LogFrames(frames.events, frames.tasks, workflows, len(workflows))
+    with pytest.raises(BenchmarkError, match="All or none of the"):
+        sla_rows(same, ("Resolved",), 0.2, 0.8)
+
+
+def test_the_command_writes_what_it_shows(folder: Path) -> None:
+    out = folder / "figures.json"
+    arguments = ["--log", str(folder / "log.csv"), "--mapping", str(folder / "tickets.toml")]
+    result = CliRunner().invoke(
+        app, ["bench", "sla", *arguments, "--trials", "2", "--json", str(out)]
+    )
+    assert result.exit_code == 0, result.output
+    figures = json.loads(out.read_text())["figures"]
+    assert figures["resolved_activities"] == ["Resolved", "Closed"]
+    found = {one["name"]: one for one in figures["results"]}
+    assert list(found) == list(ANSWERS)
+    assert all(f"{one['metrics']['auc']:.3f}" in result.output for one in found.values())
+    assert found["base rate"]["metrics"]["auc"] == 0.5
+    assert found[LEARNER]["metrics"]["auc"] > 0.6
+    assert (
+        sum(row["row_count"] for row in found[LEARNER]["reliability"])
+        == (figures["test_row_count"])
+    )

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from pipelines.learning import delay_risk
+from pipelines.learning.examples import Examples
+from tests.learning.examples_of import examples_of
+
+
+def _examples(count: int = 600) -> Examples:
+    rng = np.random.default_rng(0)
+    matrix = rng.normal(size=(count, 2))
+    late = rng.random(count) < 1 / (1 + np.exp(-1.5 * matrix[:, 0]))
+    return examples_of(matrix, late, ["severity", "noise"])
+
+
+def test_the_level_of_the_answers_is_no_loss() -> None:
+    raw, late = np.array([-2.0, -1.0, 1.0, 2.0]), np.array([0.0, 1.0, 0.0, 1.0])
+    loss = delay_risk.refinement_loss(raw, late)
+    assert delay_risk.refinement_loss(raw + 5, late) == pytest.approx(loss)
+    assert delay_risk.refinement_loss(-raw, late) > loss
+    assert loss == pytest.approx(np.mean(np.logaddexp(0, raw) - late * raw))  # level is right
+    assert delay_risk.refinement_loss(np.full(4, 7.0), late) == pytest.approx(np.log(2))
+
+
+def test_one_class_has_its_plain_loss() -> None:
+    assert delay_risk.refinement_loss(np.zeros(3), np.ones(3)) == pytest.approx(np.log(2))
+
+
+def test_what_tells_late_from_in_time_is_preferred_to_what_knows_the_level() -> None:
+    late = np.array([0.0, 0.0, 0.0, 1.0, 0.0])
+    knows_level = np.full(5, np.log(0.2 / 0.8))
+    tells_apart = np.array([1.0, 1.0, 1.0, 3.0, 1.0])
+    plain = [float(np.mean(np.logaddexp(0, r) - late * r)) for r in (knows_level, tells_apart)]
+    assert plain[0] < plain[1]
+    assert delay_risk.refinement_loss(tells_apart, late) < delay_risk.refinement_loss(
+        knows_level, late
+    )
+
+
+def test_boosters_and_forest_count_half_each() -> None:
+    examples = _examples()
+    score = delay_risk.fit(examples, 2, 0).scores[delay_risk.RISK_SCORE]
+    *boosted, forest = score.members
+    assert forest.weight == 0.5
+    assert sum(one.weight for one in boosted) == pytest.approx(0.5)
+    parts = score.contributions(examples.matrix)
+    np.testing.assert_allclose(parts.sum(axis=1), score.raw(examples.matrix), atol=1e-6)
+
+
+def test_answers_may_become_less_sure_but_never_surer() -> None:
+    raw = {delay_risk.RISK_SCORE: np.array([-3.0, 0.0, 3.0])}
+    sure = _examples()
+    fitted = delay_risk.fit(sure, 2, 0)
+    assert 0.5 < fitted.constants["slope"] <= 1.0
+    # Validation rows that say nothing: everything is drawn to the share of the whole.
+    rng = np.random.default_rng(1)
+    target = sure.target.copy()
+    target[sure.validation] = rng.permutation(target[sure.validation])
+    unsure = delay_risk.fit(Examples(**{**vars(sure), "target": target}), 2, 0).constants
+    assert unsure["slope"] < 0.3
+    answered = delay_risk.answers(raw, unsure)["late_probability"]
+    assert np.abs(answered - target.mean()).max() < 0.25
+
+
+def test_the_same_seed_gives_the_same_answers() -> None:
+    examples = _examples()
+    answers = [
+        delay_risk.fit(examples, 2, 5).scores[delay_risk.RISK_SCORE].raw(examples.matrix)
+        for _ in range(2)
+    ]
+    np.testing.assert_array_equal(*answers)
