@@ -68,6 +68,11 @@ def choose_columns(
     return ColumnChoice(chosen[1], chosen[0], losses)
 
 
+def is_own_history(column: Column) -> bool:
+    """Say whether a column tells of the workflow itself, and nothing of the others."""
+    return _SETS[_level(column)] == OWN_HISTORY
+
+
 def _level(column: Column) -> int:
     """Return the position of the smallest set that holds a column."""
     if column.name.startswith(_ACTIVITY_VIEW):

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipelines.learning.boosting import Boosted, BoostingParams, Examples, boost
+from pipelines.learning.choose_columns import is_own_history
 from pipelines.learning.columns import base_name
 from pipelines.learning.encode import Encoder, Kind, Matrix
 from pipelines.learning.intervals import Groups, Margins, calibrate
@@ -44,11 +45,16 @@ def fit(
     """Train the three boosters; return them and the margins that make the interval cover.
 
     The median minimises the absolute error of log hours, the quantiles the pinball loss. The
-    margins come from the validation rows (see `intervals`), for each template, or, where there
-    is one only, for each last activity; the boosters' `validation_raw` includes them.
+    quantiles read the workflow's own history only: loads and volumes drift, and on later rows
+    of public logs, quantiles that read them covered less often and were no narrower.
+
+    The margins come from the validation rows (see `intervals`), for each template or, where
+    there is one only, for each last activity; the boosters' `validation_raw` includes them.
     """
+    own_history = _own_history(examples)
     boosted = {
-        name: boost(examples, objective, params, seed) for name, objective in _OBJECTIVES.items()
+        name: boost(examples if name == MEDIAN_BOOSTER else own_history, objective, params, seed)
+        for name, objective in _OBJECTIVES.items()
     }
     column = _group_column(examples.encoder)
     groups = groups_of(examples.encoder, examples.matrix[examples.validation], column)
@@ -98,6 +104,13 @@ def validation_metrics(
         remaining_time_s.to_numpy(dtype=float) / HOUR_S,
         {name: values / HOUR_S for name, values in predicted.items()},
     )
+
+
+def _own_history(examples: Examples) -> Examples:
+    """Blank the other columns: trees do not split on what does not vary."""
+    matrix = examples.matrix.copy()
+    matrix[:, [not is_own_history(column) for column in examples.encoder.columns]] = 0.0
+    return replace(examples, matrix=matrix)
 
 
 def _group_column(encoder: Encoder) -> str | None:

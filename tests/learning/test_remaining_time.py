@@ -37,6 +37,19 @@ def test_each_activity_has_margins_of_its_own(
     np.testing.assert_allclose(after[low], np.maximum(before[low] - 0.5, 0))
 
 
+def test_only_the_median_reads_the_loads_of_others(
+    trained: dict[Model, TrainedModel],
+) -> None:
+    predictor = trained[Model.REMAINING_TIME].predictor
+    position = predictor.encoder.names.index("team_load__open_task_count")
+    splits = {
+        name: int(booster.feature_importance("split")[position])
+        for name, booster in predictor.boosters.items()
+    }
+    assert splits["p50"] > 10
+    assert (splits["p10"], splits["p90"]) == (0, 0)
+
+
 def test_several_templates_come_before_activities(training_set: TrainingSet) -> None:
     frame = training_set.frame
     kinds = frame["workflow_progress__workflow_attributes"].str.extract('"kind": "(.*?)"')[0]
