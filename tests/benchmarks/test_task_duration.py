@@ -66,18 +66,18 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return Run(result.output, json.loads(out.read_text())["figures"])
 
 
-def test_the_learner_beats_groups_and_covers(run: Run) -> None:
+def test_the_learner_finds_out_who_is_fast_and_covers(run: Run) -> None:
     assert run.figures["span"] == "service_time_s"
     assert run.figures["test_task_count"] == 3 * _COUNT * 0.2
-    groups = ["by activity", "by activity and person"]
+    # In the made-up history nothing else tells than activity and person: their groups are best.
+    best = run.metric("by activity and person", "mae_minutes")
+    simple = run.metric("by activity", "mae_minutes")
     for name in (LEARNER, FOLLOWING):
+        assert 0.9 * best < run.metric(name, "mae_minutes") < 0.75 * simple
         assert 0.75 < run.metric(name, "coverage_80_ratio") < 0.9
         assert 0.87 < run.metric(name, "coverage_90_ratio") < 0.97
-        for group in groups:
-            best = run.metric(group, "mae_minutes")
-            assert run.metric(name, "mae_minutes") < best
         for measure in ("width_90_minutes", "interval_score_90_minutes"):
-            assert run.metric(name, measure) < run.metric("by activity", measure)
+            assert run.metric(name, measure) < 0.75 * run.metric("by activity", measure)
 
 
 def test_the_command_writes_what_it_shows(run: Run) -> None:

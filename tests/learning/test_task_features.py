@@ -20,7 +20,8 @@ def test_what_comes_later_moves_no_feature(history: TaskHistory, span: Span) -> 
     """Cut the history at a moment: tasks that had begun have the features they had."""
     before = features_of(history, span)
     labels = ["ended_at", "duration_s"]
-    for cut in (before["as_of"].iloc[40], before["as_of"].iloc[121]):
+    longest = before["duration_s"].idxmax()
+    for cut in (before["as_of"].iloc[121], before["ended_at"].iloc[longest]):
         tasks, events = history.tasks.copy(), history.events
         for name in ("created_at", "started_at", "completed_at"):
             tasks[name] = tasks[name].where(tasks[name] < cut)
@@ -33,14 +34,17 @@ def test_what_comes_later_moves_no_feature(history: TaskHistory, span: Span) -> 
 
 
 def test_a_duration_is_known_only_once_the_task_has_ended(history: TaskHistory) -> None:
-    tasks = history.tasks.copy()
-    spans = task_spans(tasks, history.events, Span.SERVICE)
+    spans = task_spans(history.tasks, history.events, Span.SERVICE)
+    begun, ended = spans.loc[[20, 60], "as_of"]
+    # The twentieth task shall last until the sixtieth begins.
+    spans.loc[20, ["ended_at", "left_at"]] = ended
+    spans.loc[20, "duration_s"] = (ended - begun).total_seconds()
     changed = spans.copy()
-    changed.loc[30, "duration_s"] *= 100
+    changed.loc[20, "duration_s"] *= 100
     before, after = (task_features(one, history.events) for one in (spans, changed))
     moved = (before.drop(columns="duration_s").compare(after.drop(columns="duration_s"))).index
     assert len(moved)
-    assert (before.loc[moved, "as_of"] > spans.loc[30, "ended_at"]).all()
+    assert (before.loc[moved, "as_of"] > ended).all()
 
 
 def test_the_past_of_person_and_activity() -> None:
