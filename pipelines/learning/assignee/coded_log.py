@@ -44,6 +44,7 @@ class CodedLog:
 
     people: list[str]
     activities: list[str]
+    workflows: list[str] = field(repr=False)
     events: list[Event] = field(repr=False)
     row: Ints = field(repr=False)
     person: Ints = field(repr=False)
@@ -77,7 +78,7 @@ def code_log(events: pd.DataFrame) -> CodedLog:
             )
     order = np.argsort(events[AS_OF].to_numpy(), kind="stable")
     ordered = events.iloc[order].reset_index(drop=True)
-    workflow, _ = pd.factorize(ordered[WORKFLOW_ID])
+    workflow, workflows = pd.factorize(ordered[WORKFLOW_ID])
     activity, activities = pd.factorize(ordered[ACTIVITY])
     person, people = pd.factorize(ordered[PERSON_ID])
     team, _ = pd.factorize(_column(ordered, "team_id"))
@@ -88,6 +89,7 @@ def code_log(events: pd.DataFrame) -> CodedLog:
     return CodedLog(
         people=[str(one) for one in people],
         activities=[str(one) for one in activities],
+        workflows=[str(one) for one in workflows],
         events=[
             Event(*values)
             for values in zip(

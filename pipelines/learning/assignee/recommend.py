@@ -1,6 +1,7 @@
 """Answer who should go on with a workflow, from a history and a trained ranker."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -12,29 +13,56 @@ from pipelines.learning.assignee.coded_log import code_log
 from pipelines.learning.assignee.ledger import Ledger
 from pipelines.learning.assignee.ranker import Ranker
 from pipelines.learning.assignee.rerank import share_load
-from pipelines.learning.columns import AS_OF, WORKFLOW_ID, require_columns
+from pipelines.learning.columns import AS_OF, require_columns
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was known at a moment: codes of people (in order) and workflows, and the ledger."""
+
+    as_of: datetime
+    people: list[str]
+    workflows: Mapping[str, int]
+    ledger: Ledger
+
+
+def replay(events: pd.DataFrame, as_of: datetime) -> Known:
+    """Learn all events by a moment, later ones are not looked at; one replay serves many questions.
+
+    Args:
+        events: see `code_log`.
+        as_of: the moment, aware of its zone.
+
+    Raises:
+        TrainingError: see `code_log`.
+    """
+    require_columns(events, [AS_OF], "events")
+    log = code_log(events[events[AS_OF] <= as_of])
+    ledger = Ledger()
+    for event in log.events:
+        ledger.learn(event)
+    workflows = {name: code for code, name in enumerate(log.workflows)}
+    return Known(as_of, log.people, workflows, ledger)
 
 
 def recommend(
     ranker: Ranker,
-    events: pd.DataFrame,
+    known: Known,
     workflow_id: str,
-    as_of: datetime,
     *,
     excluded: Collection[str] = (),
     roster: Collection[str] | None = None,
     load_strength: float = 0.0,
 ) -> pd.DataFrame:
-    """Rank who should go on with a workflow; later events than `as_of` are not looked at.
+    """Rank who should go on with a workflow, the one who did its last event left out.
 
     A new activity is answered by what people do in general, new people of the roster by what
-    holds for everyone: they come after those with experience, unless these are overloaded.
+    holds for everyone.
 
     Args:
         ranker: trained on such events.
-        events: see `code_log`.
-        workflow_id: the workflow; someone is present in it already, and is not proposed.
-        as_of: the moment, aware of its zone.
+        known: what was known at the moment of asking.
+        workflow_id: a workflow with an event by then.
         excluded: who must not be proposed.
         roster: who may be proposed, people never met included; None is everyone met.
         load_strength: see `share_load`.
@@ -45,20 +73,15 @@ def recommend(
     Raises:
         TrainingError: the workflow has no event by then, or the ranker reads other features.
     """
-    require_columns(events, [WORKFLOW_ID, AS_OF], "events")
-    past = events[events[AS_OF] <= as_of]
-    if not (past[WORKFLOW_ID] == workflow_id).any():
-        raise TrainingError(f"Workflow {workflow_id!r} has no event by {as_of.isoformat()}.")
-    log = code_log(past)
-    ledger = Ledger()
-    for event in log.events:
-        ledger.learn(event)
-    people = [*log.people, *sorted(set(roster or ()) - set(log.people))]
+    if workflow_id not in known.workflows:
+        raise TrainingError(f"Workflow {workflow_id!r} has no event by {known.as_of.isoformat()}.")
+    new = sorted(set(roster or ()) - set(known.people))
+    people = [*known.people, *new]
     code = {person: number for number, person in enumerate(people)}
-    is_asked = (past[WORKFLOW_ID] == workflow_id).to_numpy()[log.row]
-    workflow = log.events[int(np.argmax(is_asked))].workflow
-    question = ledger.question(workflow, as_of.timestamp(), len(people) - len(log.people))
-    vectors = ledger.features(question)
+    question = known.ledger.question(
+        known.workflows[workflow_id], known.as_of.timestamp(), len(new)
+    )
+    vectors = known.ledger.features(question)
     if list(vectors) != ranker.names:
         raise TrainingError("The ranker reads other features than these: train anew.")
     may = eligible_people(
@@ -69,15 +92,15 @@ def recommend(
     )
     chosen = nominate(vectors, may)
     matrix = np.array([values[chosen] for values in vectors.values()], dtype=np.float32).T
-    held = vectors["held_workflow_count"][chosen]
+    held_count = vectors["held_workflow_count"][chosen]
     scores = ranker.scores(matrix) if len(chosen) else np.zeros(0)
-    scores = share_load(scores, np.zeros(len(chosen), dtype=np.int64), held, load_strength)
+    one_question = np.zeros(len(chosen), dtype=np.int64)
     ranked = pd.DataFrame(
         {
             "person_id": [people[one] for one in chosen],
-            "score": scores,
-            "held_workflow_count": held,
-            "is_known": chosen < len(log.people),
+            "score": share_load(scores, one_question, held_count, load_strength),
+            "held_workflow_count": held_count,
+            "is_known": chosen < len(known.people),
         }
     )
     return ranked.sort_values("score", ascending=False, kind="stable", ignore_index=True)
