@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipelines.bench.log_frames import read_logs
-from pipelines.bench.measure import Contender, Work, side_by_side
-from pipelines.bench.sla_answers import ANSWERS, LEARNER
+from pipelines.bench.measure import Contender, side_by_side
+from pipelines.bench.sla_answers import ANSWERS, LEARNER, prepare
 from pipelines.bench.sla_rows import SlaRows, sla_rows
 from pipelines.history.choose import choose_mapping
 from pipelines.history.mapping import load_mapping
@@ -94,7 +94,7 @@ def measure_sla(
         rows.train.to_parquet(folder / "train.parquet")
         rows.test.to_parquet(folder / "test.parquet")
         contenders = [
-            Contender(one, partial(_prepare, one, folder, trial_count, seed)) for one in ANSWERS
+            Contender(one, partial(prepare, one, folder, trial_count, seed)) for one in ANSWERS
         ]
         measured = side_by_side(
             contenders, 1, lambda one, done, total: progress(f"{one}: {done} of {total}")
@@ -105,13 +105,6 @@ def measure_sla(
         for one in measured
     )
     return _figures(rows, resolved, bins, results)
-
-
-def _prepare(name: str, folder: Path, trial_count: int, seed: int) -> Work:
-    train, test = (pd.read_parquet(folder / f"{side}.parquet") for side in ("train", "test"))
-    # No answer may know the labels of the test rows, nor what follows from them.
-    test = test.drop(columns=["is_late", "remaining_time_s", "lead_time_s", "late_rule"])
-    return lambda: ANSWERS[name](train, test, trial_count, seed)
 
 
 def _update_bins(test: pd.DataFrame) -> npt.NDArray[np.str_]:

@@ -1,6 +1,7 @@
 """Who says how probable a breach is: shares of groups, two common classifiers, the platform."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -12,11 +13,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, QuantileTransformer
 
-from pipelines.bench.sla_rows import groups
+from pipelines.bench.measure import Work
 from pipelines.learning import delay_risk
 from pipelines.learning.column_sets import column_sets
-from pipelines.learning.columns import AS_OF, WEIGHT
-from pipelines.learning.encode import Encoder
+from pipelines.learning.columns import AS_OF, WEIGHT, find_column
+from pipelines.learning.encode import Encoder, expand_json
 from pipelines.learning.examples import Examples, Values, age_ratios, validation_masks
 from pipelines.learning.fit_encoder import fit_encoder
 
@@ -25,7 +26,38 @@ Answer = Callable[[pd.DataFrame, pd.DataFrame, int, int], Values]
 """Takes training rows, test rows, learners to try and a seed; returns probabilities."""
 
 _PRIOR_ROWS: Final = 20
+_ATTRIBUTES: Final = "workflow_attributes"
 _NO_VALUE: Final = -1.0  # a code or a count that no row has
+
+
+def groups(rows: pd.DataFrame, names: Collection[str]) -> pd.Series:
+    """Return each row's group: the values of features or workflow attributes of these names.
+
+    Names that the rows do not have are left out.
+    """
+    attributes = find_column(rows, _ATTRIBUTES)
+    values = []
+    for name in names:
+        column = find_column(rows, name)
+        if column is not None:
+            values.append(rows[column].astype(str))
+        elif attributes is not None:
+            values.append(expand_json(rows[attributes], [name])[name].astype(str))
+    if not values:
+        return pd.Series("", index=rows.index)
+    return pd.concat(values, axis=1).agg("|".join, axis=1)
+
+
+def prepare(name: str, folder: Path, trial_count: int, seed: int) -> Work:
+    """Read what `measure_sla` wrote into a folder; return the work of one contender.
+
+    Its process imports this module and not what reads logs: that would take longer than most of
+    the answers.
+    """
+    train, test = (pd.read_parquet(folder / f"{side}.parquet") for side in ("train", "test"))
+    # No answer may know the labels of the test rows, nor what follows from them.
+    test = test.drop(columns=["is_late", "remaining_time_s", "lead_time_s", "late_rule"])
+    return lambda: ANSWERS[name](train, test, trial_count, seed)
 
 
 def _late(train: pd.DataFrame) -> Values:

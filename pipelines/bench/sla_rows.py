@@ -2,18 +2,13 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Final
 
 import pandas as pd
 
 from pipelines.bench.log_frames import LogFrames, feature_frame
 from pipelines.errors import BenchmarkError
-from pipelines.learning.columns import find_column
-from pipelines.learning.encode import expand_json
 from pipelines.learning.split import Part, split_by_time
 from pipelines.learning.training_set import build_training_set, rows_of
-
-_ATTRIBUTES: Final = "workflow_attributes"
 
 
 @dataclass(frozen=True)
@@ -69,21 +64,3 @@ def sla_rows(
         split.test_start,
         split.open_at_split_count,
     )
-
-
-def groups(rows: pd.DataFrame, names: Collection[str]) -> pd.Series:
-    """Return each row's group: the values of features or workflow attributes of these names.
-
-    Names that the rows do not have are left out.
-    """
-    attributes = find_column(rows, _ATTRIBUTES)
-    values = []
-    for name in names:
-        column = find_column(rows, name)
-        if column is not None:
-            values.append(rows[column].astype(str))
-        elif attributes is not None:
-            values.append(expand_json(rows[attributes], [name])[name].astype(str))
-    if not values:
-        return pd.Series("", index=rows.index)
-    return pd.concat(values, axis=1).agg("|".join, axis=1)

@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from pipelines.bench.log_frames import LogFrames, read_logs
-from pipelines.bench.sla_answers import ANSWERS, LEARNER
-from pipelines.bench.sla_rows import SlaRows, groups, sla_rows
+from pipelines.bench.sla_answers import ANSWERS, LEARNER, groups
+from pipelines.bench.sla_rows import SlaRows, sla_rows
 from pipelines.cli import app
 from pipelines.errors import BenchmarkError
 
@@ -98,23 +98,24 @@ def test_groups_are_features_or_attributes(rows: SlaRows) -> None:
     assert (found == rows.test["workflow_id"].map(known)).all()
 
 
-@pytest.mark.parametrize("name", list(ANSWERS))
-def test_labels_of_later_tickets_move_no_answer(name: str, folder: Path, rows: SlaRows) -> None:
+@pytest.fixture(scope="module")
+def turned(folder: Path, rows: SlaRows) -> SlaRows:
+    """Rows of the same log, had every test ticket ended the other way."""
     log = tickets()
     later = log["ticket"].isin(rows.test["workflow_id"])
-    turned = log["kept"].map({"yes": "no", "no": "yes"})
-    other = folder / f"turned-{list(ANSWERS).index(name)}"
+    other = folder / "turned"
     other.mkdir()
-    log.assign(kept=log["kept"].where(~later, turned)).to_csv(other / "log.csv", index=False)
-    changed = sla_rows(
-        read_logs([other / "log.csv"], folder / "tickets.toml", other / "frames"),
-        ("Resolved", "Closed"),
-        0.2,
-        0.8,
-    )
-    assert (changed.test["is_late"] != rows.test["is_late"]).all()
+    kept = log["kept"].where(~later, log["kept"].map({"yes": "no", "no": "yes"}))
+    log.assign(kept=kept).to_csv(other / "log.csv", index=False)
+    frames = read_logs([other / "log.csv"], folder / "tickets.toml", other / "frames")
+    return sla_rows(frames, ("Resolved", "Closed"), 0.2, 0.8)
+
+
+@pytest.mark.parametrize("name", list(ANSWERS))
+def test_labels_of_later_tickets_move_no_answer(name: str, rows: SlaRows, turned: SlaRows) -> None:
+    assert (turned.test["is_late"] != rows.test["is_late"]).all()
     answers = [
-        ANSWERS[name](one.train, one.test.drop(columns="is_late"), 2, 3) for one in (rows, changed)
+        ANSWERS[name](one.train, one.test.drop(columns="is_late"), 2, 3) for one in (rows, turned)
     ]
     np.testing.assert_array_equal(*answers)
 

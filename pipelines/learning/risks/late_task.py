@@ -48,7 +48,11 @@ class _Sojourns:
 
 
 def late_task(
-    tasks: pd.DataFrame, as_of: pd.Timestamp, *, late_quantile: float = 0.8
+    tasks: pd.DataFrame,
+    as_of: pd.Timestamp,
+    *,
+    late_quantile: float = 0.8,
+    history_days: int = 60,
 ) -> pd.DataFrame:
     """Score how probable it is that each open task ends late.
 
@@ -61,6 +65,8 @@ def late_task(
             at `as_of`: an end or a beginning after it is not read. Not changed.
         as_of: moment of the answer.
         late_quantile: between 0 and 1.
+        history_days: only tasks begun so lately tell how long tasks take now, where there are
+            enough of them.
 
     Returns:
         See `risk_frame`; one row per open task.
@@ -83,10 +89,13 @@ def late_task(
             f"{len(begun)} tasks had begun by {as_of:%Y-%m-%d %H:%M}, {int(is_done.sum())} of them "
             f"were done; at least {_LEAST_TASKS} are needed: import a longer history."
         )
-    everyone = _sojourns(days, is_done)
+    recent = begun[begun["created_at"] >= as_of - pd.Timedelta(days=history_days)]
+    if len(recent) < _LEAST_TASKS or not is_done[recent.index].any():
+        recent = begun
+    everyone = _sojourns(days[recent.index], is_done[recent.index])
     own = {
         activity: _sojourns(days[index], is_done[index])
-        for activity, index in begun.groupby("activity").groups.items()
+        for activity, index in recent.groupby("activity").groups.items()
         if is_done[index].any()
     }
     open_tasks = begun[is_open].assign(age=days[is_open])

@@ -13,7 +13,7 @@ def tasks(
 ) -> pd.DataFrame:
     """Tasks that were done in so many days, all long ago, and tasks open for so many."""
     day = pd.Timedelta(days=1)
-    begun = AS_OF - 200 * day
+    begun = AS_OF - 45 * day
     done = [(f"done-{n}", activity, begun, begun + days * day) for n, days in enumerate(done_days)]
     still = [(name, activity, AS_OF - age * day, pd.NaT) for name, age in open_ages.items()]
     frame = pd.DataFrame(
@@ -49,6 +49,16 @@ def test_without_a_due_date_the_limit_is_a_quantile_of_the_activity() -> None:
     found = result.set_index("subject_id")["score"]
     assert found["old"] == 1.0
     assert found["t"] == pytest.approx(0.2, abs=0.02)
+
+
+def test_how_long_tasks_took_long_ago_is_forgotten() -> None:
+    now = with_due(tasks([1.0] * 30 + [10.0] * 10, {"t": 0.5}), "t", 5)
+    ago = tasks([10.0] * 100, {}).assign(task_id=[f"ago-{n}" for n in range(100)])
+    for column in ("created_at", "completed_at"):
+        ago[column] -= pd.Timedelta(days=90)
+    both = pd.concat([now, ago], ignore_index=True)
+    assert late_task(both, AS_OF)["score"].to_list() == pytest.approx([0.25])
+    assert late_task(both, AS_OF, history_days=365)["score"].to_list() == pytest.approx([110 / 140])
 
 
 def test_open_tasks_make_an_activity_slower_than_its_ended_ones() -> None:
