@@ -123,7 +123,7 @@ def _regression(train: pd.DataFrame, test: pd.DataFrame, _trials: int, seed: int
 
 def _learner(train: pd.DataFrame, test: pd.DataFrame, trials: int, seed: int) -> Values:
     """Train as the platform does."""
-    fit, validation = validation_masks(train, delay_risk.SETTLED_RATIO)
+    fit, validation = validation_masks(train)
     encoder = fit_encoder(train)
     examples = Examples(
         encoder=encoder,

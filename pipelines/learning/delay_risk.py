@@ -24,9 +24,6 @@ from pipelines.learning.search import search, train_choice
 Values = npt.NDArray[np.float64]
 
 RISK_SCORE: Final = "late"
-# Of a `validation_masks`: younger workflows that have ended already are the quick ones, and most
-# quick ones are in time.
-SETTLED_RATIO: Final = 0.8
 _FOREST_WEIGHT: Final = 0.5
 _LEAST_SLOPE: Final = 0.05
 _LEAST_SHARE: Final = 1e-3

@@ -16,7 +16,6 @@ Mask = npt.NDArray[np.bool_]
 
 _VALIDATION_RATIO: Final = 0.2
 _LEAST_ROWS: Final = 20
-_LEAST_SETTLED_SHARE: Final = 0.5
 
 
 @dataclass(frozen=True)
@@ -56,13 +55,11 @@ def age_ratios(as_of: pd.Series) -> Values:
     return np.asarray(age / max(float(age.max()), 1.0))
 
 
-def validation_masks(train: pd.DataFrame, settled_ratio: float = 0.0) -> tuple[Mask, Mask]:
+def validation_masks(train: pd.DataFrame) -> tuple[Mask, Mask]:
     """Return the masks of the rows to fit on and of the later rows to validate on.
 
     The validation workflows are the latest-opened fifth of the training workflows; those to fit
-    on had ended when the first of them opened. Where `settled_ratio` is given, workflows younger
-    at the last closing than this quantile of the lead times are in neither: of those opened so
-    lately only the quick have ended, and they do not stand for what comes.
+    on had ended when the first of them opened.
 
     Raises:
         TrainingError: too few rows on one side.
@@ -70,19 +67,12 @@ def validation_masks(train: pd.DataFrame, settled_ratio: float = 0.0) -> tuple[M
     closed_at = train[AS_OF] + pd.to_timedelta(train["remaining_time_s"], unit="s")
     opened_at = closed_at - pd.to_timedelta(train["lead_time_s"], unit="s")
     openings = opened_at.groupby(train[WORKFLOW_ID]).first().sort_values()
-    end = openings.iloc[-1]
-    if settled_ratio:
-        lead_times_s = train.groupby(WORKFLOW_ID)["lead_time_s"].first().astype(float)
-        youngest = pd.Timedelta(seconds=float(lead_times_s.quantile(settled_ratio)))
-        settled = openings[openings <= closed_at.max() - youngest]
-        if len(settled) >= _LEAST_SETTLED_SHARE * len(openings):
-            openings, end = settled, settled.iloc[-1]
     start = openings.iloc[int(len(openings) * (1 - _VALIDATION_RATIO))]
-    validation = ((opened_at >= start) & (opened_at <= end)).to_numpy()
+    validation = (opened_at >= start).to_numpy()
     fit = (closed_at < start).to_numpy()
     if fit.sum() < _LEAST_ROWS:
         # Nearly everything overlaps: better to validate a little kindly than not at all.
-        fit = (opened_at < start).to_numpy()
+        fit = ~validation
     for side, mask in (("to fit on", fit), ("to validate on", validation)):
         if mask.sum() < _LEAST_ROWS:
             raise TrainingError(

@@ -1,6 +1,8 @@
 import numpy as np
 import pandas as pd
+import pytest
 
+from pipelines.errors import TrainingError
 from pipelines.learning.examples import validation_masks
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
@@ -20,24 +22,24 @@ def rows(lead_days: list[int]) -> pd.DataFrame:
     )
 
 
-def test_young_workflows_are_in_neither_part() -> None:
+def test_those_to_fit_on_had_ended_before_the_first_to_validate_on_opened() -> None:
     # 200 days; every fifth workflow takes 30 days, the others one.
     train = rows([30 if n % 5 == 0 else 1 for n in range(200)])
-    train = train[(train["as_of"] + pd.to_timedelta(train["lead_time_s"], unit="s")) < "2024-07-18"]
-    fit, validation = validation_masks(train, 0.85)
-    last_closing = pd.Timestamp("2024-07-17", tz="UTC")
+    fit, validation = validation_masks(train)
     opened = train["as_of"]
-    assert opened[validation].max() <= last_closing - pd.Timedelta(days=30)
-    assert (train.loc[validation, "lead_time_s"] > 86_400).mean() == 7 / 34
-    plain_fit, plain_validation = validation_masks(train)
-    assert opened[plain_validation].max() == opened.max()
-    # Of the plain ones, hardly any long one had time to end.
-    assert (train.loc[plain_validation, "lead_time_s"] > 86_400).mean() < 0.1
-    for mask, other in ((fit, validation), (plain_fit, plain_validation)):
-        closed = train["as_of"] + pd.to_timedelta(train["lead_time_s"], unit="s")
-        assert closed[mask].max() < opened[other].min()
+    closed = opened + pd.to_timedelta(train["lead_time_s"], unit="s")
+    assert validation.sum() == 40
+    assert closed[fit].max() < opened[validation].min()
+    assert opened[fit].max() < opened[validation].min()
+    assert 120 < fit.sum() < 160
 
 
-def test_where_hardly_any_is_settled_all_are_taken() -> None:
-    train = rows([90] * 120)
-    np.testing.assert_array_equal(validation_masks(train, 0.8), validation_masks(train))
+def test_where_all_overlap_the_earlier_opened_are_fitted_on() -> None:
+    fit, validation = validation_masks(rows([400] * 120))
+    assert validation.tolist() == [False] * 96 + [True] * 24
+    assert fit.tolist() == [True] * 96 + [False] * 24
+
+
+def test_too_few_rows_are_refused() -> None:
+    with pytest.raises(TrainingError, match="8 training rows to validate on, at least 20"):
+        validation_masks(rows([1] * 40))
