@@ -226,8 +226,11 @@ def trained(settings: Settings, model: Model, seed: int) -> TrainedModel:
         }
         margins = {"rest": [0.01 * seed, 0.01 * seed], "of_group": {}}
         fitted = {"group_column": None, "margins": margins}
-    facts = dict.fromkeys(("train_start", "test_start", "test_end", "late_rule"), "test")
-    predictor = Predictor(model, encoder, scores, fitted, facts | {"beats_baseline": True})
+    facts: dict[str, Any] = dict.fromkeys(
+        ("train_start", "test_start", "test_end", "late_rule"), "test"
+    )
+    facts |= {"beats_baseline": True, "validation_measure": "loss", "tried": []}
+    predictor = Predictor(model, encoder, scores, fitted, facts)
     return TrainedModel(
         model=model,
         predictor=predictor,
@@ -238,6 +241,7 @@ def trained(settings: Settings, model: Model, seed: int) -> TrainedModel:
         segments={},
         figures={},
         card="A model of a test.",
+        trials=(),
         test_predictions=pd.DataFrame({"actual": [0.0]}),
         sample_input=rows[predictor.input_columns].head(5),
     )
