@@ -1,27 +1,24 @@
 """The command `workcast bench assignee`; heavy libraries are imported inside it."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from pipelines.bench.commands.options import JsonOption
+from pipelines.bench.commands.options import (
+    JsonOption,
+    MappingOption,
+    SeedOption,
+    TestOption,
+    TrainOption,
+    ValOption,
+)
 
 
 def assignee(
     *,
-    train: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Log to learn from.")],
-    test: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Later log to test on.")],
-    val: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Log between, to learn from.")
-    ] = None,
-    mapping: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True, dir_okay=False, help="What the columns mean; else one that fits."
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of the trees: the same gives the same figures.")] = 0,
+    train: TrainOption,
+    val: ValOption = None,
+    test: TestOption,
+    mapping: MappingOption = None,
+    seed: SeedOption = 0,
     json_path: JsonOption = None,
 ) -> None:
     """Rank who takes over each piece of work, beside simple rankings on the same handovers."""

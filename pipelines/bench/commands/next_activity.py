@@ -1,23 +1,20 @@
 """The command `workcast bench next-activity`; heavy libraries are imported inside it."""
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from pipelines.bench.commands.options import JsonOption, MappingOption, SeedOption
+from pipelines.bench.commands.options import (
+    JsonOption,
+    MappingOption,
+    SeedOption,
+    TestOption,
+    TrainOption,
+    ValOption,
+)
 
 
 def next_activity(
     *,
-    train: Annotated[
-        Path, typer.Option(exists=True, dir_okay=False, help="Log to train on (XES or CSV).")
-    ],
-    val: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="Log that chooses; then trains too."),
-    ] = None,
-    test: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Log to be judged on.")],
+    train: TrainOption,
+    val: ValOption = None,
+    test: TestOption,
     mapping: MappingOption = None,
     seed: SeedOption = 0,
     json_path: JsonOption = None,

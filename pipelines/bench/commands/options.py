@@ -1,4 +1,4 @@
-"""Options that every benchmark has."""
+"""Options that several benchmarks have."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +10,14 @@ JsonOption = Annotated[
     typer.Option("--json", metavar="OUT", help="Write the figures, with the machine, to a file."),
 ]
 
+TrainOption = Annotated[
+    Path, typer.Option(exists=True, dir_okay=False, help="Log to train on (XES or CSV).")
+]
+ValOption = Annotated[
+    Path | None,
+    typer.Option(exists=True, dir_okay=False, help="Log that chooses; then trains too."),
+]
+TestOption = Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Log to be judged on.")]
 MappingOption = Annotated[
     Path | None,
     typer.Option(

@@ -1,23 +1,21 @@
 """The command `workcast bench remaining-time`; heavy libraries are imported inside it."""
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from pipelines.bench.commands.options import JsonOption, MappingOption, SeedOption, TrialsOption
+from pipelines.bench.commands.options import (
+    JsonOption,
+    MappingOption,
+    SeedOption,
+    TestOption,
+    TrainOption,
+    TrialsOption,
+    ValOption,
+)
 
 
 def remaining_time(
     *,
-    train: Annotated[
-        Path, typer.Option(exists=True, dir_okay=False, help="Log to train on (XES or CSV).")
-    ],
-    val: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="Log that chooses; then trains too."),
-    ] = None,
-    test: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Log to be judged on.")],
+    train: TrainOption,
+    val: ValOption = None,
+    test: TestOption,
     mapping: MappingOption = None,
     trials: TrialsOption = 24,
     seed: SeedOption = 0,
