@@ -1,0 +1,49 @@
+"""Every model by name: how it is trained, measured, and read back from its files."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import pandas as pd
+
+from pipelines.contracts import WORKFLOW_MODELS, Model
+from pipelines.learning.evaluate import evaluate, evaluate_baselines
+from pipelines.learning.metrics import Metrics
+from pipelines.learning.predictor import Predictor
+from pipelines.learning.train import train
+from pipelines.learning.trained import Recommender, TrainedModel
+from pipelines.learning.training_set import TrainingSet
+
+
+class Train(Protocol):
+    """Train on a training set, measure on its test rows, explain and draw."""
+
+    def __call__(self, training_set: TrainingSet, *, seed: int, trial_count: int) -> TrainedModel:
+        """Raise TrainingError where there is too little to learn from."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """What can be done with one model.
+
+    `evaluate` measures one on the test rows of a training set's frame, `baselines` the simple
+    answers beside it; what `load` gives is what `evaluate` takes.
+    """
+
+    train: Train
+    evaluate: Callable[[Any, pd.DataFrame], Metrics]
+    baselines: Callable[[pd.DataFrame], dict[str, Metrics]]
+    load: Callable[[Path], Recommender]
+
+
+def _of_workflows(model: Model) -> Method:
+    return Method(
+        partial(train, model), evaluate, partial(evaluate_baselines, model), Predictor.load
+    )
+
+
+METHODS: Final[Mapping[Model, Method]] = {
+    **{model: _of_workflows(model) for model in WORKFLOW_MODELS},
+}
