@@ -62,6 +62,14 @@ class Alias(StrEnum):
     CHALLENGER = "challenger"
 
 
+class Role(StrEnum):
+    """What a caller of the service may do; tokens carry these names."""
+
+    PREDICT = "predict"
+    FEEDBACK = "feedback"
+    ADMIN = "admin"
+
+
 class DagId(StrEnum):
     """The DAGs, one file each under `dags/`."""
 

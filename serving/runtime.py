@@ -16,6 +16,7 @@ from serving import metrics
 from serving.clock import FeatureClock
 from serving.examples import running_ids
 from serving.features import OnlineFeatures
+from serving.guard.parts import Guard
 from serving.models import ChampionWatch, Predicts
 from serving.poller import Poller
 from serving.registry import MlflowRegistry
@@ -37,10 +38,12 @@ class Runtime:
     watch: ChampionWatch
     log: PredictionLog
     meter: Poller
+    guard: Guard
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
         """Start all parts; none of them needs its server to be there yet."""
+        guard = Guard.open(settings)
         engine = create_engine(
             settings.database,
             pool_size=2,
@@ -55,16 +58,19 @@ class Runtime:
         log = PredictionLog(settings.database, settings.home / "spill" / "predictions")
         registry = MlflowRegistry(settings.mlflow, settings.model_cache)
         watch = ChampionWatch(registry, warm_up, on_swap=_count_swap)
-        meter = Poller("meter", lambda: metrics.show_log(log.counts), _SHOW_SECONDS)
+        meter = Poller(
+            "meter", lambda: metrics.show_log(metrics.LOG_ROWS, log.counts), _SHOW_SECONDS
+        )
         for part in (clock, features, watch, log, meter):
             part.start()
-        return cls(engine, clock, features, watch, log, meter)
+        return cls(engine, clock, features, watch, log, meter, guard)
 
     def close(self) -> None:
         """Stop all parts; the prediction log last, with everything written."""
         for part in (self.meter, self.watch, self.features, self.clock):
             part.stop()
         self.log.close()
+        self.guard.close()
         self.engine.dispose()
 
     def example_ids(self) -> list[str]:
@@ -93,6 +99,8 @@ class Runtime:
         missing = [f"model {m}: {s.message}" for m, s in states if s.loaded is None]
         missing += [part.missing for part in (self.clock, self.features) if part.missing]
         degraded = [f"model {m}: {s.message}" for m, s in states if s.loaded and s.message]
+        if self.guard.keys.missing:
+            (degraded if self.guard.keys.current else missing).append(self.guard.keys.missing)
         reading = self.clock.reading
         if reading is not None and reading.is_stale:
             degraded.append("the clock of the features is not up to date: no database")

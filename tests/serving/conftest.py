@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import URL, create_engine
 
-from pipelines.contracts import WORKFLOW_MODELS, Alias, Model
+from pipelines.contracts import WORKFLOW_MODELS, Alias, Model, Role
 from pipelines.errors import FeatureStoreError
 from pipelines.features.request_time import add_request_time
 from pipelines.features.views import VIEWS, FeatureView, qualified
@@ -23,12 +23,22 @@ from pipelines.history.schema import TIMESTAMP
 from pipelines.learning.blend import Blend
 from pipelines.learning.fit_encoder import fit_encoder
 from pipelines.learning.predictor import Predictor
+from pipelines.monitoring.audit_log import AuditEntry
+from pipelines.monitoring.batch_log import LogCounts
 from pipelines.monitoring.prediction import LoggedPrediction
-from pipelines.monitoring.prediction_log import LogCounts
+from pipelines.monitoring.pseudonym import open_pseudonyms
+from pipelines.platform.issuer import ensure_issuer
+from pipelines.platform.token import bearer
+from pipelines.settings import Settings
 from pipelines.store.online_rows import ServiceRows
+from pipelines.store.valkey import Valkey
 from serving.app import create_app
 from serving.clock import ClockReading
 from serving.features import OnlineFeatures
+from serving.guard.keys import IssuerKeys
+from serving.guard.parts import Guard
+from serving.guard.rates import Rates
+from serving.guard.tokens import Tokens
 from serving.models import ChampionWatch
 from serving.poller import Poller
 from serving.problems import FeaturesAwayError
@@ -168,12 +178,12 @@ class FixedClock:
 
 @dataclass
 class Kept:
-    """A prediction log that keeps its rows."""
+    """A log that keeps its rows."""
 
-    rows: list[LoggedPrediction] = field(default_factory=list)
+    rows: list[Any] = field(default_factory=list)
     is_away: bool = False
 
-    def add(self, predictions: Sequence[LoggedPrediction]) -> None:
+    def add(self, predictions: Sequence[LoggedPrediction | AuditEntry]) -> None:
         self.rows.extend(predictions)
 
     def close(self) -> None: ...
@@ -209,6 +219,12 @@ class World:
     watch: ChampionWatch
     features: OnlineFeatures
     app: FastAPI
+    settings: Settings
+    guard: Guard
+    audit: Kept
+
+    def headers(self, *roles: Role, subject: str = "tester") -> dict[str, str]:
+        return bearer(self.settings, roles, subject)
 
 
 @pytest.fixture(scope="session")
@@ -233,7 +249,28 @@ def world(predictors: dict[Model, Predictor], tmp_path: Path) -> Any:
     features = OnlineFeatures(store, clock)  # type: ignore[arg-type]
     features.probe()
     idle = Poller("idle", lambda: None, 60)
-    runtime = Runtime(create_engine(NOWHERE), clock, features, watch, log, idle)  # type: ignore[arg-type]
+    settings = Settings(home=tmp_path / "home", _env_file=None)  # type: ignore[call-arg]
+    guard, audit = make_guard(settings)
+    runtime = Runtime(create_engine(NOWHERE), clock, features, watch, log, idle, guard)  # type: ignore[arg-type]
     app = create_app(lambda: runtime, "0.0.0")
     with TestClient(app, raise_server_exceptions=False) as client:
-        yield World(client, store, clock, log, registry, watch, features, app)
+        client.headers |= bearer(settings, list(Role), "tester")
+        yield World(
+            client, store, clock, log, registry, watch, features, app, settings, guard, audit
+        )
+
+
+def make_guard(settings: Settings) -> tuple[Guard, Kept]:
+    """The guard of a worker without servers: keys of the development issuer, no Valkey."""
+    ensure_issuer(settings)
+    keys, audit = IssuerKeys(settings.jwks, refetch_s=0), Kept()
+    keys.look()
+    guard = Guard(
+        keys=keys,
+        tokens=Tokens(settings, keys, open_pseudonyms(settings)),
+        rates=Rates(Valkey("redis://127.0.0.1:1/0"), settings.rate_limit_per_minute),
+        audit=audit,  # type: ignore[arg-type]
+        max_request_bytes=settings.max_request_bytes,
+        request_timeout_s=settings.request_timeout_s,
+    )
+    return guard, audit
