@@ -1,8 +1,9 @@
-"""Answer questions about workflows: read features, ask the champion, log what was said."""
+"""Answer questions about workflows: read features, ask a version, log what was said."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import uuid4
@@ -13,7 +14,6 @@ from pipelines.contracts import Model
 from pipelines.monitoring.prediction import LoggedPrediction
 from pipelines.store.online_rows import ServiceRows
 from serving import metrics
-from serving.models import LoadedModel
 from serving.problems import (
     ClosedWorkflowError,
     ForgottenWorkflowError,
@@ -31,9 +31,12 @@ from serving.schemas import (
     RiskBatch,
     WorkflowProblem,
 )
+from serving.traffic import Choice, Variant
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
+
+logger = logging.getLogger(__name__)
 
 _DUE_AT: Final = "workflow_progress__due_at"
 _LATEST: Final = datetime.max.replace(tzinfo=UTC)
@@ -44,10 +47,11 @@ Said = TypeVar("Said", bound=Answer)
 
 @dataclass(frozen=True)
 class _Asked:
-    """One request about one model, while it is answered."""
+    """One request, or the part of it that one version answers, while it is answered."""
 
     runtime: "Runtime"
-    loaded: LoadedModel
+    model: Model
+    choice: Choice
     features: ServiceRows  # a row for each workflow asked about
     rows: Sequence[Row]  # the same
     requested_at: datetime
@@ -102,11 +106,11 @@ def _one(
     workflow_id: str,
     say: Say[Said],
 ) -> Said:
-    asked = _ask(runtime, model, [workflow_id])
+    ((asked, _),) = _ask(runtime, model, [workflow_id])
     fault = _fault(asked.rows[0])
     if fault is not None:
         raise fault
-    return say(asked, [0])[0]
+    return _said(asked, [0], say)[0]
 
 
 def _many(
@@ -115,32 +119,61 @@ def _many(
     workflow_ids: Sequence[str],
     say: Say[Said],
 ) -> tuple[list[Said], list[WorkflowProblem]]:
-    asked = _ask(runtime, model, workflow_ids)
-    faults = [_fault(row) for row in asked.rows]
+    parts = _ask(runtime, model, workflow_ids)
+    faults = [_fault(row) for row in parts[0][0].rows]
     problems = [
-        WorkflowProblem(workflow_id=row["workflow_id"], problem=Problem(**fault.content()))
-        for row, fault in zip(asked.rows, faults, strict=True)
+        WorkflowProblem(workflow_id=workflow_id, problem=Problem(**fault.content()))
+        for workflow_id, fault in zip(workflow_ids, faults, strict=True)
         if fault is not None
     ]
-    sound = [position for position, fault in enumerate(faults) if fault is None]
-    return (say(asked, sound) if sound else []), problems
+    answers: dict[int, Said] = {}
+    for asked, positions in parts:
+        sound = [position for position in positions if faults[position] is None]
+        if sound:
+            answers.update(zip(sound, _said(asked, sound, say), strict=True))
+    return [answers[position] for position in sorted(answers)], problems
 
 
-def _ask(runtime: "Runtime", model: Model, workflow_ids: Sequence[str]) -> _Asked:
+def _said(asked: _Asked, positions: list[int], say: Say[Said]) -> list[Said]:
+    """Answer; a challenger that fails leaves the word to the champion."""
+    runtime, variant = asked.runtime, asked.choice.variant
+    if variant is Variant.CHALLENGER:
+        try:
+            return say(asked, positions)
+        except Exception:
+            logger.exception("The challenger of %s failed; the champion answers", asked.model)
+            # With which probability it was to answer here is not defined.
+            stand_in = Choice(runtime.watch.champion(asked.model), Variant.CHAMPION, None)
+            return say(replace(asked, choice=stand_in), positions)
+    answers = say(asked, positions)
+    shadow = runtime.traffic.shadow(asked.model)
+    if shadow is not None:
+        runtime.shadows.add(
+            lambda: say(replace(asked, choice=shadow, started=time.perf_counter()), positions)
+        )
+    return answers
+
+
+def _ask(
+    runtime: "Runtime", model: Model, workflow_ids: Sequence[str]
+) -> list[tuple[_Asked, list[int]]]:
+    """Read what is known of workflows; return a part for each version that answers."""
     requested_at, started = datetime.now(UTC), time.perf_counter()
-    loaded = runtime.watch.champion(model)
+    parts = runtime.traffic.choose(model, workflow_ids)
     stale = runtime.clock.read().is_stale
     with metrics.FEATURES_SECONDS.labels(model.value).time():
         features = runtime.features.read(workflow_ids, model)
-    return _Asked(
+    whole = _Asked(
         runtime,
-        loaded,
+        model,
+        parts[0][0],
         features,
         features.rows(),
         requested_at,
         started,
         ["the clock of the features could not be read lately"] if stale else [],
     )
+    return [(replace(whole, choice=choice), positions) for choice, positions in parts]
 
 
 def _fault(row: Row) -> ProblemError | None:
@@ -190,7 +223,7 @@ def _risks(asked: _Asked, positions: list[int]) -> list[Risk]:
         predicted = _predicted(asked, positions)
         shares = _contributions(asked, positions)
     rows = [asked.rows[position] for position in positions]
-    encoder = asked.loaded.predictor.encoder
+    encoder = asked.choice.loaded.predictor.encoder
     answers = [
         Risk(
             **_about(asked, row),
@@ -205,14 +238,14 @@ def _risks(asked: _Asked, positions: list[int]) -> list[Risk]:
 
 
 def _predicted(asked: _Asked, positions: list[int]) -> list[dict[str, float]]:
-    predictor = asked.loaded.predictor
+    predictor = asked.choice.loaded.predictor
     if len(positions) == 1:  # without pandas a single row costs a fraction
         return [predictor.predict_row(asked.rows[positions[0]])]
     return _records(predictor.predict(asked.features.frame.iloc[positions]))
 
 
 def _contributions(asked: _Asked, positions: list[int]) -> list[dict[str, float]]:
-    predictor = asked.loaded.predictor
+    predictor = asked.choice.loaded.predictor
     if len(positions) == 1:
         shares = [predictor.contributions_row(asked.rows[positions[0]])]
     else:
@@ -231,9 +264,9 @@ def _about(asked: _Asked, row: Row) -> dict[str, Any]:
         "prediction_id": uuid4(),
         "workflow_id": row["workflow_id"],
         "model": ModelVersion(
-            name=asked.loaded.name.value,
-            version=asked.loaded.version,
-            alias=asked.loaded.alias.value,
+            name=asked.choice.loaded.name.value,
+            version=asked.choice.loaded.version,
+            alias=asked.choice.loaded.alias.value,
         ),
         "as_of": row["as_of"],
         "features_known_at": row["features_known_at"],
@@ -245,8 +278,12 @@ def _about(asked: _Asked, row: Row) -> dict[str, Any]:
 def _log(asked: _Asked, rows: list[Row], answers: Sequence[Answer]) -> None:
     latency_ms = (time.perf_counter() - asked.started) * 1_000
     outside = set(Answer.model_fields)
+    choice = asked.choice
     metrics.ANSWERS.labels(
-        asked.loaded.name.value, asked.loaded.version, str(bool(asked.degraded_because)).lower()
+        choice.loaded.name.value,
+        choice.loaded.version,
+        str(bool(asked.degraded_because)).lower(),
+        choice.variant.value,
     ).inc(len(answers))
     asked.runtime.log.add(
         [
@@ -261,9 +298,11 @@ def _log(asked: _Asked, rows: list[Row], answers: Sequence[Answer]) -> None:
                 requested_at=asked.requested_at,
                 latency_ms=latency_ms,
                 inputs={"workflow_id": answer.workflow_id, "workflow_count": len(asked.rows)},
-                features={name: row[name] for name in asked.loaded.predictor.input_columns},
+                features={name: row[name] for name in choice.loaded.predictor.input_columns},
                 output=answer.model_dump(exclude=outside),
                 is_degraded=answer.is_degraded,
+                variant=choice.variant.value,
+                propensity=choice.propensity,
             )
             for row, answer in zip(rows, answers, strict=True)
         ]

@@ -13,6 +13,7 @@ from serving.answers import duration_batch, one_duration, one_risk, risk_batch
 from serving.examples import with_examples
 from serving.front import docs_page
 from serving.problems import MEDIA_TYPE, add_problem_handlers
+from serving.registry_events import add_registry_events
 from serving.schemas import (
     Duration,
     DurationBatch,
@@ -76,6 +77,7 @@ def create_app(open_runtime: "Callable[[], Runtime]", version: str) -> FastAPI:
     add_problem_handlers(app)
     _add_questions(app)
     _add_state(app)
+    add_registry_events(app)
     return app
 
 

@@ -34,6 +34,8 @@ class LoggedPrediction:
     output: Mapping[str, Any]
     is_degraded: bool = False
     variant: str | None = None
+    propensity: float | None = None
+    is_cached: bool = False
     task_id: str | None = field(default=None)
 
     def row(self) -> dict[str, Any]:
