@@ -29,6 +29,9 @@ SWAPS: Final = Counter(
     "their check (`refused`) or could not be fetched (`not_loaded`).",
     ["model", "alias", "result"],
 )  # fmt: skip
+REGISTRY_EVENTS: Final = Counter(
+    "workcast_registry_events", "Signed events of the model registry that were taken."
+)
 SHADOWS_DROPPED: Final = Counter(
     "workcast_shadow_dropped", "Shadow answers not computed because too many waited."
 )

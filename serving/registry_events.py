@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI, Request, Response
 
+from pipelines.contracts import REGISTRY_EVENTS_PATH
+from serving import metrics
 from serving.problems import ProblemError
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
 
-PATH: Final = "/registry_events"
 _OLDEST_SECONDS: Final = 300
 _MOST_BYTES: Final = 100_000
 _VERSION: Final = "v1"
@@ -44,7 +45,7 @@ class ForgedEventError(ProblemError):
 def add_registry_events(app: FastAPI) -> None:
     """Add the route that MLflow's webhook calls."""
 
-    @app.post(PATH, include_in_schema=False, status_code=HTTPStatus.NO_CONTENT)
+    @app.post(REGISTRY_EVENTS_PATH, include_in_schema=False, status_code=HTTPStatus.NO_CONTENT)
     async def registry_events(request: Request) -> Response:
         runtime: Runtime = request.app.state.runtime
         secret = runtime.registry_events_secret
@@ -56,6 +57,7 @@ def add_registry_events(app: FastAPI) -> None:
             if len(body) > _MOST_BYTES:
                 raise ForgedEventError(f"An event has at most {_MOST_BYTES} bytes.")
         require_signature(request.headers, bytes(body), secret, time.time())
+        metrics.REGISTRY_EVENTS.inc()
         runtime.watch.poke()
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
