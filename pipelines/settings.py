@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     shadow_models: frozenset[Model] = Field(
         frozenset(), description='Challengers that compute along, unseen: ["delay_risk"].'
     )
+    cache_ttl_s: int = Field(
+        300, ge=0, description="Seconds an answer is kept at most in Valkey; 0: none is kept."
+    )
     registry_events_secret: SecretStr | None = Field(
         None, description="Signs MLflow's webhooks to the service; not set: it only polls."
     )

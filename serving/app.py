@@ -87,7 +87,11 @@ def _runtime(request: Request) -> "Runtime":
 
 def _json(body: BaseModel, status: HTTPStatus = HTTPStatus.OK) -> Response:
     """Encode once: FastAPI would check and copy the answer a second time."""
-    return Response(body.model_dump_json(), status, media_type="application/json")
+    return _finished(body.model_dump_json(), status)
+
+
+def _finished(body: str | bytes, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return Response(body, status, media_type="application/json")
 
 
 def _add_questions(app: FastAPI) -> None:
@@ -102,7 +106,7 @@ def _add_questions(app: FastAPI) -> None:
         asked, runtime = question.root, _runtime(request)
         if isinstance(asked, ManyWorkflows):
             return _json(duration_batch(runtime, asked.workflow_ids))
-        return _json(one_duration(runtime, asked.workflow_id))
+        return _finished(one_duration(runtime, asked.workflow_id))
 
     @app.post(
         "/assess_risk",
@@ -115,7 +119,7 @@ def _add_questions(app: FastAPI) -> None:
         asked, runtime = question.root, _runtime(request)
         if isinstance(asked, ManyWorkflows):
             return _json(risk_batch(runtime, asked.workflow_ids))
-        return _json(one_risk(runtime, asked.workflow_id))
+        return _finished(one_risk(runtime, asked.workflow_id))
 
 
 def _add_state(app: FastAPI) -> None:

@@ -29,6 +29,11 @@ SWAPS: Final = Counter(
     "their check (`refused`) or could not be fetched (`not_loaded`).",
     ["model", "alias", "result"],
 )  # fmt: skip
+CACHE: Final = Counter(
+    "workcast_cache", "Single questions by what the cache did: `hit`, `miss` or `bypass` "
+    "(off, slow or away, features being written, or the clock stale).",
+    ["model", "result"],
+)  # fmt: skip
 REGISTRY_EVENTS: Final = Counter(
     "workcast_registry_events", "Signed events of the model registry that were taken."
 )

@@ -10,6 +10,7 @@ from pipelines.monitoring.prediction_log import PredictionLog
 from pipelines.settings import Settings
 from pipelines.store.online import OnlineReader
 from serving import metrics
+from serving.cache import AnswerCache
 from serving.checks import version_check
 from serving.clock import FeatureClock
 from serving.examples import running_ids
@@ -38,6 +39,7 @@ class Runtime:
     watch: VersionWatch
     traffic: Traffic
     shadows: ShadowQueue
+    cache: AnswerCache
     log: PredictionLog
     meter: Poller
     registry_events_secret: str | None = field(default=None, repr=False)
@@ -64,7 +66,8 @@ class Runtime:
         traffic = Traffic(watch, settings.challenger_ratio, settings.shadow_models)
         shadows = ShadowQueue(metrics.SHADOWS_DROPPED.inc)
         meter = Poller("meter", lambda: metrics.show_log(log.counts), _SHOW_SECONDS)
-        for part in (clock, features, watch, shadows, log, meter):
+        cache = AnswerCache(settings.valkey, settings.cache_ttl_s)
+        for part in (clock, features, watch, shadows, cache, log, meter):
             part.start()
         secret = settings.registry_events_secret
         return cls(
@@ -74,6 +77,7 @@ class Runtime:
             watch,
             traffic,
             shadows,
+            cache,
             log,
             meter,
             secret.get_secret_value() if secret else None,
@@ -81,7 +85,8 @@ class Runtime:
 
     def close(self) -> None:
         """Stop all parts; the prediction log last, with everything written."""
-        for part in (self.shadows, self.meter, self.watch, self.features, self.clock):
+        parts = (self.shadows, self.cache, self.meter, self.watch, self.features, self.clock)
+        for part in parts:
             part.stop()
         self.log.close()
         self.engine.dispose()

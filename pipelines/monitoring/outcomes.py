@@ -5,7 +5,7 @@ from typing import Final
 
 import duckdb
 import pandas as pd
-from sqlalchemy import Engine, select, true
+from sqlalchemy import Engine, func, select, true
 
 from pipelines.contracts import HistoryTable, Model
 from pipelines.errors import MonitoringError
@@ -48,8 +48,16 @@ def read_predictions(
     Shadows, which were shown to nobody, are no answers; they come along only when asked for.
     """
     shown = predictions.c.variant.is_distinct_from(SHADOW)
+    first = predictions.alias("first")
+    # An answer from the cache was given what the one it repeats was given.
+    columns = {name: predictions.c[name] for name in _COLUMNS} | {
+        "features": func.coalesce(first.c.features, predictions.c.features)
+    }
     statement = (
-        select(*(predictions.c[name] for name in _COLUMNS))
+        select(*columns.values())
+        .select_from(
+            predictions.outerjoin(first, predictions.c.cached_from == first.c.prediction_id)
+        )
         .where(predictions.c.model_name == model.value)
         .where(predictions.c.as_of >= start, predictions.c.as_of < end)
         .where(true() if with_shadows else shown)

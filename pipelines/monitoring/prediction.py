@@ -35,7 +35,7 @@ class LoggedPrediction:
     is_degraded: bool = False
     variant: str | None = None
     propensity: float | None = None
-    is_cached: bool = False
+    cached_from: UUID | None = None
     task_id: str | None = field(default=None)
 
     def row(self) -> dict[str, Any]:

@@ -99,7 +99,8 @@ predictions: Final = Table(
     # Probability with which this variant was to be shown; 0 of a shadow, null where not drawn.
     Column("propensity", Double),
     Column("is_degraded", Boolean, nullable=False, server_default=text("false")),
-    Column("is_cached", Boolean, nullable=False, server_default=text("false")),
+    # The prediction whose answer was given again, from the cache; it has the features too.
+    Column("cached_from", UUID),
     CheckConstraint("propensity BETWEEN 0 AND 1", name="propensity_is_probability"),
     Index(None, "model_name", "requested_at"),
     Index(None, "workflow_id"),

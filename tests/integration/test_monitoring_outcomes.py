@@ -129,3 +129,20 @@ def test_shadows_are_no_answers_but_can_be_asked_for(database: Engine, lake: Pat
     assert read["workflow_id"].tolist() == ["in time", "open"]
     assert whole["variant"].tolist() == ["champion", "shadow", None]
     assert whole["propensity"].tolist()[:2] == [1.0, 0.0]
+
+
+def test_answers_given_again_have_the_features_of_the_first(database: Engine, lake: Path) -> None:
+    first, again, *_ = answered(Model.REMAINING_TIME, {"remaining_time_s": 1.0})
+    log = PredictionLog(database.url, lake / "spill").start()
+    log.add(
+        [
+            replace(again, cached_from=first.prediction_id),
+            replace(first, features={"event_count": 4}),
+        ]
+    )
+    log.close()
+
+    read = read_predictions(database, Model.REMAINING_TIME, START, START + 3 * DAY)
+
+    assert read["features"].tolist() == [{"event_count": 4}] * 2
+    assert read["prediction_id"].nunique() == 2

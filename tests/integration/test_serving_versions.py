@@ -173,7 +173,7 @@ def test_a_share_of_workflows_is_the_challengers_and_is_logged_so(stack: Stack) 
             answer["model"]["version"],
         )
         assert row.propensity == pytest.approx(RATIO if row.variant == "challenger" else 1 - RATIO)
-        assert not row.is_cached
+        assert row.cached_from is None
 
 
 def test_a_challenger_in_the_shadow_is_logged_and_never_shown(stack: Stack) -> None:

@@ -26,6 +26,7 @@ from pipelines.monitoring.prediction import LoggedPrediction
 from pipelines.monitoring.prediction_log import LogCounts
 from pipelines.store.online_rows import ServiceRows
 from serving.app import create_app
+from serving.cache import AnswerCache
 from serving.checks import version_check
 from serving.clock import ClockReading
 from serving.features import REQUEST_TIME_NAMES, OnlineFeatures
@@ -241,10 +242,17 @@ def shadowed() -> set[Model]:
 
 
 @pytest.fixture
+def cache() -> AnswerCache:
+    """A cache that is off; `test_cache` has one that is on."""
+    return AnswerCache("redis://127.0.0.1:1", 0)
+
+
+@pytest.fixture
 def world(
     predictors: dict[Model, Predictor],
     challenger_ratio: dict[Model, float],
     shadowed: set[Model],
+    cache: AnswerCache,
 ) -> Any:
     store = Rows(
         [
@@ -269,6 +277,7 @@ def world(
         watch=watch,
         traffic=Traffic(watch, challenger_ratio, shadowed),
         shadows=shadows,
+        cache=cache,
         log=log,  # type: ignore[arg-type]
         meter=Poller("idle", lambda: None, 60),
         registry_events_secret=EVENTS_SECRET,

@@ -1,4 +1,4 @@
-"""Table `predictions`: with which probability a variant was shown, and whether from the cache.
+"""Table `predictions`: the probability of the variant shown, and the answer given again.
 
 Revision: 0004
 Before it: 0003
@@ -15,11 +15,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("predictions", sa.Column("propensity", sa.Double()), schema="workcast")
-    op.add_column(
-        "predictions",
-        sa.Column("is_cached", sa.Boolean(), server_default=sa.text("false"), nullable=False),
-        schema="workcast",
-    )
+    op.add_column("predictions", sa.Column("cached_from", sa.UUID()), schema="workcast")
     op.create_check_constraint(
         op.f("ck_predictions_propensity_is_probability"),
         "predictions",
@@ -32,5 +28,5 @@ def downgrade() -> None:
     op.drop_constraint(
         op.f("ck_predictions_propensity_is_probability"), "predictions", schema="workcast"
     )
-    op.drop_column("predictions", "is_cached", schema="workcast")
+    op.drop_column("predictions", "cached_from", schema="workcast")
     op.drop_column("predictions", "propensity", schema="workcast")
