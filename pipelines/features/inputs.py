@@ -60,7 +60,8 @@ def place_unsettled(
 def _place(
     name: str, paths: Sequence[str], schema: pa.Schema, connection: DuckDBPyConnection
 ) -> None:
-    nothing = connection.from_arrow(schema.empty_table())
+    # Not `schema.empty_table`: it loads all of pandas, for a third of a second.
+    nothing = connection.from_arrow(pa.Table.from_batches([], schema))
     if not paths:
         nothing.create(name)
         return

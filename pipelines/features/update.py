@@ -78,22 +78,27 @@ def update_features(
     require_zone(until)
     built = read_built(lake)
     because = _doubt(lake, built, until, partition)
-    if built is None or because:
-        result = build_features(lake, until, partition, None, progress, memory_limit)
-        return replace(result, because=because)
-    since = datetime.fromisoformat(built.until)
-    digests = history_digests(lake, until, partition, built)
-    with open_engine(memory_limit) as connection:
-        interval = _Interval(lake, since, until, partition, connection)
-        counts = interval.run(progress)
-        unsettled = connection.table(UNSETTLED).to_arrow_table()
-        write_unsettled(lake, until, unsettled)
-    remember_built(lake, until, partition, digests)
-    return result_of({view: counts[view] for view in FeatureView}, until, since)
+    if built is not None and not because:
+        since = datetime.fromisoformat(built.until)
+        with open_engine(memory_limit) as connection:
+            interval = _Interval(lake, since, until, partition, connection)
+            with ThreadPoolExecutor(1) as aside:
+                # All before the history is read: what changes meanwhile shall differ from what
+                # is remembered.
+                digesting = aside.submit(history_digests, lake, [since, until], partition)
+                program = interval.prepare()
+            before, digests = digesting.result()
+            if before == built.history:
+                counts = interval.run(program, progress)
+                remember_built(lake, until, partition, digests)
+                return result_of({view: counts[view] for view in FeatureView}, until, since)
+        because = "the older history or its quarantine has changed"
+    result = build_features(lake, until, partition, None, progress, memory_limit)
+    return replace(result, because=because)
 
 
 def _doubt(lake: str, built: Built | None, until: datetime, partition: PartitionUnit) -> str:
-    """Say why an interval may not be added; nothing where it may."""
+    """Say why an interval may not be added whatever the history; nothing where it may."""
     if built is None:
         return "no earlier build is known"
     since = datetime.fromisoformat(built.until)
@@ -104,10 +109,6 @@ def _doubt(lake: str, built: Built | None, until: datetime, partition: Partition
         (
             lambda: built.features == feature_sizes(lake, since, partition),
             "older feature partitions have changed",
-        ),
-        (
-            lambda: built.history == history_digests(lake, since, partition),
-            "the older history or its quarantine has changed",
         ),
     )
     return next((doubt for holds, doubt in checks if not holds()), "")
@@ -123,9 +124,17 @@ class _Interval:
     partition: PartitionUnit
     connection: DuckDBPyConnection
 
-    def run(self, progress: Progress | None) -> dict[str, dict[datetime, int]]:
-        """Run the lake's program; return the rows of each partition written, by dataset."""
-        program = self._program()
+    def prepare(self) -> Program:
+        """Place views of the lake, whose rows are not read yet; return the program it keeps."""
+        place_lake(self.lake, self.since, self.until, self.partition, self.connection)
+        set_bounds(self.connection, self.since, self.until)
+        return read_program(self.lake) or compile_program(Names(), self.partition)
+
+    def run(
+        self, program: Program, progress: Progress | None
+    ) -> dict[str, dict[datetime, int]]:
+        """Run a program; return the rows of each partition written, by dataset."""
+        program = self._read(program)
         steps: dict[str, Step] = {}
         writing = {f"{ROWS}{dataset.name}": dataset for dataset in DATASETS}
         for name, step in self._statements(program.statements):
@@ -141,19 +150,16 @@ class _Interval:
                 counts[name] = result
                 if name in views and progress is not None:
                     progress(FeatureView(name), len(views & counts.keys()), len(views))
+        write_unsettled(self.lake, self.until, self.connection.table(UNSETTLED).to_arrow_table())
         return counts
 
-    def _program(self) -> Program:
-        """Place what the interval reads; return the program kept in the lake if it will do."""
-        place_lake(self.lake, self.since, self.until, self.partition, self.connection)
-        set_bounds(self.connection, self.since, self.until)
-        kept = read_program(self.lake)
-        program = kept or compile_program(Names(), self.partition)
+    def _read(self, program: Program) -> Program:
+        """Run its reading; return the program, or one that knows all names that occur."""
         place_unsettled(self.lake, self.since, program, self.connection)
         for _ in run_steps(dict(self._statements(program.reading))):
             pass
         names = Names(self._texts(ATTRIBUTE_NAMES), self._texts(ACTIVITY_NAMES))
-        if kept is None or not kept.covers(names, self.partition):
+        if not program.covers(names, self.partition):
             program = compile_program(program.names | names, self.partition)
             write_program(self.lake, program)
         return program
