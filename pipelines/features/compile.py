@@ -112,7 +112,7 @@ def compile_program(names: Names, partition: PartitionUnit) -> Program:
         names.attribute_keys,
         names.activities,
     )
-    workflows = ViewComputer(named, statements.keep, touched=touched)
+    workflows = ViewComputer(named, statements.keep, touched=touched, since=_SINCE)
     # First, because it takes the longest, and nothing else needs it.
     add(dataset_of(VIEWS[FeatureView.WORKFLOW_PROGRESS]), workflows.progress())
     facts = {name: workflows.fact(name) for name in ("task_changes", "state_changes")}
