@@ -96,6 +96,7 @@ class ViewComputer:
             history.attribute_keys,
             history.activities,
             self._since,
+            self._keep,
         )
 
     def status(self) -> ir.Table:

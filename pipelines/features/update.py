@@ -77,22 +77,24 @@ def update_features(
     """
     require_zone(until)
     built = read_built(lake)
-    because = _doubt(lake, built, until, partition)
-    if built is not None and not because:
+    because = "no earlier build is known"
+    if built is not None:
         since = datetime.fromisoformat(built.until)
-        with open_engine(memory_limit) as connection:
-            interval = _Interval(lake, since, until, partition, connection)
-            with ThreadPoolExecutor(1) as aside:
-                # All before the history is read: what changes meanwhile shall differ from what
-                # is remembered.
-                digesting = aside.submit(history_digests, lake, [since, until], partition)
-                program = interval.prepare()
-            before, digests = digesting.result()
-            if before == built.history:
-                counts = interval.run(program, progress)
-                remember_built(lake, until, partition, digests)
-                return result_of({view: counts[view] for view in FeatureView}, until, since)
-        because = "the older history or its quarantine has changed"
+        with ThreadPoolExecutor(1) as aside:
+            # All before the history is read: what changes meanwhile shall differ from what is
+            # remembered.
+            digesting = aside.submit(history_digests, lake, [since, until], partition)
+            because = _doubt(lake, built, until, partition)
+            if not because:
+                with open_engine(memory_limit) as connection:
+                    interval = _Interval(lake, since, until, partition, connection)
+                    program = interval.prepare()
+                    before, digests = digesting.result()
+                    if before == built.history:
+                        counts = interval.run(program, progress)
+                        remember_built(lake, until, partition, digests)
+                        return result_of({view: counts[view] for view in FeatureView}, until, since)
+                because = "the older history or its quarantine has changed"
     result = build_features(lake, until, partition, None, progress, memory_limit)
     return replace(result, because=because)
 

@@ -8,7 +8,7 @@ import ibis.expr.types as ir
 from pipelines.contracts import CREATED_TIMESTAMP, EVENT_TIMESTAMP, Transition
 from pipelines.features.activity_counts import counts_text, with_numbers
 from pipelines.features.calendar import working_seconds
-from pipelines.features.coding import CodedEvents, with_texts
+from pipelines.features.coding import CodedEvents, Keep, with_texts
 from pipelines.features.durations import task_ready_us
 from pipelines.features.prefixes import VERSION_KEY, in_order, is_open
 from pipelines.features.task_attributes import attributes_text, with_entries, with_presence
@@ -58,6 +58,7 @@ def workflow_progress(
     attribute_keys: Sequence[str],
     activities: Sequence[str],
     since: ir.TimestampScalar | None = None,
+    keep: Keep = lambda _, table: table,
 ) -> ir.Table:
     """Compute the view `workflow_progress`: a row for every moment with an event.
 
@@ -72,6 +73,7 @@ def workflow_progress(
         attribute_keys: keys that occur in the events' attributes.
         activities: activities that occur in the events.
         since: rows created before may be left out; None means all rows.
+        keep: see `compute.ViewComputer`; used where rows may be left out.
     """
     events = with_numbers(_flagged(tasks), coded.activities, activities)
     events = with_presence(events, coded.documents, attribute_keys)
@@ -81,6 +83,7 @@ def workflow_progress(
         opened = workflows.filter(workflows.recorded_at >= since)
         opened = coded.workflows.semi_join(opened, "workflow_id")
         events = newest_totals(events, _KEPT, attribute_keys, activities, opened, since)
+        events = keep("totals", events)
     rows = events.filter(events.next_us.isnull() | (events.next_us > events.happened_us))
     rows = _with_openings(rows, coded, workflows)
     # Prefixes without any new recording were rows of an earlier version already.
