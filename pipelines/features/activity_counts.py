@@ -49,10 +49,12 @@ def running_counts(
 
 def counts_text(rows: ir.Table, activities: Sequence[str]) -> ir.StringValue:
     """Write the counts above zero of `running_counts` as a JSON object, keys in sorted order."""
-    text = ibis.literal("")
+    entries = []
     for number, name in enumerate(sorted(activities)):
         pair = rows[f"pair_{number // 2}"]
         count = pair % _COUNTS if number % 2 == 0 else pair // _COUNTS
-        entry = ibis.literal(f", {json.dumps(name)}: ") + count.cast("string")
-        text += (count > 0).ifelse(entry, "")
-    return ibis.literal("{") + text.substr(2) + ibis.literal("}")
+        entry = ibis.literal(f"{json.dumps(name)}: ") + count.cast("string")
+        entries.append((count > 0).ifelse(entry, ibis.null("string")))
+    # Not one after the other: each step would copy what there is, and be planned by itself.
+    text = ibis.array(entries).join(", ").coalesce("") if entries else ibis.literal("")
+    return ibis.literal("{") + text + ibis.literal("}")
