@@ -12,9 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
+from io import RawIOBase
 from pathlib import Path
 from struct import pack
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import fsspec
 import pyarrow as pa
@@ -35,6 +36,9 @@ from pipelines.features.timing import EPOCH
 from pipelines.features.views import VIEWS
 from pipelines.features.write import dataset_of
 from pipelines.history.schema import TIMESTAMP
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _FILE: Final = f"{FACTS_FOLDER}/built.json"
 _HASH_BYTES: Final = 16
@@ -150,7 +154,7 @@ def _digests(
         elif start < moment:
             if rows is None:
                 with filesystem.open(path, "rb") as file:
-                    rows = pq.ParquetFile(file).read()
+                    rows = pq.ParquetFile(file).read(use_threads=False)
             digests.append(_rows_digest(rows, moment))
         else:
             digests.append("")
@@ -169,10 +173,25 @@ def _rows_digest(rows: pa.Table, until: datetime) -> str:
     rows = rows.filter(pc.less(rows["recorded_at"], _scalar(until)))
     if not rows.num_rows:
         return ""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, rows.schema) as stream:
+    sink = _Digesting()
+    with pa.ipc.new_stream(pa.PythonFile(sink, "w"), rows.schema) as stream:
         stream.write_table(rows.combine_chunks())
-    return hashlib.blake2b(sink.getvalue(), digest_size=_HASH_BYTES).hexdigest()
+    return sink.digest.hexdigest()
+
+
+class _Digesting(RawIOBase):
+    """A file of which only a digest is kept: a stream of all rows need not lie in memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.digest = hashlib.blake2b(digest_size=_HASH_BYTES)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: "Buffer", /) -> int:
+        self.digest.update(content)
+        return memoryview(content).nbytes
 
 
 def _scalar(moment: datetime) -> pa.Scalar:

@@ -62,7 +62,6 @@ def open_engine(memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
     ):
         # Global: cursors are connections of their own and would take the machine's zone.
         connection.execute("SET GLOBAL timezone = 'UTC'")
-        if __import__('os').environ.get('T1'): connection.execute('SET threads=1')
         yield connection
 
 

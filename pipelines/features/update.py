@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from duckdb import DuckDBPyConnection
 
-from pipelines.contracts import FeatureView
+from pipelines.contracts import FeatureView, HistoryTable
 from pipelines.extract.lake import PartitionUnit, partition_start
 from pipelines.features.build import (
     MEMORY_LIMIT,
@@ -48,6 +48,10 @@ from pipelines.features.scratch import open_engine
 from pipelines.features.steps import Step, run_steps
 from pipelines.features.unsettled import write_unsettled
 from pipelines.features.write import Dataset, remove_others, write_rows
+
+
+# DuckDB shares out a table to its threads by as many rows.
+_FEW_EVENTS: Final = 122_880
 
 
 def update_features(
@@ -132,11 +136,12 @@ class _Interval:
         set_bounds(self.connection, self.since, self.until)
         return read_program(self.lake) or compile_program(Names(), self.partition)
 
-    def run(
-        self, program: Program, progress: Progress | None
-    ) -> dict[str, dict[datetime, int]]:
+    def run(self, program: Program, progress: Progress | None) -> dict[str, dict[datetime, int]]:
         """Run a program; return the rows of each partition written, by dataset."""
         program = self._read(program)
+        if self.connection.table(f"{PART}{HistoryTable.TASK_EVENTS.value}").shape[0] < _FEW_EVENTS:
+            # Then threads would rather wait for each other: each step has one, and two run.
+            self.connection.execute("SET threads = 1")
         steps: dict[str, Step] = {}
         writing = {f"{ROWS}{dataset.name}": dataset for dataset in DATASETS}
         for name, step in self._statements(program.statements):
