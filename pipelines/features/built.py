@@ -116,12 +116,15 @@ def history_digests(
         for folder in (f"{root}/{table.value}" for table in HistoryTable)
         for start in list_partitions(lake, folder)
     ]
+    names = [f"{folder}/{start:%Y-%m-%d}" for folder, start in places]
     with ThreadPoolExecutor(_READERS) as pool:
-        found = pool.map(lambda place: _digests(lake, *place, moments, partition), places)
-        by_place = dict(zip((f"{folder}/{start:%Y-%m-%d}" for folder, start in places), found))
+        found = pool.map(
+            lambda place: _digests(lake, place[0], place[1], moments, partition), places
+        )
+        by_name = dict(zip(names, found, strict=True))
     # A partition without a row recorded before a moment is as good as none.
     return [
-        {name: digests[number] for name, digests in by_place.items() if digests[number]}
+        {name: digests[number] for name, digests in by_name.items() if digests[number]}
         for number in range(len(moments))
     ]
 

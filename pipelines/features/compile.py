@@ -77,7 +77,8 @@ class _Statements(list[str]):
 
     def query(self, table: ir.Table) -> str:
         """Compile an expression."""
-        return self._connection.compile(table)
+        compiled: str = self._connection.compile(table)
+        return compiled
 
 
 def compile_program(names: Names, partition: PartitionUnit) -> Program:
@@ -133,7 +134,7 @@ def compile_program(names: Names, partition: PartitionUnit) -> Program:
         computer = workflows if view is FeatureView.WORKFLOW_STATUS else days
         add(dataset_of(VIEWS[view]), computer.view(view))
     statements.place(UNSETTLED, unsettled_workflows(part, _NEXT_DAY))
-    return Program(partition, names, *search, tuple(reading), tuple(statements), rows)
+    return Program(partition, names, search[0], tuple(reading), tuple(statements), rows)
 
 
 def _part(history: History, touched: ir.Table, reading: _Statements) -> History:

@@ -39,11 +39,11 @@ def place_lake(
     begun = partition_start(since, partition)
     for dataset in DATASETS:
         older = [start for start in list_partitions(lake, dataset.folder) if start < since]
-        paths = {start: partition_path(lake, dataset.folder, start) for start in older}
-        here = [path for start, path in paths.items() if start == begun]
+        earlier = [partition_path(lake, dataset.folder, start) for start in older]
+        here = earlier[older.index(begun) :] if begun in older else []
         _place(f"{BEGUN}{dataset.name}", here, dataset.schema, connection)
         if dataset in KEPT_FACTS:
-            _place(f"{OLDER}{dataset.name}", list(paths.values()), dataset.schema, connection)
+            _place(f"{OLDER}{dataset.name}", earlier, dataset.schema, connection)
 
 
 def place_unsettled(

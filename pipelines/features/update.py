@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from duckdb import DuckDBPyConnection
 
@@ -48,7 +48,6 @@ from pipelines.features.scratch import open_engine
 from pipelines.features.steps import Step, run_steps
 from pipelines.features.unsettled import write_unsettled
 from pipelines.features.write import Dataset, remove_others, write_rows
-
 
 # DuckDB shares out a table to its threads by as many rows.
 _FEW_EVENTS: Final = 122_880

@@ -51,7 +51,7 @@ _FINAL = (
 )
 
 
-def workflow_progress(
+def workflow_progress(  # noqa: PLR0917 - explicit parameters beat a bag
     tasks: ir.Table,
     coded: CodedEvents,
     workflows: ir.Table,
