@@ -14,7 +14,7 @@ from pipelines.features.compute import ViewComputer
 from pipelines.features.day_close import daily_events
 from pipelines.features.durations import with_due_dates
 from pipelines.features.facts import KEPT_FACTS
-from pipelines.features.history import KEYS, SCHEMAS, History, activity_names, attribute_names
+from pipelines.features.history import SCHEMAS, History, activity_names, attribute_names
 from pipelines.features.interval import (
     recent_events,
     recent_facts,
@@ -30,7 +30,6 @@ from pipelines.features.program import (
     HISTORY,
     OLDER,
     PART,
-    REFUSED,
     ROWS,
     UNSETTLED,
     Names,
@@ -157,10 +156,8 @@ def _part(history: History, touched: ir.Table, reading: _Statements) -> History:
 
 
 def _known(table: HistoryTable) -> ir.Table:
-    """Return a table's rows recorded before the interval's end, without those in quarantine."""
+    """Return a table's rows recorded before the interval's end."""
     rows = _table(HISTORY, table.value, SCHEMAS[table])
-    refused = _table(REFUSED, table.value, SCHEMAS[table])
-    rows = rows.anti_join(refused, list(KEYS[table]))
     return rows.filter(rows.recorded_at < _UNTIL)
 
 

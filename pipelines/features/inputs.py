@@ -16,8 +16,8 @@ from pipelines.extract.lake import (
 )
 from pipelines.features.built import DATASETS
 from pipelines.features.facts import KEPT_FACTS
-from pipelines.features.history import SCHEMAS
-from pipelines.features.program import BEFORE, BEGUN, HISTORY, OLDER, REFUSED, Program
+from pipelines.features.history import KEYS, SCHEMAS
+from pipelines.features.program import BEFORE, BEGUN, HISTORY, OLDER, Program
 from pipelines.features.unsettled import read_unsettled
 
 
@@ -28,14 +28,18 @@ def place_lake(
     partition: PartitionUnit,
     connection: DuckDBPyConnection,
 ) -> None:
-    """Place views of the history before `until` and of what earlier builds made of it."""
+    """Place views of the history without its quarantine, and of what earlier builds made of it."""
     open_lake_to(connection, lake)
     for table in HistoryTable:
-        for prefix, root in ((HISTORY, HISTORY_FOLDER), (REFUSED, QUARANTINE_FOLDER)):
-            folder = f"{root}/{table.value}"
-            starts = [start for start in list_partitions(lake, folder) if start < until]
-            paths = [partition_path(lake, folder, start) for start in starts]
-            _place(f"{prefix}{table.value}", paths, SCHEMAS[table], connection)
+        kept, refused = (
+            [
+                partition_path(lake, f"{root}/{table.value}", start)
+                for start in list_partitions(lake, f"{root}/{table.value}")
+                if start < until
+            ]
+            for root in (HISTORY_FOLDER, QUARANTINE_FOLDER)
+        )
+        _place(f"{HISTORY}{table.value}", kept, SCHEMAS[table], connection, refused, KEYS[table])
     begun = partition_start(since, partition)
     for dataset in DATASETS:
         older = [start for start in list_partitions(lake, dataset.folder) if start < since]
@@ -57,15 +61,25 @@ def place_unsettled(
         connection.from_arrow(kept).create(BEFORE)
 
 
-def _place(
-    name: str, paths: Sequence[str], schema: pa.Schema, connection: DuckDBPyConnection
+def _place(  # noqa: PLR0917 - explicit parameters beat a bag
+    name: str,
+    paths: Sequence[str],
+    schema: pa.Schema,
+    connection: DuckDBPyConnection,
+    refused: Sequence[str] = (),
+    keys: Sequence[str] = (),
 ) -> None:
+    """Place the rows of some files, without those of the files of refused ones by their keys."""
     # Not `schema.empty_table`: it loads all of pandas, for a third of a second.
     nothing = connection.from_arrow(pa.Table.from_batches([], schema))
     if not paths:
         nothing.create(name)
         return
     rows = connection.read_parquet(list(paths), hive_partitioning=False)
+    if refused:
+        # Only then: it reads the keys of all rows.
+        other = connection.read_parquet(list(refused), hive_partitioning=False)
+        rows = rows.join(other, ", ".join(keys), how="anti")
     typed = zip(nothing.columns, nothing.types, strict=True)
     columns = (ColumnExpression(column).cast(dtype).alias(column) for column, dtype in typed)
     rows.select(*columns).create_view(name)

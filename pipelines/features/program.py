@@ -27,8 +27,7 @@ from pipelines.features.interval import day_of
 PROGRAM: Final = f"{FACTS_FOLDER}/program.json"
 
 # Tables to be there before a program runs.
-HISTORY: Final = "history_"  # + history table: all of it
-REFUSED: Final = "refused_"  # + history table: its rows in quarantine
+HISTORY: Final = "history_"  # + history table: its rows that are not in quarantine
 BEFORE: Final = "unsettled_before"  # made by `Program.search` where none are kept
 OLDER: Final = "older_"  # + fact: those recorded before the interval, and perhaps others
 BEGUN: Final = "begun_"  # + dataset: the partition in which the interval begins
