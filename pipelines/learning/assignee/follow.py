@@ -1,4 +1,4 @@
-"""Follow tasks through a history: when somebody could be asked for, who took it, when it was left."""
+"""Follow tasks through a history: when they came up, who took them, and when they were left."""
 
 from dataclasses import dataclass
 from typing import Final, NamedTuple

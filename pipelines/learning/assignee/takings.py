@@ -39,10 +39,11 @@ def task_takings(
 
     Returns:
         workflow_id, task_id, activity, person_id, team_id, `task_team_id` (as known when asked
-        for); template_id, client_id, priority and due_at of the workflow; `asked_at`, `as_of` (taken) and `left_at`, each the moment it was
-        known, and the places of these moments in the order of all events (`asked_place`,
-        `place`, `left_place`); `took_s` from taking to completion, or since the workflow's
-        previous event where only the completion is told. NaT, -1 and NaN: not (yet) left.
+        for); template_id, client_id, priority and due_at of the workflow; `asked_at`, `as_of`
+        (taken) and `left_at`, each the moment it was known, and the places of these moments in
+        the order of all events (`asked_place`, `place`, `left_place`); `took_s` from taking to
+        completion, or since the workflow's previous event where only the completion is told.
+        NaT, -1 and NaN: not (yet) left.
 
     Raises:
         TrainingError: a column is missing, or nobody took anything.

@@ -93,9 +93,7 @@ def code_tasks(takings: pd.DataFrame) -> TaskLog:
     log = code_log(frame)
     teams = pd.Index(pd.factorize(frame["team_id"])[1])
     task_team = teams.get_indexer(pd.Index(frame["task_team_id"]))
-    asked_s, taken_s, left_s = (
-        seconds(frame[name]) for name in ("asked_at", "as_of", "left_at")
-    )
+    asked_s, taken_s, left_s = (seconds(frame[name]) for name in ("asked_at", "as_of", "left_at"))
     events = log.events
     asked = [
         TaskAsked(one.workflow, one.activity, team, one.context, now_s)
