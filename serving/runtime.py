@@ -21,6 +21,7 @@ from serving.registry import MlflowRegistry
 from serving.schemas import Models, Readiness
 from serving.shadow import ShadowQueue
 from serving.state import models_state, readiness
+from serving.tasks import SourceHistory
 from serving.traffic import Traffic
 from serving.watch import VersionWatch
 
@@ -35,6 +36,7 @@ class Runtime:
     """The parts behind the answers; each looks after itself in a thread of its own."""
 
     engine: Engine
+    history: SourceHistory
     clock: FeatureClock
     features: OnlineFeatures
     watch: VersionWatch
@@ -77,6 +79,7 @@ class Runtime:
         secret = settings.registry_events_secret
         return cls(
             engine,
+            SourceHistory(engine),
             clock,
             features,
             watch,

@@ -46,6 +46,7 @@ from serving.poller import Poller
 from serving.problems import FeaturesAwayError
 from serving.runtime import Runtime
 from serving.shadow import ShadowQueue
+from serving.tasks import SourceHistory
 from serving.traffic import Traffic
 from serving.watch import VersionWatch
 
@@ -290,8 +291,10 @@ def world(
     shadows.start()
     settings = Settings(home=tmp_path / "home", _env_file=None)  # type: ignore[call-arg]
     guard, audit = make_guard(settings)
+    engine = create_engine(NOWHERE)
     runtime = Runtime(
-        engine=create_engine(NOWHERE),
+        engine=engine,
+        history=SourceHistory(engine),
         clock=clock,  # type: ignore[arg-type]
         features=features,
         watch=watch,
