@@ -62,6 +62,14 @@ class Alias(StrEnum):
     CHALLENGER = "challenger"
 
 
+class Role(StrEnum):
+    """What a caller of the service may do; tokens carry these names."""
+
+    PREDICT = "predict"
+    FEEDBACK = "feedback"
+    ADMIN = "admin"
+
+
 class DagId(StrEnum):
     """The DAGs, one file each under `dags/`."""
 
@@ -104,6 +112,9 @@ TRAINING_FOLDER: Final = "training"
 
 WORKFLOW_SCHEMA: Final = "workflow"
 PLATFORM_SCHEMA: Final = "workcast"
+
+REGISTRY_EVENTS_PATH: Final = "/registry_events"
+"""Where the service hears from MLflow that an alias moved."""
 
 EVENT_TIMESTAMP: Final = "event_timestamp"
 CREATED_TIMESTAMP: Final = "created_timestamp"

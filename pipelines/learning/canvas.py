@@ -1,10 +1,12 @@
-"""Axes and colours that all figures share."""
+"""How every figure looks: colours, axes, titles, and names of features for people."""
 
 from typing import Final, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from pipelines.learning.columns import ATTRIBUTES_SUFFIX, COUNTS_SUFFIX
 
 BLUE: Final = "#2563a8"
 ORANGE: Final = "#d9822b"
@@ -13,8 +15,24 @@ INK: Final = "#23303d"
 GRID: Final = "#e7eaee"
 
 
+def feature_label(name: str) -> str:
+    """Return a feature's name for people: `team_load__open_task_count` -> open task count (team).
+
+    Features of the workflow itself need no addition.
+    """
+    view, _, rest = name.rpartition("__")
+    source, _, key = rest.partition(".")
+    if key:
+        if source.endswith(COUNTS_SUFFIX):
+            return f"{key} (count so far)"
+        return f"{key} ({source.removesuffix(ATTRIBUTES_SUFFIX).replace('_', ' ')} attribute)"
+    words = rest.removesuffix("_s").replace("_", " ")
+    origin = view.removesuffix("_stats").removesuffix("_workload").removesuffix("_load")
+    return words if origin in {"", "workflow_progress"} else f"{words} ({origin.replace('_', ' ')})"
+
+
 def canvas(title: str, subtitle: str, *, width: float = 8.0, height: float = 4.8) -> Axes:
-    """Return the axes of a new figure, with title and subtitle."""
+    """Return the axes of a new figure of so many inches, with its title."""
     figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     axes: Axes = figure.add_subplot()
@@ -29,7 +47,7 @@ def canvas(title: str, subtitle: str, *, width: float = 8.0, height: float = 4.8
 
 
 def figure_of(axes: Axes) -> Figure:
-    """Return the figure that axes belong to."""
+    """Return the figure that axes of `canvas` belong to."""
     figure = axes.figure
     if not isinstance(figure, Figure):  # axes inside a sub-figure: never made here
         raise TypeError(f"Axes of a {type(figure).__name__}, not of a figure.")
@@ -37,5 +55,5 @@ def figure_of(axes: Axes) -> Figure:
 
 
 def legend(axes: Axes, *, where: Literal["best", "upper left"] = "best") -> None:
-    """Add the legend."""
+    """Explain what was drawn with a label."""
     axes.legend(frameon=False, fontsize=9, loc=where, labelcolor=INK)

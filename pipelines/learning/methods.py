@@ -14,7 +14,19 @@ from pipelines.learning.assignee import train as assignee
 from pipelines.learning.assignee.ranker import Ranker
 from pipelines.learning.evaluate import evaluate, evaluate_baselines
 from pipelines.learning.metrics import Metrics
+from pipelines.learning.next_activity.measure import (
+    evaluate_next_activity,
+    next_activity_baselines,
+)
+from pipelines.learning.next_activity.model import NextActivityModel
+from pipelines.learning.next_activity.train import train_next_activity
 from pipelines.learning.predictor import Predictor
+from pipelines.learning.task_duration.durations import TaskDurations
+from pipelines.learning.task_duration.measure import duration_baselines, evaluate_durations
+from pipelines.learning.task_duration.train import train_durations
+from pipelines.learning.template.measure import evaluate_templates, template_baselines
+from pipelines.learning.template.model import TemplateModel
+from pipelines.learning.template.train import train_templates
 from pipelines.learning.train import train
 from pipelines.learning.trained import Recommender, TrainedModel
 from pipelines.learning.training_set import TrainingSet
@@ -49,6 +61,18 @@ def _of_workflows(model: Model) -> Method:
 
 METHODS: Final[Mapping[Model, Method]] = {
     **{model: _of_workflows(model) for model in WORKFLOW_MODELS},
+    Model.TASK_DURATION: Method(
+        train_durations, evaluate_durations, duration_baselines, TaskDurations.load
+    ),
+    Model.TEMPLATE: Method(
+        train_templates, evaluate_templates, template_baselines, TemplateModel.load
+    ),
+    Model.NEXT_ACTIVITY: Method(
+        train_next_activity,
+        evaluate_next_activity,
+        next_activity_baselines,
+        NextActivityModel.load,
+    ),
     Model.ASSIGNEE: Method(
         assignee.train, assignee_tests.evaluate, assignee_tests.baselines, Ranker.load
     ),

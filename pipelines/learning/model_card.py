@@ -6,9 +6,9 @@ from typing import Any, Final
 import pandas as pd
 
 from pipelines.contracts import WORKFLOW_MODELS, Model
+from pipelines.learning.canvas import feature_label
 from pipelines.learning.gate import RULES
 from pipelines.learning.metrics import Metrics
-from pipelines.learning.plots import feature_label
 
 _PURPOSE: Final = {
     Model.REMAINING_TIME: "How long a running workflow will still take: the median, and an "
@@ -178,6 +178,8 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
 def _cell(value: object) -> str:
     if value is None or value != value:  # noqa: PLR0124 - NaN
         return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1 else f"{value:,.2f}"
     if isinstance(value, int):

@@ -9,8 +9,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipelines.contracts import Model
-from pipelines.learning.canvas import BLUE, GREY, GRID, INK, ORANGE, canvas, figure_of, legend
-from pipelines.learning.columns import ATTRIBUTES_SUFFIX, COUNTS_SUFFIX
+from pipelines.learning.canvas import (
+    BLUE,
+    GREY,
+    GRID,
+    INK,
+    ORANGE,
+    canvas,
+    feature_label,
+    figure_of,
+    legend,
+)
 from pipelines.learning.metrics import HOUR_S, RELIABILITY_BINS, progress_bin, reliability
 
 _SHOWN_FEATURES: Final = 15
@@ -48,22 +57,6 @@ def figures(
         "probability_by_outcome": _by_outcome(truth, predicted),
         "risk_by_progress": _risk_by_progress(truth, predicted, baseline),
     } | importance
-
-
-def feature_label(name: str) -> str:
-    """Return a feature's name for people: `team_load__open_task_count` -> open task count (team).
-
-    Features of the workflow itself need no addition.
-    """
-    view, _, rest = name.rpartition("__")
-    source, _, key = rest.partition(".")
-    if key:
-        if source.endswith(COUNTS_SUFFIX):
-            return f"{key} (count so far)"
-        return f"{key} ({source.removesuffix(ATTRIBUTES_SUFFIX).replace('_', ' ')} attribute)"
-    words = rest.removesuffix("_s").replace("_", " ")
-    origin = view.removesuffix("_stats").removesuffix("_workload").removesuffix("_load")
-    return words if origin in {"", "workflow_progress"} else f"{words} ({origin.replace('_', ' ')})"
 
 
 def _progress_axis(axes: Axes) -> None:

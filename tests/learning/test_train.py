@@ -7,10 +7,10 @@ import pytest
 
 from pipelines.contracts import WORKFLOW_MODELS, Model
 from pipelines.errors import TrainingError
+from pipelines.learning.canvas import feature_label
 from pipelines.learning.columns import WORKFLOW_ID
 from pipelines.learning.evaluate import evaluate
 from pipelines.learning.judge import judge
-from pipelines.learning.plots import feature_label
 from pipelines.learning.predictor import EXPECTED, Predictor
 from pipelines.learning.split import Part
 from pipelines.learning.train import train

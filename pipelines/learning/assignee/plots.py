@@ -8,8 +8,16 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from pipelines.learning.assignee.coded_log import Values
-from pipelines.learning.canvas import BLUE, GREY, GRID, ORANGE, canvas, figure_of, legend
-from pipelines.learning.plots import feature_label
+from pipelines.learning.canvas import (
+    BLUE,
+    GREY,
+    GRID,
+    ORANGE,
+    canvas,
+    feature_label,
+    figure_of,
+    legend,
+)
 
 _PLACES: Final = 10
 _SHOWN_FEATURES: Final = 15
