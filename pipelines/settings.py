@@ -84,6 +84,11 @@ class Settings(BaseSettings):
     cache_ttl_s: int = Field(
         300, ge=0, description="Seconds an answer is kept at most in Valkey; 0: none is kept."
     )
+    fallback_max_rows: int = Field(
+        50_000,
+        ge=0,
+        description="Feature rows of a view that a worker keeps to answer without Valkey; 0: none.",
+    )
     registry_events_secret: SecretStr | None = Field(
         None, description="Signs MLflow's webhooks to the service; not set: it only polls."
     )

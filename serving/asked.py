@@ -13,6 +13,7 @@ from pipelines.store.online_rows import ServiceRows
 from serving import metrics
 from serving.problems import (
     ClosedWorkflowError,
+    FeaturesAwayError,
     ForgottenWorkflowError,
     ProblemError,
     UnknownWorkflowError,
@@ -55,6 +56,7 @@ class Asked:
     rows: Sequence[Row]  # the same
     started: Started
     degraded_because: list[str]
+    is_partial: bool  # a workflow without a row may exist all the same
 
 
 def ask(
@@ -71,21 +73,30 @@ def ask(
     """
     is_stale = runtime.clock.read().is_stale
     with metrics.FEATURES_SECONDS.labels(model.value).time():
-        features = runtime.features.read(workflow_ids, model)
+        read = runtime.features.read(workflow_ids, model)
+    stale = "the clock of the features could not be read lately" if is_stale else None
     return Asked(
         runtime,
         model,
         choice,
-        features,
-        features.rows(),
+        read.rows,
+        read.rows.rows(),
         started,
-        ["the clock of the features could not be read lately"] if is_stale else [],
+        [reason for reason in (stale, read.degraded_because) if reason],
+        read.is_partial,
     )
 
 
-def fault_of(row: Row) -> ProblemError | None:
+def fault_of(asked: Asked, position: int) -> ProblemError | None:
     """Say why a workflow cannot be answered about, or None."""
+    row = asked.rows[position]
     workflow_id, as_of = row["workflow_id"], row["as_of"].isoformat()
+    if not row["is_known"] and asked.is_partial:
+        return FeaturesAwayError(
+            f"Workflow {workflow_id!r} is not among those that are answered about while the online "
+            "store is away. Ask again later.",
+            workflow_id=workflow_id,
+        )
     if not row["is_known"]:
         return UnknownWorkflowError(
             f"Workflow {workflow_id!r} is unknown: no event of it had been recorded by {as_of}. "

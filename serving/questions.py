@@ -41,7 +41,7 @@ def one(runtime: "Runtime", model: Model, workflow_id: str, say: Say[Said]) -> b
         return say_again(runtime, choice, found, started)
     metrics.CACHE.labels(model.value, "bypass" if found is None else "miss").inc()
     asked = ask(runtime, model, choice, [workflow_id], started)
-    fault = fault_of(asked.rows[0])
+    fault = fault_of(asked, 0)
     if fault is not None:
         raise fault
     (answer,) = _said(asked, [0], say)
@@ -63,7 +63,7 @@ def many(
     """
     parts = runtime.traffic.choose(model, workflow_ids)
     whole = ask(runtime, model, parts[0][0], workflow_ids, Started())
-    faults = [fault_of(row) for row in whole.rows]
+    faults = [fault_of(whole, position) for position in range(len(workflow_ids))]
     problems = [
         WorkflowProblem(workflow_id=workflow_id, problem=Problem(**fault.content()))
         for workflow_id, fault in zip(workflow_ids, faults, strict=True)

@@ -15,6 +15,7 @@ from serving.checks import version_check
 from serving.clock import FeatureClock
 from serving.examples import running_ids
 from serving.features import REQUEST_TIME_NAMES, OnlineFeatures
+from serving.lake_features import LakeFeatures
 from serving.poller import Poller
 from serving.registry import MlflowRegistry
 from serving.schemas import Models, Readiness
@@ -36,6 +37,7 @@ class Runtime:
     engine: Engine
     clock: FeatureClock
     features: OnlineFeatures
+    lake: LakeFeatures
     watch: VersionWatch
     traffic: Traffic
     shadows: ShadowQueue
@@ -58,22 +60,24 @@ class Runtime:
         )
         clock = FeatureClock(engine)
         reader = OnlineReader(settings)
-        features = OnlineFeatures(reader, clock)
+        lake = LakeFeatures(settings.lake, reader.plans, clock, settings.fallback_max_rows)
+        features = OnlineFeatures(reader, clock, lake)
         log = PredictionLog(settings.database, settings.home / "spill" / "predictions")
         registry = MlflowRegistry(settings.mlflow, settings.model_cache)
-        check = version_check(lambda model: reader.columns(model.value) | REQUEST_TIME_NAMES)
+        check = version_check(lambda model: reader.plans[model.value].columns | REQUEST_TIME_NAMES)
         watch = VersionWatch(registry, check, on_swap=_count_swap)
         traffic = Traffic(watch, settings.challenger_ratio, settings.shadow_models)
         shadows = ShadowQueue(metrics.SHADOWS_DROPPED.inc)
         meter = Poller("meter", lambda: metrics.show_log(log.counts), _SHOW_SECONDS)
         cache = AnswerCache(settings.valkey, settings.cache_ttl_s)
-        for part in (clock, features, watch, shadows, cache, log, meter):
+        for part in (clock, features, lake, watch, shadows, cache, log, meter):
             part.start()
         secret = settings.registry_events_secret
         return cls(
             engine,
             clock,
             features,
+            lake,
             watch,
             traffic,
             shadows,
@@ -85,9 +89,9 @@ class Runtime:
 
     def close(self) -> None:
         """Stop all parts; the prediction log last, with everything written."""
-        parts = (self.shadows, self.cache, self.meter, self.watch, self.features, self.clock)
-        for part in parts:
+        for part in (self.shadows, self.cache, self.meter, self.watch, self.lake, self.features):
             part.stop()
+        self.clock.stop()
         self.log.close()
         self.engine.dispose()
 

@@ -44,9 +44,14 @@ def readiness(runtime: "Runtime") -> Readiness:
     """Tell whether every question could be answered now, and what is not as it should be."""
     champions = {m: s for (m, a), s in runtime.watch.states.items() if a is Alias.CHAMPION}
     missing = [f"model {m}: {s.message}" for m, s in champions.items() if s.loaded is None]
-    parts = (runtime.clock, runtime.features)
-    missing += [part.missing for part in parts if part.missing]
+    if runtime.clock.missing:
+        missing.append(runtime.clock.missing)
+    store = runtime.features.missing
+    if store and not runtime.features.has_fallback:
+        missing.append(store)
     degraded = [f"model {m}: {s.message}" for m, s in champions.items() if s.loaded and s.message]
+    if store and runtime.features.has_fallback:
+        degraded.append(f"features come from the lake: {store}")
     reading = runtime.clock.reading
     if reading is not None and reading.is_stale:
         degraded.append("the clock of the features is not up to date: no database")

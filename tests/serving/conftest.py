@@ -274,6 +274,7 @@ def world(
         engine=create_engine(NOWHERE),
         clock=clock,  # type: ignore[arg-type]
         features=features,
+        lake=Poller("no lake", lambda: None, 60),  # type: ignore[arg-type]
         watch=watch,
         traffic=Traffic(watch, challenger_ratio, shadowed),
         shadows=shadows,
