@@ -16,6 +16,7 @@ from rich.markup import escape
 from pipelines.bench.commands import app as bench
 from pipelines.contracts import FeatureView, Model
 from pipelines.errors import WorkcastError
+from pipelines.platform.token_command import app as token
 
 _WIDTH = 150
 _MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 
 app.add_typer(bench)
+app.add_typer(token)
 
 LogArgument = Annotated[
     Path, typer.Argument(metavar="FILE", help="Event log: XES or CSV, plain or .gz.")

@@ -12,6 +12,8 @@ from pydantic import BaseModel
 from serving.answers import duration_batch, one_duration, one_risk, risk_batch
 from serving.examples import with_examples
 from serving.front import docs_page
+from serving.guard.middleware import GuardMiddleware
+from serving.guard.openapi import with_security
 from serving.problems import MEDIA_TYPE, add_problem_handlers
 from serving.registry_events import add_registry_events
 from serving.schemas import (
@@ -75,6 +77,7 @@ def create_app(open_runtime: "Callable[[], Runtime]", version: str) -> FastAPI:
         openapi_url=None,
     )
     add_problem_handlers(app)
+    app.add_middleware(GuardMiddleware)
     _add_questions(app)
     _add_state(app)
     add_registry_events(app)
@@ -147,7 +150,9 @@ def _add_state(app: FastAPI) -> None:
     @app.get("/openapi.json", include_in_schema=False)
     @app.get("/docs.json", include_in_schema=False)
     def openapi(request: Request) -> JSONResponse:
-        return JSONResponse(with_examples(app.openapi(), _runtime(request).example_ids()))
+        return JSONResponse(
+            with_security(with_examples(app.openapi(), _runtime(request).example_ids()))
+        )
 
     @app.get("/", include_in_schema=False)
     async def index() -> RedirectResponse:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Set
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
@@ -81,15 +81,21 @@ def require_same_answers(predictor: Predicts, sample: Sample) -> None:
     together = predictor.predict(sample.frame).to_dict("records")
     for place, (row, expected) in enumerate(zip(sample.rows, sample.expected, strict=True)):
         for answer in (together[place], predictor.predict_row(row)):
-            _require_same(place, expected, {str(k): float(v) for k, v in answer.items()})
+            _require_same(place, expected, {str(k): v for k, v in answer.items()})
 
 
-def _require_same(place: int, expected: Mapping[str, float], answer: Mapping[str, float]) -> None:
+def _require_same(place: int, expected: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
     if expected.keys() != answer.keys():
         raise CheckFailedError(f"it answers {', '.join(answer)}, not {', '.join(expected)}")
     for name, wanted in expected.items():
-        if not math.isclose(answer[name], wanted, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
+        if not _is_close(answer[name], wanted):
             raise CheckFailedError(
                 f"row {place} of its sample: {name} is {answer[name]!r}, and was {wanted!r} when "
                 "the version was made"
             )
+
+
+def _is_close(value: Any, wanted: Any) -> bool:
+    if isinstance(wanted, float):
+        return math.isclose(value, wanted, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return bool(value == wanted)

@@ -8,7 +8,7 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from pipelines.monitoring.prediction_log import LogCounts
+from pipelines.monitoring.batch_log import LogCounts
 
 _BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
@@ -46,9 +46,22 @@ LOG_ROWS: Final = Gauge(
     ["state"], multiprocess_mode="livesum",
 )  # fmt: skip
 
+AUDIT_ROWS: Final = Gauge(
+    "workcast_audit_log_rows", "Audit entries since the start, by what became of them; `queued` "
+    "and `waiting_files` are present numbers.",
+    ["state"], multiprocess_mode="livesum",
+)  # fmt: skip
+REFUSALS: Final = Counter(
+    "workcast_refusals", "Requests that the guard answered itself, by reason.", ["reason"]
+)
+RATE_FAILURES: Final = Counter(
+    "workcast_rate_limit_failures", "Times that Valkey did not take the counts of requests; "
+    "each worker limits by its own until it does.",
+)  # fmt: skip
 
-def show_log(counts: LogCounts) -> None:
-    """Show the state of the prediction log."""
+
+def show_log(rows: Gauge, counts: LogCounts) -> None:
+    """Show the state of a log."""
     for state, count in (
         ("queued", counts.queued_count),
         ("written", counts.written_count),
@@ -57,4 +70,4 @@ def show_log(counts: LogCounts) -> None:
         ("lost", counts.lost_count),
         ("waiting_files", counts.waiting_file_count),
     ):
-        LOG_ROWS.labels(state).set(count)
+        rows.labels(state).set(count)

@@ -15,6 +15,7 @@ from serving.checks import version_check
 from serving.clock import FeatureClock
 from serving.examples import running_ids
 from serving.features import REQUEST_TIME_NAMES, OnlineFeatures
+from serving.guard.parts import Guard
 from serving.lake_features import LakeFeatures
 from serving.poller import Poller
 from serving.registry import MlflowRegistry
@@ -44,11 +45,13 @@ class Runtime:
     cache: AnswerCache
     log: PredictionLog
     meter: Poller
+    guard: Guard
     registry_events_secret: str | None = field(default=None, repr=False)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
         """Start all parts; none of them needs its server to be there yet."""
+        guard = Guard.open(settings)
         engine = create_engine(
             settings.database,
             pool_size=2,
@@ -68,7 +71,9 @@ class Runtime:
         watch = VersionWatch(registry, check, on_swap=_count_swap)
         traffic = Traffic(watch, settings.challenger_ratio, settings.shadow_models)
         shadows = ShadowQueue(metrics.SHADOWS_DROPPED.inc)
-        meter = Poller("meter", lambda: metrics.show_log(log.counts), _SHOW_SECONDS)
+        meter = Poller(
+            "meter", lambda: metrics.show_log(metrics.LOG_ROWS, log.counts), _SHOW_SECONDS
+        )
         cache = AnswerCache(settings.valkey, settings.cache_ttl_s)
         for part in (clock, features, lake, watch, shadows, cache, log, meter):
             part.start()
@@ -84,6 +89,7 @@ class Runtime:
             cache,
             log,
             meter,
+            guard,
             secret.get_secret_value() if secret else None,
         )
 
@@ -93,6 +99,7 @@ class Runtime:
             part.stop()
         self.clock.stop()
         self.log.close()
+        self.guard.close()
         self.engine.dispose()
 
     def example_ids(self) -> list[str]:

@@ -52,6 +52,9 @@ def readiness(runtime: "Runtime") -> Readiness:
     degraded = [f"model {m}: {s.message}" for m, s in champions.items() if s.loaded and s.message]
     if store and runtime.features.has_fallback:
         degraded.append(f"features come from the lake: {store}")
+    keys = runtime.guard.keys
+    if keys.missing:
+        (degraded if keys.current else missing).append(keys.missing)
     reading = runtime.clock.reading
     if reading is not None and reading.is_stale:
         degraded.append("the clock of the features is not up to date: no database")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from pipelines.contracts import Alias, Model
+from pipelines.contracts import WORKFLOW_MODELS, Alias, Model
 from pipelines.errors import WorkcastError
 from serving.checks import Check, CheckFailedError
 from serving.models import Candidate, LoadedModel, Registry, tame_garbage_collector
@@ -56,7 +56,7 @@ class VersionWatch:
         self._on_swap = on_swap
         # Champions first: so are they looked at, and shown.
         self._states: Mapping[Place, WatchState] = {
-            (model, alias): WatchState() for alias in Alias for model in Model
+            (model, alias): WatchState() for alias in Alias for model in WORKFLOW_MODELS
         }
         self._poller = Poller("version-watch", self.look, seconds)
         self._is_tamed = False
@@ -100,7 +100,7 @@ class VersionWatch:
 
     def look(self) -> None:
         """Ask the registry once about every model."""
-        for model in Model:
+        for model in WORKFLOW_MODELS:
             try:
                 versions = self._registry.aliases(model)
             except WorkcastError as err:
@@ -109,7 +109,7 @@ class VersionWatch:
             else:
                 for alias in Alias:
                     self._set(model, alias, self._follow(model, alias, versions.get(alias)))
-        champions = (self.loaded(model, Alias.CHAMPION) for model in Model)
+        champions = (self.loaded(model, Alias.CHAMPION) for model in WORKFLOW_MODELS)
         if not self._is_tamed and all(champions):
             self._is_tamed = True
             tame_garbage_collector()

@@ -14,6 +14,7 @@ from pipelines.errors import PlatformError
 from pipelines.platform import airflow, postgres
 from pipelines.platform.bring_up import Step, bring_up
 from pipelines.platform.credentials import ensure_credentials
+from pipelines.platform.issuer import ensure_issuer
 from pipelines.platform.lock import alone
 from pipelines.platform.ports import require_free_ports
 from pipelines.platform.processes import (
@@ -97,6 +98,8 @@ def _supervise(settings: Settings, layout: Layout, console: Console) -> bool:
     programs = plan_programs(settings, layout)
     _make_folders(settings)
     credentials = ensure_credentials(settings.home)
+    if settings.auth_issuer is None and settings.environment == "development":
+        ensure_issuer(settings)
     changed = airflow.write_configuration(settings, credentials, layout.dags_folder)
     server = Supervisord(settings.home, settings.socket_dir)
     pid = server.pid()

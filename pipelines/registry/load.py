@@ -7,9 +7,10 @@ from pathlib import Path
 
 from mlflow.artifacts import download_artifacts
 
-from pipelines.contracts import Alias
+from pipelines.contracts import Alias, Model
 from pipelines.errors import NotFoundError, RegistryError, TrainingError
-from pipelines.learning.predictor import Predictor
+from pipelines.learning.methods import METHODS
+from pipelines.learning.trained import Recommender
 from pipelines.registry.client import connected, registry_client
 from pipelines.registry.kept import KeptVersion
 from pipelines.registry.log import PREDICTOR_ARTIFACT
@@ -21,7 +22,7 @@ from pipelines.registry.sample import Sample, read_sample
 class LoadedModel:
     """A model ready to answer, and which version it is."""
 
-    predictor: Predictor
+    predictor: Recommender
     name: str
     version: str
     alias: str
@@ -71,6 +72,7 @@ def load_version(name: str, version: str, uri: str, cache: Path, alias: str = ""
     Raises:
         NotFoundError: there is no such version.
         RegistryError: the server cannot be reached, or the version's files cannot be read.
+        ValueError: there is no model of that name.
     """
     with connected(uri):
         found = registry_client(uri).get_model_version(name, version)
@@ -78,7 +80,7 @@ def load_version(name: str, version: str, uri: str, cache: Path, alias: str = ""
         if not folder.is_dir():
             _download(name, version, folder)
     try:
-        predictor, sample = Predictor.load(folder), read_sample(folder)
+        predictor, sample = METHODS[Model(name)].load(folder), read_sample(folder)
     except (TrainingError, RegistryError) as err:
         # Perhaps only the copy is damaged: the next attempt fetches it again.
         shutil.rmtree(folder, ignore_errors=True)
@@ -96,7 +98,7 @@ def load_version(name: str, version: str, uri: str, cache: Path, alias: str = ""
     )
 
 
-def load_kept(name: str, kept: KeptVersion, cache: Path) -> tuple[Predictor, Sample | None]:
+def load_kept(name: str, kept: KeptVersion, cache: Path) -> tuple[Recommender, Sample | None]:
     """Load a version from the cache alone, without the server.
 
     Raises:
@@ -104,7 +106,7 @@ def load_kept(name: str, kept: KeptVersion, cache: Path) -> tuple[Predictor, Sam
     """
     folder = _folder(cache, name, kept.version, kept.run_id)
     try:
-        return Predictor.load(folder), read_sample(folder)
+        return METHODS[Model(name)].load(folder), read_sample(folder)
     except TrainingError as err:
         raise RegistryError(f"The copy of version {kept.version} of {name}: {err}") from err
 

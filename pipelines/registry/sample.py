@@ -25,11 +25,11 @@ class Sample:
 
     frame: pd.DataFrame
     rows: list[dict[str, Any]]
-    expected: list[dict[str, float]]
+    expected: list[dict[str, Any]]
 
 
 def write_sample(folder: Path, rows: pd.DataFrame, answers: pd.DataFrame) -> None:
-    """Write rows and the answers to them (one a row, numbers) beside a model's files."""
+    """Write rows and the answers to them (one a row) beside a model's files."""
     expected = answers.add_prefix(_EXPECTED).reset_index(drop=True)
     table = pa.Table.from_pandas(rows.reset_index(drop=True).join(expected), preserve_index=False)
     pq.write_table(table, folder / SAMPLE_FILE)

@@ -153,7 +153,10 @@ audit_log: Final = Table(
     Column("action", Text, nullable=False),
     Column("subject", Text, nullable=False),
     document("details"),
+    # Null for what the platform itself has done; a request's entry is written once.
+    Column("request_id", UUID, unique=True),
     Index(None, "happened_at"),
+    Index(None, "actor", "happened_at"),
     schema=PLATFORM_SCHEMA,
 )
 

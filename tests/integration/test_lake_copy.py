@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.contracts import EVENT_TIMESTAMP, FeatureView, Model
+from pipelines.contracts import EVENT_TIMESTAMP, WORKFLOW_MODELS, FeatureView, Model
 from pipelines.features.views import VIEWS
 from pipelines.settings import Settings
 from pipelines.store.lake_copy import LakeCopy, read_lake_copy
@@ -29,7 +29,7 @@ def copy_of(settings: Settings, max_rows: int = 10_000) -> LakeCopy:
     return read_lake_copy(settings.lake, SPECS, WATERMARK, max_rows)
 
 
-@pytest.mark.parametrize("service", list(Model))
+@pytest.mark.parametrize("service", WORKFLOW_MODELS)
 def test_rows_are_those_of_the_online_store(
     settings: Settings, workflows: list[str], service: Model
 ) -> None:

@@ -12,7 +12,7 @@ import mlflow
 import pytest
 from sqlalchemy import URL, Engine, func, select, text
 
-from pipelines.contracts import Model
+from pipelines.contracts import WORKFLOW_MODELS, Model
 from pipelines.source.platform_tables import predictions as predictions_table
 from tests.integration.serving_stack import (
     WATERMARK,
@@ -85,7 +85,7 @@ def assert_equal_to_registry(stack: Stack, model: Model) -> int:
     return len(content["answers"])
 
 
-@pytest.mark.parametrize("model", list(Model))
+@pytest.mark.parametrize("model", WORKFLOW_MODELS)
 def test_answers_are_the_registered_models(stack: Stack, model: Model) -> None:
     assert assert_equal_to_registry(stack, model) > 20
 
@@ -120,7 +120,7 @@ def test_malformed_requests_never_meet_bentoml(stack: Stack) -> None:
         response = httpx.post(
             f"{stack.url}/predict_duration",
             content=body,
-            headers={"content-type": "application/json"},
+            headers={"content-type": "application/json", **stack.headers},
         )
         assert response.status_code == 422, body
         assert response.headers["content-type"] == "application/problem+json"
@@ -189,7 +189,7 @@ def test_log_holds_exactly_the_answers(stack: Stack) -> None:
         assert "workflow_progress__last_activity" in row.features
 
 
-@pytest.mark.parametrize("model", list(Model))
+@pytest.mark.parametrize("model", WORKFLOW_MODELS)
 def test_new_champion_takes_over_without_a_failure(stack: Stack, model: Model) -> None:
     (workflow_id, *_) = stack.running()
     before = stack.version(model)
@@ -197,7 +197,7 @@ def test_new_champion_takes_over_without_a_failure(stack: Stack, model: Model) -
     is_over = False
 
     def ask() -> None:
-        with httpx.Client() as client:
+        with httpx.Client(headers=stack.headers) as client:
             while not is_over:
                 response = client.post(
                     f"{stack.url}{ENDPOINTS[model]}", json={"workflow_id": workflow_id}, timeout=30

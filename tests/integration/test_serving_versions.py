@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import URL, Engine, select
 
-from pipelines.contracts import REGISTRY_EVENTS_PATH, Alias, Model
+from pipelines.contracts import REGISTRY_EVENTS_PATH, WORKFLOW_MODELS, Alias, Model
 from pipelines.platform.events import event_environment
 from pipelines.registry import log as registry_log
 from pipelines.registry.events import send_alias_events
@@ -78,7 +78,7 @@ def test_alias_moved_back_and_forth_under_load_fails_no_request(stack: Stack) ->
     is_over = False
 
     def ask() -> None:
-        with httpx.Client() as client:
+        with httpx.Client(headers=stack.headers) as client:
             while not is_over:
                 url = f"{stack.url}/assess_risk"
                 answer = client.post(url, json={"workflow_id": workflow_id}, timeout=30)
@@ -220,7 +220,9 @@ def test_mlflow_tells_the_service_that_an_alias_moved(stack: Stack) -> None:
 
 def test_start_without_mlflow_answers_with_the_copy_on_disk(stack: Stack) -> None:
     workflow_id = stack.running()[0]
-    named = {m: alias_versions(m.value, stack.settings.mlflow)[Alias.CHAMPION] for m in Model}
+    named = {
+        m: alias_versions(m.value, stack.settings.mlflow)[Alias.CHAMPION] for m in WORKFLOW_MODELS
+    }
     before = stack.post("/predict_duration", {"workflow_id": workflow_id}).json()
     stack.mlflow.stop(signal.SIGKILL)
     stack.service.stop(signal.SIGKILL)
@@ -229,7 +231,7 @@ def test_start_without_mlflow_answers_with_the_copy_on_disk(stack: Stack) -> Non
 
     assert len(ready["degraded"]) == 2
     assert all("goes on: MLflow at http://" in line for line in ready["degraded"])
-    for model in Model:
+    for model in WORKFLOW_MODELS:
         state = stack.state(model)
         assert (state["version"], state["is_from_disk"]) == (named[model], True)
     after = stack.post("/predict_duration", {"workflow_id": workflow_id}).json()
@@ -237,4 +239,4 @@ def test_start_without_mlflow_answers_with_the_copy_on_disk(stack: Stack) -> Non
     assert [after[name] for name in same] == [before[name] for name in same]
     stack.mlflow.start()
     until(lambda: stack.get("/readyz").json()["degraded"] == [], 300)
-    assert not any(stack.state(model)["is_from_disk"] for model in Model)
+    assert not any(stack.state(model)["is_from_disk"] for model in WORKFLOW_MODELS)

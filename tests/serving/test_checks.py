@@ -4,7 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipelines.contracts import Model
+from pipelines.contracts import WORKFLOW_MODELS, Model
 from pipelines.errors import RegistryError
 from pipelines.features.request_time import add_request_time
 from pipelines.learning.predictor import Predictor
@@ -14,7 +14,7 @@ from serving.models import Candidate
 from tests.serving.conftest import feature_row, frame_of
 
 
-@pytest.fixture(params=list(Model))
+@pytest.fixture(params=WORKFLOW_MODELS)
 def predictor(request: pytest.FixtureRequest, predictors: dict[Model, Predictor]) -> Predictor:
     return predictors[request.param]
 

@@ -1,14 +1,14 @@
 """Table `predictions`: the probability of the variant shown, and the answer given again.
 
-Revision: 0004
-Before it: 0003
+Revision: 0005
+Before it: 0004
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
