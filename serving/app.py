@@ -26,6 +26,7 @@ from serving.schemas import (
     Risk,
     RiskBatch,
 )
+from serving.tracing import TraceMiddleware
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
@@ -78,6 +79,7 @@ def create_app(open_runtime: "Callable[[], Runtime]", version: str) -> FastAPI:
     )
     add_problem_handlers(app)
     app.add_middleware(GuardMiddleware)
+    app.add_middleware(TraceMiddleware)  # the last is the first
     _add_questions(app)
     _add_state(app)
     add_registry_events(app)

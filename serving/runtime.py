@@ -1,6 +1,8 @@
 """Everything a worker holds while it answers: clock, features, models, prediction log."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, Self
 
 from sqlalchemy import Engine, create_engine
@@ -21,7 +23,8 @@ from serving.poller import Poller
 from serving.registry import MlflowRegistry
 from serving.schemas import Models, Readiness
 from serving.shadow import ShadowQueue
-from serving.state import models_state, readiness
+from serving.state import models_state, readiness, show
+from serving.tracing import start_tracing
 from serving.traffic import Traffic
 from serving.watch import VersionWatch
 
@@ -44,8 +47,8 @@ class Runtime:
     shadows: ShadowQueue
     cache: AnswerCache
     log: PredictionLog
-    meter: Poller
     guard: Guard
+    stop_tracing: Callable[[], None] = lambda: None
     registry_events_secret: str | None = field(default=None, repr=False)
 
     @classmethod
@@ -71,14 +74,11 @@ class Runtime:
         watch = VersionWatch(registry, check, on_swap=_count_swap)
         traffic = Traffic(watch, settings.challenger_ratio, settings.shadow_models)
         shadows = ShadowQueue(metrics.SHADOWS_DROPPED.inc)
-        meter = Poller(
-            "meter", lambda: metrics.show_log(metrics.LOG_ROWS, log.counts), _SHOW_SECONDS
-        )
         cache = AnswerCache(settings.valkey, settings.cache_ttl_s)
-        for part in (clock, features, lake, watch, shadows, cache, log, meter):
+        for part in (clock, features, lake, watch, shadows, cache, log):
             part.start()
         secret = settings.registry_events_secret
-        return cls(
+        runtime = cls(
             engine,
             clock,
             features,
@@ -88,10 +88,17 @@ class Runtime:
             shadows,
             cache,
             log,
-            meter,
             guard,
+            start_tracing(settings.otlp_endpoint, settings.trace_ratio),
             secret.get_secret_value() if secret else None,
         )
+        runtime.meter.start()
+        return runtime
+
+    @cached_property
+    def meter(self) -> Poller:
+        """What shows the state of the parts to Prometheus."""
+        return Poller("meter", lambda: show(self), _SHOW_SECONDS)
 
     def close(self) -> None:
         """Stop all parts; the prediction log last, with everything written."""
@@ -101,6 +108,7 @@ class Runtime:
         self.log.close()
         self.guard.close()
         self.engine.dispose()
+        self.stop_tracing()
 
     def example_ids(self) -> list[str]:
         """Return ids that can be asked about now, for the OpenAPI page."""

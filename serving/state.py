@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipelines.contracts import Alias
+from serving import metrics
+from serving.metrics import show_log
 from serving.schemas import Models, ModelState, Readiness
 from serving.traffic import Traffic
 from serving.watch import Place, WatchState
@@ -38,6 +40,25 @@ def models_state(states: Mapping[Place, WatchState], traffic: Traffic) -> Models
             if p[1] is Alias.CHALLENGER and (s.loaded or s.refused_version)
         ],
     )
+
+
+def show(runtime: "Runtime") -> None:
+    """Show Prometheus what waits and what is away."""
+    show_log(metrics.LOG_ROWS, runtime.log.counts)
+    for queue, count in (
+        ("shadow", runtime.shadows.waiting_count),
+        ("cache", runtime.cache.waiting_count),
+        ("log", runtime.log.counts.queued_count),
+    ):
+        metrics.WAITING.labels(queue).set(count)
+    reading = runtime.clock.reading
+    for part, is_away in (
+        ("features", runtime.features.missing is not None),
+        ("clock", reading is None or reading.is_stale),
+        ("log", runtime.log.is_away),
+        ("registry", runtime.watch.is_registry_away),
+    ):
+        metrics.DEGRADED.labels(part).set(is_away)
 
 
 def readiness(runtime: "Runtime") -> Readiness:

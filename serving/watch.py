@@ -60,6 +60,7 @@ class VersionWatch:
         }
         self._poller = Poller("version-watch", self.look, seconds)
         self._is_tamed = False
+        self._is_away = False
 
     def start(self) -> None:
         """Start following the registry."""
@@ -98,15 +99,22 @@ class VersionWatch:
             )
         return state.loaded
 
+    @property
+    def is_registry_away(self) -> bool:
+        """Whether the registry did not answer lately."""
+        return self._is_away
+
     def look(self) -> None:
         """Ask the registry once about every model."""
         for model in WORKFLOW_MODELS:
             try:
                 versions = self._registry.aliases(model)
             except WorkcastError as err:
+                self._is_away = True
                 for alias in Alias:
                     self._set(model, alias, self._alone(model, alias, str(err)))
             else:
+                self._is_away = False
                 for alias in Alias:
                     self._set(model, alias, self._follow(model, alias, versions.get(alias)))
         champions = (self.loaded(model, Alias.CHAMPION) for model in WORKFLOW_MODELS)

@@ -135,7 +135,10 @@ def test_metrics_and_pages(stack: Stack) -> None:
     text_of = until(
         lambda: "workcast_prediction_log_rows" in (t := stack.get("/metrics").text) and t
     )
-    assert 'workcast_answers_total{is_degraded="false",model="delay_risk"' in text_of
+    assert (
+        'workcast_answers_total{is_degraded="false",model="delay_risk",variant="champion"'
+        in text_of
+    )
     assert "workcast_request_duration_seconds_bucket" in text_of
     assert (
         'workcast_model_swaps_total{alias="champion",model="delay_risk",result="taken"}' in text_of

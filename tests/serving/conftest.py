@@ -300,7 +300,6 @@ def world(
         shadows=shadows,
         cache=cache,
         log=log,  # type: ignore[arg-type]
-        meter=Poller("idle", lambda: None, 60),
         guard=guard,
         registry_events_secret=EVENTS_SECRET,
     )
