@@ -1,14 +1,16 @@
 """What a new version must show before it may answer."""
 
 import math
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Set
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import pandas as pd
 
-from pipelines.contracts import Model
+from pipelines.contracts import FEATURE_MODELS, WORKFLOW_MODELS, Model
 from pipelines.errors import WorkcastError
+from pipelines.learning.predictor import Predictor
+from pipelines.learning.trained import Recommender
 from pipelines.registry.sample import Sample
 from serving.models import Candidate, Predicts
 
@@ -28,8 +30,10 @@ def version_check(columns_of: Callable[[Model], Set[str]]) -> Check:
 
     def check(model: Model, candidate: Candidate) -> None:
         try:
-            require_columns(candidate.predictor, columns_of(model))
-            warm_up(model, candidate.predictor)
+            if model in FEATURE_MODELS:
+                require_columns(candidate.predictor, columns_of(model))
+            if model in WORKFLOW_MODELS:
+                warm_up(model, candidate.predictor)
             if candidate.sample is not None:
                 require_same_answers(candidate.predictor, candidate.sample)
         except CheckFailedError:
@@ -40,7 +44,7 @@ def version_check(columns_of: Callable[[Model], Set[str]]) -> Check:
     return check
 
 
-def require_columns(predictor: Predicts, known: Set[str]) -> None:
+def require_columns(predictor: Recommender, known: Set[str]) -> None:
     """See that a row holds every input of a version.
 
     Raises:
@@ -72,30 +76,36 @@ def warm_up(model: Model, predictor: Predicts) -> None:
         predictor.contributions_row(row)
 
 
-def require_same_answers(predictor: Predicts, sample: Sample) -> None:
-    """See that a version answers its sample as it did when it was made, in both ways of asking.
+def require_same_answers(recommender: Recommender, sample: Sample) -> None:
+    """See that a version answers its sample as it did when it was made, in every way of asking.
 
     Raises:
         CheckFailedError: it does not; says the first difference.
     """
-    together = predictor.predict(sample.frame).to_dict("records")
-    for place, (row, expected) in enumerate(zip(sample.rows, sample.expected, strict=True)):
-        for answer in (together[place], predictor.predict_row(row)):
-            _require_same(place, expected, {str(k): v for k, v in answer.items()})
+    _require_same(sample.answers, recommender.predict(sample.frame))
+    if isinstance(recommender, Predictor):
+        _require_same(sample.answers, pd.DataFrame(map(recommender.predict_row, sample.rows)))
 
 
-def _require_same(place: int, expected: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
-    if expected.keys() != answer.keys():
-        raise CheckFailedError(f"it answers {', '.join(answer)}, not {', '.join(expected)}")
-    for name, wanted in expected.items():
-        if not _is_close(answer[name], wanted):
-            raise CheckFailedError(
-                f"row {place} of its sample: {name} is {answer[name]!r}, and was {wanted!r} when "
-                "the version was made"
-            )
+def _require_same(expected: pd.DataFrame, answers: pd.DataFrame) -> None:
+    if list(expected.columns) != list(answers.columns):
+        raise CheckFailedError(
+            f"it answers {', '.join(answers.columns)}, not {', '.join(expected.columns)}"
+        )
+    if len(expected) != len(answers):
+        raise CheckFailedError(f"it answers {len(answers)} rows to its sample, not {len(expected)}")
+    for name in expected.columns:
+        pairs = zip(expected[name].tolist(), answers[name].tolist(), strict=True)
+        for place, (wanted, given) in enumerate(pairs):
+            if not _is_same(wanted, given):
+                raise CheckFailedError(
+                    f"row {place} of its sample: {name} is {given!r}, and was {wanted!r} when "
+                    "the version was made"
+                )
 
 
-def _is_close(value: Any, wanted: Any) -> bool:
-    if isinstance(wanted, float):
-        return math.isclose(value, wanted, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
-    return bool(value == wanted)
+def _is_same(wanted: Any, given: Any) -> bool:
+    if isinstance(wanted, float) and isinstance(given, float):
+        both_missing = math.isnan(wanted) and math.isnan(given)
+        return both_missing or math.isclose(given, wanted, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return bool(wanted == given)

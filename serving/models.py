@@ -46,7 +46,7 @@ class Candidate:
 
     version: str
     run_id: str
-    predictor: Predicts
+    predictor: Any  # what `METHODS[model].load` gives
     sample: Sample | None
 
 
@@ -76,7 +76,7 @@ class LoadedModel:
     name: Model
     version: str
     alias: Alias
-    predictor: Predicts
+    predictor: Any  # what `METHODS[name].load` gives
     loaded_at: datetime
     is_from_disk: bool = False  # the registry was not there to be asked
 

@@ -8,8 +8,6 @@ import httpx
 
 from pipelines.contracts import Alias, Model
 from pipelines.errors import RegistryError
-from pipelines.learning.predictor import Predictor
-from pipelines.learning.trained import Recommender
 from pipelines.registry.kept import KeptVersion, forget_version, keep_version, kept_version
 from pipelines.registry.load import load_kept, load_version
 from pipelines.registry.promote import alias_versions
@@ -42,7 +40,7 @@ class MlflowRegistry:
             RegistryError: its files cannot be read.
         """
         loaded = load_version(model.value, version, self._uri, self._cache)
-        return Candidate(version, loaded.run_id, _predictor(model, loaded.predictor), loaded.sample)
+        return Candidate(version, loaded.run_id, loaded.predictor, loaded.sample)
 
     def kept(self, model: Model, alias: Alias) -> Candidate | None:
         """Load the version that the alias named last from the disk; None where none is kept.
@@ -53,8 +51,7 @@ class MlflowRegistry:
         kept = kept_version(self._cache, model.value, alias)
         if kept is None:
             return None
-        recommender, sample = load_kept(model.value, kept, self._cache)
-        return Candidate(kept.version, kept.run_id, _predictor(model, recommender), sample)
+        return Candidate(kept.version, kept.run_id, *load_kept(model.value, kept, self._cache))
 
     def keep(self, model: Model, alias: Alias, candidate: Candidate) -> None:
         """Remember on disk that the alias names this version."""
@@ -74,9 +71,3 @@ class MlflowRegistry:
                 f"MLflow at {self._uri} does not answer ({err}); start the platform, or check "
                 "WORKCAST_MLFLOW_URL."
             ) from err
-
-
-def _predictor(model: Model, recommender: Recommender) -> Predictor:
-    if not isinstance(recommender, Predictor):
-        raise RegistryError(f"What is registered as {model} answers no feature rows.")
-    return recommender

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pipelines.contracts import Alias
+from pipelines.contracts import WORKFLOW_MODELS, Alias
 from serving import metrics
 from serving.metrics import show_log
 from serving.schemas import Models, ModelState, Readiness
@@ -64,13 +64,22 @@ def show(runtime: "Runtime") -> None:
 def readiness(runtime: "Runtime") -> Readiness:
     """Tell whether every question could be answered now, and what is not as it should be."""
     champions = {m: s for (m, a), s in runtime.watch.states.items() if a is Alias.CHAMPION}
-    missing = [f"model {m}: {s.message}" for m, s in champions.items() if s.loaded is None]
+    # A history that names nobody has no model of assignees: what can be asked goes on.
+    missing = [
+        f"model {m}: {s.message}"
+        for m, s in champions.items()
+        if s.loaded is None and m in WORKFLOW_MODELS
+    ]
     if runtime.clock.missing:
         missing.append(runtime.clock.missing)
     store = runtime.features.missing
     if store and not runtime.features.has_fallback:
         missing.append(store)
-    degraded = [f"model {m}: {s.message}" for m, s in champions.items() if s.loaded and s.message]
+    degraded = [
+        f"model {m}: {s.message}"
+        for m, s in champions.items()
+        if s.message and (s.loaded or (s.refused_version and m not in WORKFLOW_MODELS))
+    ]
     if store and runtime.features.has_fallback:
         degraded.append(f"features come from the lake: {store}")
     keys = runtime.guard.keys

@@ -56,7 +56,7 @@ class VersionWatch:
         self._on_swap = on_swap
         # Champions first: so are they looked at, and shown.
         self._states: Mapping[Place, WatchState] = {
-            (model, alias): WatchState() for alias in Alias for model in WORKFLOW_MODELS
+            (model, alias): WatchState() for alias in Alias for model in Model
         }
         self._poller = Poller("version-watch", self.look, seconds)
         self._is_tamed = False
@@ -106,25 +106,27 @@ class VersionWatch:
 
     def look(self) -> None:
         """Ask the registry once about every model."""
-        for model in WORKFLOW_MODELS:
-            try:
-                versions = self._registry.aliases(model)
-            except WorkcastError as err:
-                self._is_away = True
-                for alias in Alias:
-                    self._set(model, alias, self._alone(model, alias, str(err)))
-            else:
-                self._is_away = False
-                for alias in Alias:
-                    self._set(model, alias, self._follow(model, alias, versions.get(alias)))
+        reason: str | None = None
+        for model in Model:
+            versions: Mapping[Alias, str] = {}
+            if reason is None:  # one that is away is asked once a look, not once a model
+                try:
+                    versions = self._registry.aliases(model)
+                except WorkcastError as err:
+                    reason = str(err)
+            for alias in Alias:
+                state = (
+                    self._follow(model, alias, versions.get(alias))
+                    if reason is None
+                    else self._alone(model, alias, reason)
+                )
+                # One assignment: a request sees the old mapping or the new one.
+                self._states = {**self._states, (model, alias): state}
+        self._is_away = reason is not None
         champions = (self.loaded(model, Alias.CHAMPION) for model in WORKFLOW_MODELS)
         if not self._is_tamed and all(champions):
             self._is_tamed = True
             tame_garbage_collector()
-
-    def _set(self, model: Model, alias: Alias, state: WatchState) -> None:
-        # One assignment: a request sees the old mapping or the new one.
-        self._states = {**self._states, (model, alias): state}
 
     def _alone(self, model: Model, alias: Alias, reason: str) -> WatchState:
         """Go on without the registry: with what is loaded, else with the copy on disk."""

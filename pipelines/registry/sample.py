@@ -15,41 +15,36 @@ import pyarrow.parquet as pq
 from pipelines.errors import RegistryError
 
 SAMPLE_FILE: Final = "sample.parquet"
-# No feature is called like this: names of features have no blank.
-_EXPECTED: Final = "expected "
+ANSWERS_FILE: Final = "sample_answers.parquet"
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Feature rows as a frame and as plain values, and the answer expected to each."""
+    """Rows as a frame and as plain values, and the answers expected to them together."""
 
     frame: pd.DataFrame
     rows: list[dict[str, Any]]
-    expected: list[dict[str, Any]]
+    answers: pd.DataFrame
 
 
 def write_sample(folder: Path, rows: pd.DataFrame, answers: pd.DataFrame) -> None:
-    """Write rows and the answers to them (one a row) beside a model's files."""
-    expected = answers.add_prefix(_EXPECTED).reset_index(drop=True)
-    table = pa.Table.from_pandas(rows.reset_index(drop=True).join(expected), preserve_index=False)
-    pq.write_table(table, folder / SAMPLE_FILE)
+    """Write rows and the answers to them beside a model's files."""
+    for name, frame in ((SAMPLE_FILE, rows), (ANSWERS_FILE, answers)):
+        pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), folder / name)
 
 
 def read_sample(folder: Path) -> Sample | None:
     """Read what `write_sample` wrote; None where a version was made without.
 
     Raises:
-        RegistryError: the file cannot be read.
+        RegistryError: a file cannot be read.
     """
-    path = folder / SAMPLE_FILE
-    if not path.is_file():
+    if not (folder / SAMPLE_FILE).is_file():
         return None
     try:
-        table = pq.read_table(path)
+        rows, answers = (pq.read_table(folder / name) for name in (SAMPLE_FILE, ANSWERS_FILE))
     except (OSError, pa.ArrowException) as err:
-        raise RegistryError(f"The sample {path} cannot be read ({err}); fetch it again.") from err
-    answers = [name for name in table.column_names if name.startswith(_EXPECTED)]
-    inputs = [name for name in table.column_names if name not in answers]
-    expected = table.select(answers).rename_columns([a.removeprefix(_EXPECTED) for a in answers])
-    rows = table.select(inputs)
-    return Sample(rows.to_pandas(), rows.to_pylist(), expected.to_pylist())
+        raise RegistryError(
+            f"The sample in {folder} cannot be read ({err}); fetch it again."
+        ) from err
+    return Sample(rows.to_pandas(), rows.to_pylist(), answers.to_pandas())

@@ -307,9 +307,19 @@ def world(
     with TestClient(app, raise_server_exceptions=False) as client:
         client.headers.update(bearer(settings, list(Role), "tester"))
         yield World(
-            client, store, clock, log, registry, watch, shadows, features, app, settings, guard,
+            client,
+            store,
+            clock,
+            log,
+            registry,
+            watch,
+            shadows,
+            features,
+            app,
+            settings,
+            guard,
             audit,
-        )  # fmt: skip
+        )
 
 
 def make_guard(settings: Settings) -> tuple[Guard, Kept]:

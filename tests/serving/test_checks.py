@@ -14,7 +14,7 @@ from serving.models import Candidate
 from tests.serving.conftest import feature_row, frame_of
 
 
-@pytest.fixture(params=WORKFLOW_MODELS)
+@pytest.fixture(params=list(WORKFLOW_MODELS))
 def predictor(request: pytest.FixtureRequest, predictors: dict[Model, Predictor]) -> Predictor:
     return predictors[request.param]
 
@@ -42,24 +42,27 @@ def test_a_version_answers_its_sample_as_it_did(predictor: Predictor, sample: Sa
 
     check(predictor.model, candidate(predictor, sample))
 
-    assert len(sample.expected) == 3
+    assert len(sample.answers) == 3
     assert list(sample.frame.columns) == predictor.input_columns
 
 
 def test_another_answer_is_refused(predictor: Predictor, sample: Sample) -> None:
-    name = next(iter(sample.expected[1]))
-    expected = [dict(answer) for answer in sample.expected]
-    expected[1][name] += 1e-3 * max(1.0, expected[1][name])
+    answers = sample.answers.copy()
+    name = answers.columns[0]
+    answers.loc[1, name] += 1e-3 * max(1.0, answers.loc[1, name])
 
     with pytest.raises(CheckFailedError, match=f"row 1 of its sample: {name} is"):
-        require_same_answers(predictor, replace(sample, expected=expected))
+        require_same_answers(predictor, replace(sample, answers=answers))
 
 
 def test_other_figures_are_refused(predictor: Predictor, sample: Sample) -> None:
-    expected = [{**answer, "more": 1.0} for answer in sample.expected]
-
     with pytest.raises(CheckFailedError, match=r"it answers .*, not .*more"):
-        require_same_answers(predictor, replace(sample, expected=expected))
+        require_same_answers(predictor, replace(sample, answers=sample.answers.assign(more=1.0)))
+
+
+def test_fewer_answers_are_refused(predictor: Predictor, sample: Sample) -> None:
+    with pytest.raises(CheckFailedError, match="it answers 3 rows to its sample, not 2"):
+        require_same_answers(predictor, replace(sample, answers=sample.answers.head(2)))
 
 
 def test_the_way_of_a_single_row_is_checked_too(predictor: Predictor, sample: Sample) -> None:
@@ -113,4 +116,4 @@ def test_types_survive(tmp_path: Path) -> None:
     assert sample is not None
     pd.testing.assert_frame_equal(sample.frame, frame.reset_index(drop=True))
     assert sample.rows[1] == {"count": None, "flag": True, "at": None, "text": None, "empty": None}
-    assert sample.expected == [{"x": 1.0}, {"x": 2.0}]
+    assert sample.answers.to_dict("list") == {"x": [1.0, 2.0]}
