@@ -27,6 +27,7 @@ from serving.schemas import (
     RiskBatch,
 )
 from serving.template_routes import add_templates
+from serving.tracing import TraceMiddleware
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
@@ -68,6 +69,7 @@ def create_app(open_runtime: "Callable[[], Runtime]", version: str) -> FastAPI:
     )
     add_problem_handlers(app)
     app.add_middleware(GuardMiddleware)
+    app.add_middleware(TraceMiddleware)  # the last is the first
     _add_questions(app)
     add_templates(app)
     _add_state(app)

@@ -297,12 +297,12 @@ def world(
         history=SourceHistory(engine),
         clock=clock,  # type: ignore[arg-type]
         features=features,
+        lake=Poller("no lake", lambda: None, 60),  # type: ignore[arg-type]
         watch=watch,
         traffic=Traffic(watch, challenger_ratio, shadowed),
         shadows=shadows,
         cache=cache,
         log=log,  # type: ignore[arg-type]
-        meter=Poller("idle", lambda: None, 60),
         guard=guard,
         registry_events_secret=EVENTS_SECRET,
     )
