@@ -254,7 +254,7 @@ def world(predictors: dict[Model, Predictor], tmp_path: Path) -> Any:
     runtime = Runtime(create_engine(NOWHERE), clock, features, watch, log, idle, guard)  # type: ignore[arg-type]
     app = create_app(lambda: runtime, "0.0.0")
     with TestClient(app, raise_server_exceptions=False) as client:
-        client.headers |= bearer(settings, list(Role), "tester")
+        client.headers.update(bearer(settings, list(Role), "tester"))
         yield World(
             client, store, clock, log, registry, watch, features, app, settings, guard, audit
         )
