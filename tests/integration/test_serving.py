@@ -146,7 +146,7 @@ def test_malformed_requests_never_meet_bentoml(stack: Stack) -> None:
         response = httpx.post(
             f"{stack.url}/predict_duration",
             content=body,
-            headers={"content-type": "application/json"},
+            headers={"content-type": "application/json", **stack.headers},
         )
         assert response.status_code == 422, body
         assert response.headers["content-type"] == "application/problem+json"
@@ -221,7 +221,7 @@ def test_new_champion_takes_over_without_a_failure(stack: Stack, model: Model) -
     is_over = False
 
     def ask() -> None:
-        with httpx.Client() as client:
+        with httpx.Client(headers=stack.headers) as client:
             while not is_over:
                 response = client.post(
                     f"{stack.url}{ENDPOINTS[model]}", json={"workflow_id": workflow_id}, timeout=30
