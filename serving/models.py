@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 import pandas as pd
 
-from pipelines.contracts import Alias, Model
+from pipelines.contracts import WORKFLOW_MODELS, Alias, Model
 from pipelines.errors import WorkcastError
 from pipelines.learning.encode import Encoder
 from serving.poller import Poller
@@ -99,7 +99,7 @@ class ChampionWatch:
         self._warm_up = warm_up
         self._on_swap = on_swap
         self.alias = alias
-        self._states: Mapping[Model, WatchState] = {model: WatchState() for model in Model}
+        self._states: Mapping[Model, WatchState] = dict.fromkeys(WORKFLOW_MODELS, WatchState())
         self._poller = Poller("champion-watch", self.look, seconds)
         self._is_tamed = False
 
@@ -134,7 +134,7 @@ class ChampionWatch:
 
     def look(self) -> None:
         """Ask the registry once about every model."""
-        for model in Model:
+        for model in WORKFLOW_MODELS:
             state = self._follow(model, self._states[model])
             # One assignment: a request sees the old mapping or the new one.
             self._states = {**self._states, model: state}

@@ -37,7 +37,10 @@ class MlflowRegistry:
             NotFoundError: there is no such version.
             RegistryError: its files cannot be read.
         """
-        return load_version(model.value, version, self._uri, self._cache).predictor
+        predictor = load_version(model.value, version, self._uri, self._cache).predictor
+        if not isinstance(predictor, Predictor):
+            raise RegistryError(f"Version {version} of {model} answers no feature rows.")
+        return predictor
 
     def _check(self) -> None:
         """Fail at once where MLflow's own client would try again for minutes."""

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import select
 
-from pipelines.contracts import Alias, Model, Role
+from pipelines.contracts import WORKFLOW_MODELS, Alias, Model, Role
 from pipelines.errors import PlatformError
 from pipelines.platform.progress import progress_bars
 from pipelines.platform.token import bearer
@@ -69,11 +69,15 @@ def ask_service(settings: Settings, as_of: datetime, console: Console) -> list[A
     asked = running.iloc[::step].head(_ASKED)
     console.print(f"{len(running):,} workflows are running; asking about {len(asked)} of them.")
     ids = asked["workflow_id"].tolist()
-    promoted = [m for m in Model if alias_version(m, Alias.CHAMPION, settings.mlflow) is not None]
+    promoted = [
+        m for m in WORKFLOW_MODELS if alias_version(m, Alias.CHAMPION, settings.mlflow) is not None
+    ]
     if not promoted:
         raise PlatformError(
             "No model was promoted, so there is nobody to ask. Why: "
-            + "; ".join(f.decision for m in Model for f in version_figures(m, settings.mlflow))
+            + "; ".join(
+                f.decision for m in WORKFLOW_MODELS for f in version_figures(m, settings.mlflow)
+            )
         )
     with httpx.Client(
         base_url=settings.service,

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from mlflow.artifacts import download_artifacts
 
-from pipelines.contracts import Alias
+from pipelines.contracts import Alias, Model
 from pipelines.errors import NotFoundError, RegistryError, TrainingError
-from pipelines.learning.predictor import Predictor
+from pipelines.learning.methods import METHODS
+from pipelines.learning.trained import Recommender
 from pipelines.registry.client import connected, registry_client
 from pipelines.registry.log import PREDICTOR_ARTIFACT
 from pipelines.registry.promote import alias_version
@@ -19,7 +20,7 @@ from pipelines.registry.promote import alias_version
 class LoadedModel:
     """A model ready to answer, and which version it is."""
 
-    predictor: Predictor
+    predictor: Recommender
     name: str
     version: str
     alias: str
@@ -68,6 +69,7 @@ def load_version(name: str, version: str, uri: str, cache: Path, alias: str = ""
     Raises:
         NotFoundError: there is no such version.
         RegistryError: the server cannot be reached, or the version's files cannot be read.
+        ValueError: there is no model of that name.
     """
     with connected(uri):
         found = registry_client(uri).get_model_version(name, version)
@@ -75,7 +77,7 @@ def load_version(name: str, version: str, uri: str, cache: Path, alias: str = ""
         if not folder.is_dir():
             _download(name, version, folder)
     try:
-        predictor = Predictor.load(folder)
+        predictor = METHODS[Model(name)].load(folder)
     except TrainingError as err:
         # Perhaps only the copy is damaged: the next attempt fetches it again.
         shutil.rmtree(folder, ignore_errors=True)

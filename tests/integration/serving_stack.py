@@ -27,7 +27,7 @@ from pipelines.features.request_time import add_request_time
 from pipelines.learning.blend import Blend
 from pipelines.learning.fit_encoder import fit_encoder
 from pipelines.learning.predictor import Predictor
-from pipelines.learning.train import TrainedModel
+from pipelines.learning.trained import TrainedModel
 from pipelines.platform.token import bearer
 from pipelines.registry.log import Origin, register
 from pipelines.registry.promote import promote

@@ -13,7 +13,7 @@ import mlflow
 import pytest
 from sqlalchemy import URL, Engine, create_engine, func, select, text
 
-from pipelines.contracts import Model
+from pipelines.contracts import WORKFLOW_MODELS, Model
 from pipelines.source.platform_tables import predictions as predictions_table
 from tests.integration.serving_stack import (
     WATERMARK,
@@ -74,7 +74,7 @@ def stack(new_stack: Stack) -> Stack:
     new_stack.mlflow.start()
     build_features(new_stack)
     until(lambda: httpx.get(f"{new_stack.settings.mlflow}/health").status_code == 200, 300)
-    for model in Model:
+    for model in WORKFLOW_MODELS:
         new_stack.publish(model)
     until(lambda: new_stack.get("/readyz").status_code == 200)
     return new_stack
@@ -106,7 +106,7 @@ def assert_equal_to_registry(stack: Stack, model: Model) -> int:
     return len(content["answers"])
 
 
-@pytest.mark.parametrize("model", list(Model))
+@pytest.mark.parametrize("model", WORKFLOW_MODELS)
 def test_answers_are_the_registered_models(stack: Stack, model: Model) -> None:
     assert assert_equal_to_registry(stack, model) > 20
 
@@ -213,7 +213,7 @@ def test_log_holds_exactly_the_answers(stack: Stack) -> None:
         assert "workflow_progress__last_activity" in row.features
 
 
-@pytest.mark.parametrize("model", list(Model))
+@pytest.mark.parametrize("model", WORKFLOW_MODELS)
 def test_new_champion_takes_over_without_a_failure(stack: Stack, model: Model) -> None:
     (workflow_id, *_) = running(stack)
     before = stack.version(model)

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import URL, create_engine
 
-from pipelines.contracts import Alias, Model, Role
+from pipelines.contracts import WORKFLOW_MODELS, Alias, Model, Role
 from pipelines.errors import FeatureStoreError
 from pipelines.features.request_time import add_request_time
 from pipelines.features.views import VIEWS, FeatureView, qualified
@@ -148,7 +148,7 @@ class Rows:
         self.read_count += 1
         if self.is_away:
             raise FeatureStoreError("Valkey does not answer (refused); start the platform")
-        assert service in {model.value for model in Model}
+        assert service in {model.value for model in WORKFLOW_MODELS}
         unknown = {"is_known": False, "is_closed": None, "features_known_at": None}
         rows = [self.rows.get(i) or feature_row(i, **unknown) for i in workflow_ids]
         asked = [row | {"as_of": as_of} for row in rows]
@@ -229,7 +229,7 @@ class World:
 
 @pytest.fixture(scope="session")
 def predictors() -> dict[Model, Predictor]:
-    return {model: predictor(model) for model in Model}
+    return {model: predictor(model) for model in WORKFLOW_MODELS}
 
 
 @pytest.fixture
