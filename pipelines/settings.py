@@ -185,6 +185,11 @@ class Settings(BaseSettings):
         return self.auth_issuer or "urn:workcast:development"
 
     @property
+    def is_own_issuer(self) -> bool:
+        """Whether this platform signs its tokens itself; never in production."""
+        return self.auth_issuer is None and self.environment == "development"
+
+    @property
     def issuer_dir(self) -> Path:
         """Folder of the keys of the development issuer."""
         return self.home / "issuer"

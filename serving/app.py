@@ -26,6 +26,15 @@ from serving.schemas import (
     Risk,
     RiskBatch,
 )
+from serving.task_durations import one_task, task_batch
+from serving.task_routes import add_assignees
+from serving.task_schemas import (
+    DurationQuestion,
+    ManyTasks,
+    OneTask,
+    TaskDuration,
+    TaskDurationBatch,
+)
 from serving.template_routes import add_templates
 from serving.tracing import TraceMiddleware
 
@@ -33,8 +42,8 @@ if TYPE_CHECKING:
     from serving.runtime import Runtime
 
 _ABOUT: Final = """
-How long running workflows will still take, and which will be late, from the history of an
-organisation. Ids are the history's own. Every failure is a problem object (RFC 9457).
+How long running workflows and their tasks will still take, which will be late, who should do
+what, and which template fits, from the history of an organisation. Ids are the history's own. Every failure is a problem object (RFC 9457).
 
 A single question about an unknown workflow is answered by 404, about a closed one by 422.
 In a batch every workflow is answered on its own: `answers` holds those that can be, `problems`
@@ -72,6 +81,7 @@ def create_app(open_runtime: "Callable[[], Runtime]", version: str) -> FastAPI:
     app.add_middleware(TraceMiddleware)  # the last is the first
     _add_questions(app)
     add_templates(app)
+    add_assignees(app)
     _add_state(app)
     add_registry_events(app)
     return app
@@ -80,15 +90,19 @@ def create_app(open_runtime: "Callable[[], Runtime]", version: str) -> FastAPI:
 def _add_questions(app: FastAPI) -> None:
     @app.post(
         "/predict_duration",
-        response_model=Duration | DurationBatch,
+        response_model=Duration | DurationBatch | TaskDuration | TaskDurationBatch,
         responses=_ASKED,
-        summary="How long will a workflow still take?",
+        summary="How long will a workflow still take, or a task?",
     )
-    def predict_duration(question: Question, request: Request) -> Response:
-        """Answer with the remaining time and the range that holds it four times in five."""
+    def predict_duration(question: DurationQuestion, request: Request) -> Response:
+        """Answer with the expected time and the ranges that hold it four times in five."""
         asked, runtime = question.root, runtime_of(request)
         if isinstance(asked, ManyWorkflows):
             return json_response(duration_batch(runtime, asked.workflow_ids))
+        if isinstance(asked, OneTask):
+            return json_response(one_task(runtime, asked.task_id, asked.person_id))
+        if isinstance(asked, ManyTasks):
+            return json_response(task_batch(runtime, asked.task_ids))
         return finished(one_duration(runtime, asked.workflow_id))
 
     @app.post(

@@ -134,20 +134,21 @@ class OnlineFeatures:
                 logger.warning("Features cannot be read: %s", err)
                 self._missing = str(err)
             else:
-                return FeatureRead(_completed(rows, as_of))
+                return FeatureRead(completed(rows, as_of))
         fallback = self._fallback
         found = None if fallback is None else fallback.read(workflow_ids, model.value)
         if found is None:
             raise FeaturesAwayError(f"Features cannot be read: {self._missing}")
         return FeatureRead(
-            _completed(found.rows, found.as_of),
+            completed(found.rows, found.as_of),
             f"the online store does not answer: features from the lake, as known at "
             f"{found.as_of.isoformat()}",
             found.is_partial,
         )
 
 
-def _completed(rows: ServiceRows, as_of: datetime) -> ServiceRows:
+def completed(rows: ServiceRows, as_of: datetime) -> ServiceRows:
+    """Add the features of the moment of asking, which is not before what is known."""
     known_at = rows.columns["features_known_at"]
     asked_at = [max(as_of, known) if known else as_of for known in known_at]
     times = (asked_at, *(rows.columns[name] for name in _TIMES))

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE: Final = "application/problem+json"
 _TYPE: Final = "urn:problem-type:workcast:"
 # Parts of an error's place that pydantic and FastAPI add to the names of the fields.
-_NOT_FIELDS: Final = ("body", "one", "many")
+_NOT_FIELDS: Final = ("body", "one", "many", "task", "tasks", "step", "new", "running")
 
 
 class ProblemError(Exception):
@@ -111,6 +111,14 @@ class EndedTaskError(ProblemError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     kind = "ended-task"
     title = "Ended task"
+
+
+class NoCandidateError(ProblemError):
+    """The constraints leave nobody."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    kind = "no-candidate"
+    title = "Nobody may do it"
 
 
 class UnknownActivityError(ProblemError):

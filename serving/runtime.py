@@ -23,7 +23,9 @@ from serving.poller import Poller
 from serving.registry import MlflowRegistry
 from serving.schemas import Models, Readiness
 from serving.shadow import ShadowQueue
+from serving.staff import Staff
 from serving.state import models_state, readiness, show
+from serving.task_features import TASK_NAMES, TaskFeatures
 from serving.tasks import SourceHistory
 from serving.tracing import start_tracing
 from serving.traffic import Traffic
@@ -44,6 +46,8 @@ class Runtime:
     clock: FeatureClock
     features: OnlineFeatures
     lake: LakeFeatures
+    task_features: TaskFeatures
+    staff: Staff
     watch: VersionWatch
     traffic: Traffic
     shadows: ShadowQueue
@@ -70,14 +74,17 @@ class Runtime:
         reader = OnlineReader(settings)
         lake = LakeFeatures(settings.lake, reader.plans, clock, settings.fallback_max_rows)
         features = OnlineFeatures(reader, clock, lake)
+        staff = Staff(settings.lake, clock)
         log = PredictionLog(settings.database, settings.home / "spill" / "predictions")
         registry = MlflowRegistry(settings.mlflow, settings.model_cache)
-        check = version_check(lambda model: reader.plans[model.value].columns | REQUEST_TIME_NAMES)
+        check = version_check(
+            lambda model: reader.plans[model.value].columns | REQUEST_TIME_NAMES | TASK_NAMES
+        )
         watch = VersionWatch(registry, check, on_swap=_count_swap)
         traffic = Traffic(watch, settings.challenger_ratio, settings.shadow_models)
         shadows = ShadowQueue(metrics.SHADOWS_DROPPED.inc)
         cache = AnswerCache(settings.valkey, settings.cache_ttl_s)
-        for part in (clock, features, lake, watch, shadows, cache, log):
+        for part in (clock, features, lake, staff, watch, shadows, cache, log):
             part.start()
         secret = settings.registry_events_secret
         runtime = cls(
@@ -86,6 +93,8 @@ class Runtime:
             clock,
             features,
             lake,
+            TaskFeatures(reader, features),
+            staff,
             watch,
             traffic,
             shadows,
@@ -105,8 +114,9 @@ class Runtime:
 
     def close(self) -> None:
         """Stop all parts; the prediction log last, with everything written."""
-        for part in (self.shadows, self.cache, self.meter, self.watch, self.lake, self.features):
+        for part in (self.shadows, self.cache, self.meter, self.watch, self.staff, self.lake):
             part.stop()
+        self.features.stop()
         self.clock.stop()
         self.log.close()
         self.guard.close()

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Engine, Select, select
+from sqlalchemy import Engine, Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipelines.source.tables import task_events, tasks, workflows
+from pipelines.source.tables import person_skills, task_events, tasks, workflows
 from serving.problems import HistoryAwayError
 
 
@@ -44,6 +44,21 @@ class SourceHistory:
         columns = [tasks.c[name] for name in Task.__dataclass_fields__]
         rows = self._rows(select(*columns).where(tasks.c.task_id.in_(task_ids)))
         return {row["task_id"]: Task(**row) for row in rows}
+
+    def skilled(self, skills: Sequence[str]) -> set[str]:
+        """Return the people who have all these skills.
+
+        Raises:
+            HistoryAwayError: the database does not answer.
+        """
+        wanted = set(skills)
+        having = (
+            select(person_skills.c.person_id)
+            .where(person_skills.c.skill_id.in_(wanted))
+            .group_by(person_skills.c.person_id)
+            .having(func.count() == len(wanted))
+        )
+        return {row["person_id"] for row in self._rows(having)}
 
     def events(self, workflow_id: str, as_of: datetime) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return a workflow's events recorded before `as_of`, and itself, as the lake has them.

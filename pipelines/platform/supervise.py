@@ -98,7 +98,7 @@ def _supervise(settings: Settings, layout: Layout, console: Console) -> bool:
     programs = plan_programs(settings, layout)
     _make_folders(settings)
     credentials = ensure_credentials(settings.home)
-    if settings.auth_issuer is None and settings.environment == "development":
+    if settings.is_own_issuer:
         ensure_issuer(settings)
     changed = airflow.write_configuration(settings, credentials, layout.dags_folder)
     server = Supervisord(settings.home, settings.socket_dir)

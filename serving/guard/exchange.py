@@ -91,7 +91,7 @@ class Exchange:
             action=f"{self.scope['method']} {self.scope['path']}",
             subject=self._first_prediction,
             details={
-                "roles": sorted(caller.roles),
+                "roles": sorted(role.value for role in caller.roles),
                 "status": self.status or 500,  # the app failed: it is answered outside the guard
                 "latency_ms": round((time.perf_counter() - self._started) * 1_000, 3),
                 "prediction_count": self._prediction_count,
@@ -100,7 +100,7 @@ class Exchange:
 
     async def _deliver(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status = int(message["status"])
             if self.verdict is not None:
                 message["headers"] = [*message.get("headers", ()), *self.verdict.headers]
         await self._send(message)

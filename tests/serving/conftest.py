@@ -46,6 +46,8 @@ from serving.poller import Poller
 from serving.problems import FeaturesAwayError
 from serving.runtime import Runtime
 from serving.shadow import ShadowQueue
+from serving.staff import Staff
+from serving.task_features import TaskFeatures
 from serving.tasks import SourceHistory
 from serving.traffic import Traffic
 from serving.watch import VersionWatch
@@ -299,6 +301,8 @@ def world(
         features=features,
         lake=Poller("no lake", lambda: None, 60),  # type: ignore[arg-type]
         watch=watch,
+        task_features=TaskFeatures(None, features),  # type: ignore[arg-type]
+        staff=Staff("nowhere", clock),  # type: ignore[arg-type]
         traffic=Traffic(watch, challenger_ratio, shadowed),
         shadows=shadows,
         cache=cache,

@@ -1,6 +1,6 @@
 """Read a history event by event, as a running service gets it, into a ledger of tasks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +22,11 @@ class Codes:
     def __init__(self) -> None:
         self.names: list[str] = []
         self._codes: dict[str, int] = {}
+
+    @property
+    def codes(self) -> Mapping[str, int]:
+        """The numbers by name."""
+        return self._codes
 
     def add(self, name: str | None) -> int:
         """Return the number of a name, a new one for a new name, NONE for nothing."""

@@ -49,6 +49,21 @@ class AssigneeState:
         self._follower = HistoryFollower()
         self.advance(task_events, workflows)
 
+    @property
+    def people(self) -> Collection[str]:
+        """Everyone who took a task so far."""
+        return self._follower.people.names
+
+    @property
+    def activities(self) -> Collection[str]:
+        """Activities of the tasks taken so far."""
+        return self._follower.activities.codes
+
+    @property
+    def workflows(self) -> Collection[str]:
+        """Workflows of which something is known."""
+        return self._follower.workflows.codes
+
     def advance(self, task_events: pd.DataFrame, workflows: pd.DataFrame) -> None:
         """Take in new events and workflows, of the history's columns; old ones change nothing.
 
