@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 
 _ABOUT: Final = """
 How long running workflows and their tasks will still take, which will be late, who should do
-what, and which template fits, from the history of an organisation. Ids are the history's own. Every failure is a problem object (RFC 9457).
+what, and which template fits, from the history of an organisation. Ids are the history's own.
+Every failure is a problem object (RFC 9457).
 
 A single question about an unknown workflow is answered by 404, about a closed one by 422.
 In a batch every workflow is answered on its own: `answers` holds those that can be, `problems`

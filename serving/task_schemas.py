@@ -42,9 +42,10 @@ class ManyTasks(Strict):
 
 
 def _asked_kind(value: Any) -> str:
-    kinds = {OneTask: "task", ManyTasks: "tasks", ManyWorkflows: "many"}
+    if isinstance(value, OneTask | ManyTasks | ManyWorkflows):
+        value = value.model_dump()
     if not isinstance(value, dict):
-        return kinds.get(type(value), "one")
+        return "one"
     named = {"task_id": "task", "task_ids": "tasks", "workflow_ids": "many"}
     return next((kind for key, kind in named.items() if key in value), "one")
 
