@@ -113,6 +113,14 @@ class EndedTaskError(ProblemError):
     title = "Ended task"
 
 
+class UnknownPersonError(ProblemError):
+    """The source has no such person."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    kind = "unknown-person"
+    title = "Unknown person"
+
+
 class NoCandidateError(ProblemError):
     """The constraints leave nobody."""
 

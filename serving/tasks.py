@@ -9,7 +9,15 @@ import pandas as pd
 from sqlalchemy import Engine, Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipelines.source.tables import person_skills, task_events, tasks, workflows
+from pipelines.source.tables import (
+    people,
+    person_skills,
+    task_events,
+    tasks,
+    template_tasks,
+    workflows,
+)
+from serving.people import Person
 from serving.problems import HistoryAwayError
 
 
@@ -44,6 +52,40 @@ class SourceHistory:
         columns = [tasks.c[name] for name in Task.__dataclass_fields__]
         rows = self._rows(select(*columns).where(tasks.c.task_id.in_(task_ids)))
         return {row["task_id"]: Task(**row) for row in rows}
+
+    def people(self, person_ids: Sequence[str]) -> dict[str, Person]:
+        """Return the people there are, by id.
+
+        Raises:
+            HistoryAwayError: the database does not answer.
+        """
+        names = ("person_id", "team_id", "time_zone", "working_hours")
+        rows = self._rows(
+            select(*(people.c[name] for name in names)).where(people.c.person_id.in_(person_ids))
+        )
+        skills: dict[str, set[str]] = {row["person_id"]: set() for row in rows}
+        having = select(person_skills).where(person_skills.c.person_id.in_(list(skills)))
+        for row in self._rows(having):
+            skills[row["person_id"]].add(row["skill_id"])
+        return {row["person_id"]: Person(**row, skills=skills[row["person_id"]]) for row in rows}
+
+    def required_skills(self, task_ids: Sequence[str]) -> dict[str, set[str]]:
+        """Return what the templates of tasks ask for, of those that ask for anything.
+
+        Raises:
+            HistoryAwayError: the database does not answer.
+        """
+        statement = (
+            select(tasks.c.task_id, template_tasks.c.skill_id)
+            .join(workflows, workflows.c.workflow_id == tasks.c.workflow_id)
+            .join(
+                template_tasks,
+                (template_tasks.c.template_id == workflows.c.template_id)
+                & (template_tasks.c.activity == tasks.c.activity),
+            )
+            .where(tasks.c.task_id.in_(task_ids), template_tasks.c.skill_id.is_not(None))
+        )
+        return {row["task_id"]: {row["skill_id"]} for row in self._rows(statement)}
 
     def skilled(self, skills: Sequence[str]) -> set[str]:
         """Return the people who have all these skills.
