@@ -7,6 +7,7 @@ import bentoml
 
 from serving.app import create_app
 from serving.front import Front
+from serving.guard.headers import SecurityHeaders
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
@@ -15,9 +16,12 @@ if TYPE_CHECKING:
 def _open_runtime() -> "Runtime":
     """Open everything in the worker: BentoML's supervisor imports this module too."""
     from pipelines.settings import get_settings  # noqa: PLC0415
+    from serving.logs import set_up_logs  # noqa: PLC0415
     from serving.runtime import Runtime  # noqa: PLC0415 - Feast and MLflow, seconds to import
 
-    return Runtime.open(get_settings())
+    settings = get_settings()
+    set_up_logs(as_json=settings.has_json_logs)
+    return Runtime.open(settings)
 
 
 app = create_app(_open_runtime, version("workcast"))
@@ -26,7 +30,7 @@ app = create_app(_open_runtime, version("workcast"))
 @bentoml.service(
     name="workcast",
     workers=1,
-    traffic={"timeout": 30},
+    traffic={"timeout": 330},  # the guard answers earlier, and with a problem
     logging={"access": {"enabled": False}},
     metrics={"enabled": True, "namespace": "workcast"},
 )
@@ -36,4 +40,5 @@ class WorkcastService:
 
 
 # mypy takes no notice of what a class decorator returns.
+WorkcastService.add_asgi_middleware(SecurityHeaders)  # type: ignore[attr-defined]
 WorkcastService.add_asgi_middleware(Front, own=app)  # type: ignore[attr-defined]
