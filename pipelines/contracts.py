@@ -113,5 +113,8 @@ TRAINING_FOLDER: Final = "training"
 WORKFLOW_SCHEMA: Final = "workflow"
 PLATFORM_SCHEMA: Final = "workcast"
 
+REGISTRY_EVENTS_PATH: Final = "/registry_events"
+"""Where the service hears from MLflow that an alias moved."""
+
 EVENT_TIMESTAMP: Final = "event_timestamp"
 CREATED_TIMESTAMP: Final = "created_timestamp"

@@ -9,13 +9,13 @@ import hashlib
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
 
-from pipelines.contracts import Engine
+from pipelines.contracts import Engine, Model
 from pipelines.errors import SettingsError
 
 # A unix socket's path may have 107 bytes; PostgreSQL adds "/.s.PGSQL.5432".
@@ -95,6 +95,18 @@ class Settings(BaseSettings):
     )
     expectations_folder: Path | None = Field(
         None, description="Learned expectations of the feature views; not set: home/expectations."
+    )
+    challenger_ratio: dict[Model, Annotated[float, Field(ge=0, le=1)]] = Field(
+        {}, description='Share of workflows the challenger answers: {"remaining_time": 0.1}.'
+    )
+    shadow_models: frozenset[Model] = Field(
+        frozenset(), description='Challengers that compute along, unseen: ["delay_risk"].'
+    )
+    cache_ttl_s: int = Field(
+        300, ge=0, description="Seconds an answer is kept at most in Valkey; 0: none is kept."
+    )
+    registry_events_secret: SecretStr | None = Field(
+        None, description="Signs MLflow's webhooks to the service; not set: it only polls."
     )
     report_retention: int = Field(20, ge=1, description="Drift reports kept.")
     seed: int = 20_240_101

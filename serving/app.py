@@ -15,6 +15,7 @@ from serving.front import docs_page
 from serving.guard.middleware import GuardMiddleware
 from serving.guard.openapi import with_security
 from serving.problems import MEDIA_TYPE, add_problem_handlers
+from serving.registry_events import add_registry_events
 from serving.schemas import (
     Duration,
     DurationBatch,
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
 
 _ABOUT: Final = """
 How long running workflows will still take, and which will be late, from the history of an
-organisation. Ids are the history's own. Every failure is a problem object (RFC 9457).
+organisation. Ids are the history's own. A request needs a bearer token (Authorize): in development
+`workcast token` prints one that may ask for predictions. Every failure is a problem object
+(RFC 9457).
 
 A single question about an unknown workflow is answered by 404, about a closed one by 422.
 In a batch every workflow is answered on its own: `answers` holds those that can be, `problems`
@@ -79,6 +82,7 @@ def create_app(open_runtime: "Callable[[], Runtime]", version: str) -> FastAPI:
     app.add_middleware(GuardMiddleware)
     _add_questions(app)
     _add_state(app)
+    add_registry_events(app)
     return app
 
 
@@ -88,7 +92,11 @@ def _runtime(request: Request) -> "Runtime":
 
 def _json(body: BaseModel, status: HTTPStatus = HTTPStatus.OK) -> Response:
     """Encode once: FastAPI would check and copy the answer a second time."""
-    return Response(body.model_dump_json(), status, media_type="application/json")
+    return _finished(body.model_dump_json(), status)
+
+
+def _finished(body: str | bytes, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return Response(body, status, media_type="application/json")
 
 
 def _add_questions(app: FastAPI) -> None:
@@ -103,7 +111,7 @@ def _add_questions(app: FastAPI) -> None:
         asked, runtime = question.root, _runtime(request)
         if isinstance(asked, ManyWorkflows):
             return _json(duration_batch(runtime, asked.workflow_ids))
-        return _json(one_duration(runtime, asked.workflow_id))
+        return _finished(one_duration(runtime, asked.workflow_id))
 
     @app.post(
         "/assess_risk",
@@ -116,7 +124,7 @@ def _add_questions(app: FastAPI) -> None:
         asked, runtime = question.root, _runtime(request)
         if isinstance(asked, ManyWorkflows):
             return _json(risk_batch(runtime, asked.workflow_ids))
-        return _json(one_risk(runtime, asked.workflow_id))
+        return _finished(one_risk(runtime, asked.workflow_id))
 
 
 def _add_state(app: FastAPI) -> None:

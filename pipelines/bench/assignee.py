@@ -126,7 +126,9 @@ def rank_handovers(events: pd.DataFrame, seed: int) -> AssigneeFigures:
             rankings.append(_ranking(name, track, test, score(log, track.all, test), begun))
         begun = perf_counter()
         train = pairs.where(track.latest[pairs.position])
-        ranker = fit_ranker(train, *fit_and_validation(log, train.position), seed)
+        position = train.position
+        sides = fit_and_validation(log.time_s[position], log.next_time_s[position])
+        ranker = fit_ranker(train, *sides, seed)
         scores = ranker.scores(test.matrix)
         rankings.append(_ranking(LEARNER, track, test, scores, begun))
         held_count = test.column("held_workflow_count").astype(float)

@@ -78,7 +78,7 @@ def build_features(  # noqa: PLR0917 - explicit parameters beat a bag
         history = read_tables(lake, until, scratch.connection)
         watermark = until or _after_last_recording(history, scratch)
         # Before the history is read: what changes meanwhile shall differ from what is remembered.
-        digests = history_digests(lake, watermark, partition) if watermark else {}
+        (digests,) = history_digests(lake, [watermark], partition) if watermark else [{}]
         forget_built(lake)
         progress_rows, facts, unsettled = _by_parts(history, scratch, part_events, watermark)
         computers = [

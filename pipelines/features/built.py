@@ -7,18 +7,21 @@ not the older history or its quarantine, not the views' definition, not the olde
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
+from io import RawIOBase
 from pathlib import Path
 from struct import pack
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import fsspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from fsspec import AbstractFileSystem
 
 from pipelines.contracts import HISTORY_FOLDER, QUARANTINE_FOLDER, HistoryTable
 from pipelines.extract.lake import (
@@ -34,8 +37,12 @@ from pipelines.features.views import VIEWS
 from pipelines.features.write import dataset_of
 from pipelines.history.schema import TIMESTAMP
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
 _FILE: Final = f"{FACTS_FOLDER}/built.json"
 _HASH_BYTES: Final = 16
+_READERS: Final = 2
 _ENGINES: Final = ("duckdb", "ibis-framework")
 DATASETS: Final = (*(dataset_of(spec) for spec in VIEWS.values()), *KEPT_FACTS)
 
@@ -97,26 +104,29 @@ def definition() -> str:
 
 
 def history_digests(
-    lake: str, until: datetime, partition: PartitionUnit, earlier: Built | None = None
-) -> dict[str, str]:
-    """Return a digest of each history and quarantine partition's rows recorded before `until`.
+    lake: str, moments: Sequence[datetime], partition: PartitionUnit
+) -> list[dict[str, str]]:
+    """Return, for each moment, a digest of each history and quarantine partition's rows before it.
 
-    Partitions that had ended at an earlier build, whose digests still hold, are not read again.
+    Every partition is read once.
     """
-    known: Mapping[str, str] = {} if earlier is None else earlier.history
-    ended = EPOCH if earlier is None else datetime.fromisoformat(earlier.until)
-    digests = {}
-    for root in (HISTORY_FOLDER, QUARANTINE_FOLDER):
-        for table in HistoryTable:
-            folder = f"{root}/{table.value}"
-            for start in list_partitions(lake, folder):
-                name = f"{folder}/{start:%Y-%m-%d}"
-                if name in known and partition_end(start, partition) <= ended:
-                    digests[name] = known[name]
-                elif start < until:
-                    digests[name] = _digest(lake, folder, start, until, partition)
-    # A partition without a row recorded before `until` is as good as none.
-    return {name: digest for name, digest in digests.items() if digest}
+    places = [
+        (folder, start)
+        for root in (HISTORY_FOLDER, QUARANTINE_FOLDER)
+        for folder in (f"{root}/{table.value}" for table in HistoryTable)
+        for start in list_partitions(lake, folder)
+    ]
+    names = [f"{folder}/{start:%Y-%m-%d}" for folder, start in places]
+    with ThreadPoolExecutor(_READERS) as pool:
+        found = pool.map(
+            lambda place: _digests(lake, place[0], place[1], moments, partition), places
+        )
+        by_name = dict(zip(names, found, strict=True))
+    # A partition without a row recorded before a moment is as good as none.
+    return [
+        {name: digests[number] for name, digests in by_name.items() if digests[number]}
+        for number in range(len(moments))
+    ]
 
 
 def feature_sizes(lake: str, until: datetime, partition: PartitionUnit) -> dict[str, int]:
@@ -132,27 +142,59 @@ def feature_sizes(lake: str, until: datetime, partition: PartitionUnit) -> dict[
     return sizes
 
 
-def _digest(
-    lake: str, folder: str, start: datetime, until: datetime, partition: PartitionUnit
-) -> str:
-    path = partition_path(lake, folder, start)
-    filesystem, inside = fsspec.core.url_to_fs(path)
+def _digests(
+    lake: str, folder: str, start: datetime, moments: Sequence[datetime], partition: PartitionUnit
+) -> list[str]:
+    """Return a digest of a partition's rows before each moment, of its file where it ended."""
+    filesystem, path = fsspec.core.url_to_fs(partition_path(lake, folder, start))
+    end = partition_end(start, partition)
+    whole, rows = "", None
+    digests = []
+    for moment in moments:
+        if end <= moment:
+            whole = whole or _file_digest(filesystem, path)
+            digests.append(whole)
+        elif start < moment:
+            if rows is None:
+                with filesystem.open(path, "rb") as file:
+                    rows = pq.ParquetFile(file).read(use_threads=False)
+            digests.append(_rows_digest(rows, moment))
+        else:
+            digests.append("")
+    return digests
+
+
+def _file_digest(filesystem: AbstractFileSystem, path: str) -> str:
     digest = hashlib.blake2b(digest_size=_HASH_BYTES)
-    if partition_end(start, partition) <= until:
-        with filesystem.open(inside, "rb") as file:
-            for block in _blocks(file):
-                digest.update(block)
-        return digest.hexdigest()
-    with filesystem.open(inside, "rb") as file:
-        rows = pq.ParquetFile(file).read()
+    with filesystem.open(path, "rb") as file:
+        for block in _blocks(file):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _rows_digest(rows: pa.Table, until: datetime) -> str:
     rows = rows.filter(pc.less(rows["recorded_at"], _scalar(until)))
     if not rows.num_rows:
         return ""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, rows.schema) as stream:
+    sink = _Digesting()
+    with pa.ipc.new_stream(pa.PythonFile(sink, "w"), rows.schema) as stream:
         stream.write_table(rows.combine_chunks())
-    digest.update(sink.getvalue())
-    return digest.hexdigest()
+    return sink.digest.hexdigest()
+
+
+class _Digesting(RawIOBase):
+    """A file of which only a digest is kept: a stream of all rows need not lie in memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.digest = hashlib.blake2b(digest_size=_HASH_BYTES)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: "Buffer", /) -> int:
+        self.digest.update(content)
+        return memoryview(content).nbytes
 
 
 def _scalar(moment: datetime) -> pa.Scalar:

@@ -116,15 +116,20 @@ def with_texts(rows: ir.Table, texts: Mapping[str, tuple[str, ir.Table]]) -> ir.
     return rows
 
 
+def over(total: ir.Value, window: WindowBuilder | None) -> ir.Value:
+    """Take a sum, minimum or maximum over a window; over a whole group where there is none."""
+    return total if window is None else total.over(window)
+
+
 def last_known(
-    number: ir.IntegerValue, place: ir.IntegerValue, window: WindowBuilder
+    number: ir.IntegerValue, place: ir.IntegerValue, window: WindowBuilder | None
 ) -> ir.IntegerValue:
-    """Return the last number in a window that is not null, by `place`.
+    """Return the last number in a window or group that is not null, by `place`.
 
     Engines disagree on whether LAST_VALUE skips nulls; a running maximum of the number behind
     its place means the same on all of them.
     """
-    last = (place.cast("int64") * _NUMBERS + number).max().over(window) % _NUMBERS
+    last = over((place.cast("int64") * _NUMBERS + number).max(), window) % _NUMBERS
     return last.cast("int32")
 
 

@@ -43,6 +43,7 @@ class ViewComputer:
             hold what these rows need.
         touched: workflow_id of the only workflows of which `workflow_progress` and completions
             are wanted; None means all.
+        since: of `workflow_progress` only rows created from then on are wanted; None means all.
     """
 
     def __init__(
@@ -53,11 +54,13 @@ class ViewComputer:
         facts: Mapping[str, ir.Table] | None = None,
         span: Span = EVERY_DAY,
         touched: ir.Table | None = None,
+        since: ir.TimestampScalar | None = None,
     ) -> None:
         self._history = history
         self._keep = keep
         self._span = span
         self._touched = touched
+        self._since = since
         self._kept: dict[str, ir.Table] = dict(facts or {})
         self._coded: CodedEvents | None = None
 
@@ -92,6 +95,8 @@ class ViewComputer:
             history.workflows,
             history.attribute_keys,
             history.activities,
+            self._since,
+            self._keep,
         )
 
     def status(self) -> ir.Table:

@@ -100,19 +100,22 @@ def read_tables(lake: str, until: datetime | None, connection: Backend) -> Histo
 def with_names(history: History, connection: Backend) -> History:
     """Find the attribute keys and activities that occur in a history."""
     events = history.task_events
-    activities = events.filter(events.activity.notnull()).select("activity").distinct()
     return replace(
         history,
-        attribute_keys=attribute_keys(events, connection),
-        activities=_texts(activities, connection),
+        attribute_keys=_texts(attribute_names(events), connection),
+        activities=_texts(activity_names(events), connection),
     )
 
 
-def attribute_keys(events: ir.Table, connection: Backend) -> tuple[str, ...]:
-    """List the keys that occur in the events' attributes, sorted."""
+def activity_names(events: ir.Table) -> ir.Table:
+    """Return every activity of some events once."""
+    return events.filter(events.activity.notnull()).select("activity").distinct()
+
+
+def attribute_names(events: ir.Table) -> ir.Table:
+    """Return every key that occurs in the attributes of some events once."""
     documents = events.filter(events.attributes != "{}").select("attributes").distinct()
-    keys = documents.select(key=json_keys(documents.attributes.cast("json")).unnest())
-    return _texts(keys.distinct(), connection)
+    return documents.select(key=json_keys(documents.attributes.cast("json")).unnest()).distinct()
 
 
 def known_rows(

@@ -1,99 +1,85 @@
 """Make the tables that the program of an interval reads: all that the lake knows of it."""
 
-from dataclasses import replace
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 
-import ibis
-import ibis.expr.types as ir
-from duckdb import DuckDBPyConnection
-from ibis.backends.duckdb import Backend
+import pyarrow as pa
+from duckdb import ColumnExpression, DuckDBPyConnection
 
-from pipelines.contracts import HistoryTable
-from pipelines.extract.lake import PartitionUnit, list_partitions, partition_path, partition_start
+from pipelines.contracts import HISTORY_FOLDER, QUARANTINE_FOLDER, HistoryTable
+from pipelines.extract.lake import (
+    PartitionUnit,
+    list_partitions,
+    open_lake_to,
+    partition_path,
+    partition_start,
+)
 from pipelines.features.built import DATASETS
 from pipelines.features.facts import KEPT_FACTS
-from pipelines.features.history import History, read_tables
-from pipelines.features.interval import (
-    day_of,
-    recent_events,
-    restricted,
-    touched_workflows,
-    unsettled_workflows,
-)
-from pipelines.features.program import BEGUN, OLDER, PART, RECENT, TOUCHED
-from pipelines.features.scratch import creation
-from pipelines.features.timing import EPOCH, microseconds
+from pipelines.features.history import KEYS, SCHEMAS
+from pipelines.features.program import BEFORE, BEGUN, HISTORY, OLDER, Program
 from pipelines.features.unsettled import read_unsettled
-from pipelines.features.write import Dataset
 
 
-def place_history(lake: str, since: datetime, until: datetime, connection: Backend) -> History:
-    """Place what was recorded before `until`; return the part of workflows with open work."""
-    first_day = day_of(since)
-    history = read_tables(lake, until, connection)
-    touched = _place(TOUCHED, touched_workflows(history, since), connection)
-    kept = read_unsettled(lake, since)
-    if kept is None:
-        unsettled = unsettled_workflows(history, first_day)
-    else:
-        connection.con.from_arrow(kept).create("unsettled_before")
-        unsettled = connection.table("unsettled_before")
-    chosen = _place("chosen", unsettled.union(touched).distinct(), connection)
-    part = restricted(_from_first(history, chosen, connection), chosen)
-    tables = (part.task_events, part.workflows, part.workflow_closures)
-    recent = recent_events(history.task_events, first_day)
-    for name, table in (
-        (HistoryTable.TASK_EVENTS, recent),
-        (HistoryTable.WORKFLOWS, history.workflows),
-    ):
-        connection.con.sql(connection.compile(table)).create_view(f"{RECENT}{name.value}")
-    return History(
-        *(
-            _place(f"{PART}{name.value}", table, connection)
-            for name, table in zip(HistoryTable, tables, strict=True)
-        )
-    )
-
-
-def place_older(
-    lake: str, since: datetime, partition: PartitionUnit, connection: DuckDBPyConnection
+def place_lake(
+    lake: str,
+    since: datetime,
+    until: datetime,
+    partition: PartitionUnit,
+    connection: DuckDBPyConnection,
 ) -> None:
-    """Place the facts of earlier builds, and the partitions in which the interval begins."""
+    """Place views of the history without its quarantine, and of what earlier builds made of it."""
+    open_lake_to(connection, lake)
+    for table in HistoryTable:
+        kept, refused = (
+            [
+                partition_path(lake, f"{root}/{table.value}", start)
+                for start in list_partitions(lake, f"{root}/{table.value}")
+                if start < until
+            ]
+            for root in (HISTORY_FOLDER, QUARANTINE_FOLDER)
+        )
+        _place(f"{HISTORY}{table.value}", kept, SCHEMAS[table], connection, refused, KEYS[table])
     begun = partition_start(since, partition)
     for dataset in DATASETS:
         older = [start for start in list_partitions(lake, dataset.folder) if start < since]
-        _place_partitions(BEGUN, lake, dataset, [s for s in older if s == begun], connection)
+        earlier = [partition_path(lake, dataset.folder, start) for start in older]
+        here = earlier[older.index(begun) :] if begun in older else []
+        _place(f"{BEGUN}{dataset.name}", here, dataset.schema, connection)
         if dataset in KEPT_FACTS:
-            _place_partitions(OLDER, lake, dataset, older, connection)
+            _place(f"{OLDER}{dataset.name}", earlier, dataset.schema, connection)
 
 
-def _from_first(history: History, workflows: ir.Table, connection: Backend) -> History:
-    """Leave out the events before the first one of some workflows, and so the files they lie in."""
-    events = history.task_events
-    first_us = microseconds(events.semi_join(workflows, "workflow_id").recorded_at.min())
-    ((count,),) = connection.con.execute(connection.compile(first_us)).fetchall()
-    if count is None:
-        return history
-    first_at = EPOCH + timedelta(microseconds=count)
-    return replace(history, task_events=events.filter(events.recorded_at >= first_at))
-
-
-def _place(name: str, table: ir.Table, connection: Backend) -> ir.Table:
-    """Compute an expression now and keep its rows under this very name."""
-    connection.con.execute(creation(name, connection.compile(table)))
-    return ibis.table(table.schema(), name=name)
-
-
-def _place_partitions(
-    prefix: str,
-    lake: str,
-    dataset: Dataset,
-    starts: list[datetime],
-    connection: DuckDBPyConnection,
+def place_unsettled(
+    lake: str, since: datetime, program: Program, connection: DuckDBPyConnection
 ) -> None:
-    name = f"{prefix}{dataset.name}"
-    if starts:
-        paths = [partition_path(lake, dataset.folder, start) for start in starts]
-        connection.read_parquet(paths, hive_partitioning=False).create_view(name)
+    """Place the workflows that were not settled by `since`: those kept, or look for them."""
+    kept = read_unsettled(lake, since)
+    if kept is None:
+        connection.execute(program.search)
     else:
-        connection.from_arrow(dataset.schema.empty_table()).create(name)
+        connection.from_arrow(kept).create(BEFORE)
+
+
+def _place(  # noqa: PLR0917 - explicit parameters beat a bag
+    name: str,
+    paths: Sequence[str],
+    schema: pa.Schema,
+    connection: DuckDBPyConnection,
+    refused: Sequence[str] = (),
+    keys: Sequence[str] = (),
+) -> None:
+    """Place the rows of some files, without those of the files of refused ones by their keys."""
+    # Not `schema.empty_table`: it loads all of pandas, for a third of a second.
+    nothing = connection.from_arrow(pa.Table.from_batches([], schema))
+    if not paths:
+        nothing.create(name)
+        return
+    rows = connection.read_parquet(list(paths), hive_partitioning=False)
+    if refused:
+        # Only then: it reads the keys of all rows.
+        other = connection.read_parquet(list(refused), hive_partitioning=False)
+        rows = rows.join(other, ", ".join(keys), how="anti")
+    typed = zip(nothing.columns, nothing.types, strict=True)
+    columns = (ColumnExpression(column).cast(dtype).alias(column) for column, dtype in typed)
+    rows.select(*columns).create_view(name)

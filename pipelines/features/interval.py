@@ -28,7 +28,7 @@ def day_start(day: Day) -> ir.TimestampValue:
     return first_moment(ibis.literal(day, type="int64") if isinstance(day, int) else day)
 
 
-def touched_workflows(history: History, since: datetime) -> ir.Table:
+def touched_workflows(history: History, since: ir.TimestampScalar) -> ir.Table:
     """Return the workflow_id of every workflow of which something was recorded from `since` on."""
     tables = (history.task_events, history.workflows, history.workflow_closures)
     recorded = [table.filter(table.recorded_at >= since).select("workflow_id") for table in tables]
@@ -73,21 +73,20 @@ def recent_events(events: ir.Table, first_day: Day | None) -> ir.Table:
 
 
 def recent_facts(facts: ir.Table, first_day: Day | None) -> ir.Table:
-    """Keep the facts (with happened_day and known_day) that count on some day from then on."""
+    """Keep the facts (with happened_day and known_day) that count on some day from then on.
+
+    What became known only after its window had passed has never counted.
+    """
     if first_day is None:
         return facts
-    is_recent = facts.happened_day >= first_day - _WINDOW_DAYS
-    return facts.filter(facts.known_day >= first_day).union(
-        facts.filter(facts.known_day < first_day, is_recent)
-    )
+    return facts.filter(facts.happened_day >= first_day - _WINDOW_DAYS)
 
 
 def recent_openings(workflows: ir.Table, first_day: Day | None) -> ir.Table:
     """Keep the openings that count on some day from then on."""
     if first_day is None:
         return workflows
-    is_recent = workflows.opened_at >= day_start(first_day - _WINDOW_DAYS)
-    return workflows.filter(is_recent | (workflows.recorded_at >= day_start(first_day)))
+    return workflows.filter(workflows.opened_at >= day_start(first_day - _WINDOW_DAYS))
 
 
 def _with_open_tasks(history: History, start: ir.TimestampValue) -> ir.Table:

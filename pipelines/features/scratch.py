@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import duckdb
 import ibis
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
@@ -47,13 +48,25 @@ def creation(name: str, query: str) -> str:
 
 
 @contextmanager
-def open_scratch(memory_limit: str) -> Iterator[Scratch]:
+def open_engine(memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a DuckDB that uses so much memory, such as "2GB", and then temporary files."""
-    with tempfile.TemporaryDirectory(prefix="workcast-features-") as folder:
-        connection = ibis.duckdb.connect(
-            memory_limit=memory_limit, temp_directory=folder, preserve_insertion_order=False
-        )
-        try:
-            yield Scratch(connection)
-        finally:
-            connection.disconnect()
+    with (
+        tempfile.TemporaryDirectory(prefix="workcast-features-") as folder,
+        duckdb.connect(
+            config={
+                "memory_limit": memory_limit,
+                "temp_directory": folder,
+                "preserve_insertion_order": False,
+            }
+        ) as connection,
+    ):
+        # Global: cursors are connections of their own and would take the machine's zone.
+        connection.execute("SET GLOBAL timezone = 'UTC'")
+        yield connection
+
+
+@contextmanager
+def open_scratch(memory_limit: str) -> Iterator[Scratch]:
+    """Open a DuckDB as `open_engine` does, with Ibis to use it."""
+    with open_engine(memory_limit) as connection:
+        yield Scratch(ibis.duckdb.from_connection(connection))

@@ -32,7 +32,7 @@ def with_presence(events: ir.Table, documents: ir.Table, keys: Sequence[str]) ->
 
 
 def last_documents(
-    events: ir.Table, keys: Sequence[str], so_far: WindowBuilder
+    events: ir.Table, keys: Sequence[str], so_far: WindowBuilder | None
 ) -> dict[str, ir.IntegerValue]:
     """Return for every key the last document in a window with a value of it, or null."""
     return {

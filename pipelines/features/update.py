@@ -1,12 +1,15 @@
 """Add an interval to the feature views: compute only the rows that it adds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
-from pipelines.contracts import FeatureView
+from duckdb import DuckDBPyConnection
+
+from pipelines.contracts import FeatureView, HistoryTable
 from pipelines.extract.lake import PartitionUnit, partition_start
 from pipelines.features.build import (
     MEMORY_LIMIT,
@@ -25,22 +28,29 @@ from pipelines.features.built import (
     read_built,
     remember_built,
 )
-from pipelines.features.facts import KEPT_FACTS
-from pipelines.features.history import with_names
-from pipelines.features.inputs import place_history, place_older
+from pipelines.features.compile import compile_program
+from pipelines.features.inputs import place_lake, place_unsettled
 from pipelines.features.program import (
+    ACTIVITY_NAMES,
+    ATTRIBUTE_NAMES,
+    PART,
+    ROWS,
     UNSETTLED,
+    Names,
     Program,
-    compile_program,
+    made_by,
+    named_in,
     read_program,
     set_bounds,
     write_program,
 )
-from pipelines.features.scratch import Scratch, open_scratch
+from pipelines.features.scratch import open_engine
+from pipelines.features.steps import Step, run_steps
 from pipelines.features.unsettled import write_unsettled
 from pipelines.features.write import Dataset, remove_others, write_rows
 
-_WRITERS: Final = 2
+# DuckDB shares out a table to its threads by as many rows.
+_FEW_EVENTS: Final = 122_880
 
 
 def update_features(
@@ -70,39 +80,30 @@ def update_features(
     """
     require_zone(until)
     built = read_built(lake)
-    because = _doubt(lake, built, until, partition)
-    if built is None or because:
-        result = build_features(lake, until, partition, None, progress, memory_limit)
-        return replace(result, because=because)
-    since = datetime.fromisoformat(built.until)
-    digests = history_digests(lake, until, partition, built)
-    with open_scratch(memory_limit) as scratch:
-        program = _run_program(lake, since, until, partition, scratch)
-
-        def write(dataset: Dataset) -> dict[datetime, int]:
-            making, query = program.rows[dataset.name]
-            with scratch.connection.con.cursor() as cursor:
-                set_bounds(cursor, since, until)
-                cursor.execute(making)
-                written = write_rows(lake, dataset, query, cursor)
-            remove_others(lake, dataset, written, partition_start(since, partition))
-            return written
-
-        counts = {}
-        # Two at a time: planning such queries takes as long as running them, and one core.
-        with ThreadPoolExecutor(_WRITERS) as pool:
-            for dataset, written in zip(DATASETS, pool.map(write, DATASETS), strict=True):
-                counts[dataset.name] = written
-                if progress is not None and dataset not in KEPT_FACTS:
-                    progress(FeatureView(dataset.name), len(counts), len(FeatureView))
-        unsettled = scratch.connection.con.table(UNSETTLED).to_arrow_table()
-        write_unsettled(lake, until, unsettled)
-    remember_built(lake, until, partition, digests)
-    return result_of({view: counts[view] for view in FeatureView}, until, since)
+    because = "no earlier build is known"
+    if built is not None:
+        since = datetime.fromisoformat(built.until)
+        with ThreadPoolExecutor(1) as aside:
+            # All before the history is read: what changes meanwhile shall differ from what is
+            # remembered.
+            digesting = aside.submit(history_digests, lake, [since, until], partition)
+            because = _doubt(lake, built, until, partition)
+            if not because:
+                with open_engine(memory_limit) as connection:
+                    interval = _Interval(lake, since, until, partition, connection)
+                    program = interval.prepare()
+                    before, digests = digesting.result()
+                    if before == built.history:
+                        counts = interval.run(program, progress)
+                        remember_built(lake, until, partition, digests)
+                        return result_of({view: counts[view] for view in FeatureView}, until, since)
+                because = "the older history or its quarantine has changed"
+    result = build_features(lake, until, partition, None, progress, memory_limit)
+    return replace(result, because=because)
 
 
 def _doubt(lake: str, built: Built | None, until: datetime, partition: PartitionUnit) -> str:
-    """Say why an interval may not be added; nothing where it may."""
+    """Say why an interval may not be added whatever the history; nothing where it may."""
     if built is None:
         return "no earlier build is known"
     since = datetime.fromisoformat(built.until)
@@ -114,27 +115,81 @@ def _doubt(lake: str, built: Built | None, until: datetime, partition: Partition
             lambda: built.features == feature_sizes(lake, since, partition),
             "older feature partitions have changed",
         ),
-        (
-            lambda: built.history == history_digests(lake, since, partition),
-            "the older history or its quarantine has changed",
-        ),
     )
     return next((doubt for holds, doubt in checks if not holds()), "")
 
 
-def _run_program(
-    lake: str, since: datetime, until: datetime, partition: PartitionUnit, scratch: Scratch
-) -> Program:
-    """Prepare what the interval adds, by the program kept in the lake where that will do."""
-    connection = scratch.connection
-    part = with_names(place_history(lake, since, until, connection), connection)
-    place_older(lake, since, partition, connection.con)
-    program = read_program(lake)
-    if program is None or not program.covers(part, partition):
-        part = part if program is None else program.names_beside(part)
-        program = compile_program(part, partition, connection)
-        write_program(lake, program)
-    set_bounds(connection.con, since, until)
-    for statement in program.statements:
-        connection.con.execute(statement)
-    return program
+@dataclass(frozen=True)
+class _Interval:
+    """What is added to which lake, and a DuckDB to compute it with."""
+
+    lake: str
+    since: datetime
+    until: datetime
+    partition: PartitionUnit
+    connection: DuckDBPyConnection
+
+    def prepare(self) -> Program:
+        """Place views of the lake, whose rows are not read yet; return the program it keeps."""
+        place_lake(self.lake, self.since, self.until, self.partition, self.connection)
+        set_bounds(self.connection, self.since, self.until)
+        return read_program(self.lake) or compile_program(Names(), self.partition)
+
+    def run(self, program: Program, progress: Progress | None) -> dict[str, dict[datetime, int]]:
+        """Run a program; return the rows of each partition written, by dataset."""
+        program = self._read(program)
+        if self.connection.table(f"{PART}{HistoryTable.TASK_EVENTS.value}").shape[0] < _FEW_EVENTS:
+            # Then threads would rather wait for each other: each step has one, and two run.
+            self.connection.execute("SET threads = 1")
+        steps: dict[str, Step] = {}
+        writing = {f"{ROWS}{dataset.name}": dataset for dataset in DATASETS}
+        for name, step in self._statements(program.statements):
+            steps[name] = step
+            if name in writing:
+                dataset = writing[name]
+                query = program.rows[dataset.name]
+                steps[dataset.name] = Step(partial(self._write, dataset, query), [name])
+        counts: dict[str, dict[datetime, int]] = {}
+        views = {view.value for view in FeatureView}
+        for name, result in run_steps(steps):
+            if name in program.rows:
+                counts[name] = result
+                if name in views and progress is not None:
+                    progress(FeatureView(name), len(views & counts.keys()), len(views))
+        write_unsettled(self.lake, self.until, self.connection.table(UNSETTLED).to_arrow_table())
+        return counts
+
+    def _read(self, program: Program) -> Program:
+        """Run its reading; return the program, or one that knows all names that occur."""
+        place_unsettled(self.lake, self.since, program, self.connection)
+        for _ in run_steps(dict(self._statements(program.reading))):
+            pass
+        names = Names(self._texts(ATTRIBUTE_NAMES), self._texts(ACTIVITY_NAMES))
+        if not program.covers(names, self.partition):
+            program = compile_program(program.names | names, self.partition)
+            write_program(self.lake, program)
+        return program
+
+    def _statements(self, statements: Sequence[str]) -> Iterator[tuple[str, Step]]:
+        for statement in statements:
+            yield made_by(statement), Step(partial(self._execute, statement), named_in(statement))
+
+    def _execute(self, statement: str) -> None:
+        with self._cursor() as cursor:
+            cursor.execute(statement)
+
+    def _write(self, dataset: Dataset, query: str) -> dict[datetime, int]:
+        with self._cursor() as cursor:
+            written = write_rows(self.lake, dataset, query, cursor)
+        remove_others(self.lake, dataset, written, partition_start(self.since, self.partition))
+        return written
+
+    def _cursor(self) -> DuckDBPyConnection:
+        """Open a connection of its own for a thread; it shares tables, but no variables."""
+        cursor = self.connection.cursor()
+        set_bounds(cursor, self.since, self.until)
+        return cursor
+
+    def _texts(self, table: str) -> tuple[str, ...]:
+        rows = self.connection.table(table).fetchall()
+        return tuple(sorted(text for (text,) in rows))

@@ -6,20 +6,15 @@ import ibis
 import ibis.expr.types as ir
 
 from pipelines.contracts import CREATED_TIMESTAMP, EVENT_TIMESTAMP, Transition
-from pipelines.features.activity_counts import counts_text, running_counts, with_numbers
+from pipelines.features.activity_counts import counts_text, with_numbers
 from pipelines.features.calendar import working_seconds
-from pipelines.features.coding import CodedEvents, last_known, with_texts
+from pipelines.features.coding import CodedEvents, Keep, with_texts
 from pipelines.features.durations import task_ready_us
 from pipelines.features.prefixes import VERSION_KEY, in_order, is_open
-from pipelines.features.task_attributes import (
-    attributes_text,
-    last_documents,
-    with_entries,
-    with_presence,
-)
+from pipelines.features.task_attributes import attributes_text, with_entries, with_presence
 from pipelines.features.timing import microseconds, seconds_between
+from pipelines.features.totals import newest_totals, running_totals
 
-_SO_FAR = (None, 0)
 _BEFORE = (None, -1)
 # What an event carries to the row of its moment.
 _KEPT = (
@@ -56,12 +51,14 @@ _FINAL = (
 )
 
 
-def workflow_progress(
+def workflow_progress(  # noqa: PLR0917 - explicit parameters beat a bag
     tasks: ir.Table,
     coded: CodedEvents,
     workflows: ir.Table,
     attribute_keys: Sequence[str],
     activities: Sequence[str],
+    since: ir.TimestampScalar | None = None,
+    keep: Keep = lambda _, table: table,
 ) -> ir.Table:
     """Compute the view `workflow_progress`: a row for every moment with an event.
 
@@ -75,8 +72,18 @@ def workflow_progress(
         workflows: the history's.
         attribute_keys: keys that occur in the events' attributes.
         activities: activities that occur in the events.
+        since: rows created before may be left out; None means all rows.
+        keep: see `compute.ViewComputer`; used where rows may be left out.
     """
-    events = _accumulated(_flagged(tasks), coded, attribute_keys, activities)
+    events = with_numbers(_flagged(tasks), coded.activities, activities)
+    events = with_presence(events, coded.documents, attribute_keys)
+    if since is None:
+        events = running_totals(events, _KEPT, attribute_keys, activities)
+    else:
+        opened = workflows.filter(workflows.recorded_at >= since)
+        opened = coded.workflows.semi_join(opened, "workflow_id")
+        events = newest_totals(events, _KEPT, attribute_keys, activities, opened, since)
+        events = keep("totals", events)
     rows = events.filter(events.next_us.isnull() | (events.next_us > events.happened_us))
     rows = _with_openings(rows, coded, workflows)
     # Prefixes without any new recording were rows of an earlier version already.
@@ -120,29 +127,6 @@ def _flagged(tasks: ir.Table) -> ir.Table:
         is_rework=(is_completion.sum().over(before).coalesce(0) > 0).cast("int32"),
         opened_count=is_open(tasks.transition).cast("int32") - tasks.was_open,
         is_handover=(tasks.person_code != tasks.person_before).cast("int32").coalesce(0),
-    )
-
-
-def _accumulated(
-    events: ir.Table, coded: CodedEvents, attribute_keys: Sequence[str], activities: Sequence[str]
-) -> ir.Table:
-    """Sum up along each version what its events add."""
-    so_far = in_order(*VERSION_KEY, rows=_SO_FAR)
-    events = with_numbers(events, coded.activities, activities)
-    events = with_presence(events, coded.documents, attribute_keys)
-    return events.select(
-        *_KEPT,
-        **running_counts(events, activities, so_far),
-        **last_documents(events, attribute_keys, so_far),
-        moment_before_us=events.moment_before_us.max().over(so_far),
-        first_event_at=events.occurred_at.min().over(so_far),
-        newest_recorded_at=events.recorded_at.max().over(so_far),
-        last_person_code=last_known(events.person_code, events.place, so_far),
-        last_team_code=last_known(events.team_code, events.place, so_far),
-        distinct_activity_count=events.is_new_activity.sum().over(so_far),
-        rework_count=events.is_rework.sum().over(so_far),
-        handover_count=events.is_handover.sum().over(so_far),
-        open_task_count=events.opened_count.sum().over(so_far),
     )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from pipelines.contracts import FEATURE_MODELS, WORKFLOW_MODELS, Model
 from pipelines.features.history import read_history
 from pipelines.features.request_time import add_request_time
+from pipelines.learning.assignee.takings import task_takings
 from pipelines.learning.next_activity.rows import next_activity_rows
 from pipelines.learning.split import TimeSplit, split_by_time
 from pipelines.learning.task_duration.rows import task_questions, task_training_set
@@ -75,6 +76,11 @@ def _of_tasks(past: _Past, model: Model) -> TrainingSet:
     return task_training_set(add_request_time(rows), past.split)
 
 
+def _of_takings(past: _Past, _model: Model) -> TrainingSet:
+    # All of them: who took what on neither side is known, too.
+    return TrainingSet(task_takings(past.task_events, past.workflows, past.split), past.split)
+
+
 def _of_templates(past: _Past, _model: Model) -> TrainingSet:
     rows = template_rows(
         past.workflows,
@@ -97,6 +103,7 @@ _MAKERS: Final[Mapping[Model, Callable[[_Past, Model], TrainingSet]]] = {
     Model.REMAINING_TIME: _of_workflows,
     Model.DELAY_RISK: _of_workflows,
     Model.TASK_DURATION: _of_tasks,
+    Model.ASSIGNEE: _of_takings,
     Model.TEMPLATE: _of_templates,
     Model.NEXT_ACTIVITY: _of_next_activities,
 }

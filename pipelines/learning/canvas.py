@@ -1,6 +1,6 @@
 """How every figure looks: colours, axes, titles, and names of features for people."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -8,7 +8,11 @@ from matplotlib.figure import Figure
 
 from pipelines.learning.columns import ATTRIBUTES_SUFFIX, COUNTS_SUFFIX
 
-BLUE, ORANGE, GREY, INK = "#2563a8", "#d9822b", "#b8bec6", "#23303d"
+BLUE: Final = "#2563a8"
+ORANGE: Final = "#d9822b"
+GREY: Final = "#b8bec6"
+INK: Final = "#23303d"
+GRID: Final = "#e7eaee"
 
 
 def feature_label(name: str) -> str:
@@ -29,25 +33,25 @@ def feature_label(name: str) -> str:
 
 def canvas(title: str, subtitle: str, *, width: float = 8.0, height: float = 4.8) -> Axes:
     """Return the axes of a new figure of so many inches, with its title."""
-    drawn = Figure(figsize=(width, height), dpi=110, layout="constrained")
-    FigureCanvasAgg(drawn)
-    axes: Axes = drawn.add_subplot()
+    figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes: Axes = figure.add_subplot()
     axes.set_title(f"{title}\n", loc="left", fontsize=13, fontweight="bold", color=INK)
     axes.text(0, 1.025, subtitle, transform=axes.transAxes, fontsize=9.5, color="#5b6773")
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GREY)
     axes.tick_params(colors=INK, labelsize=9)
-    axes.grid(axis="y", color="#e7eaee", linewidth=0.8)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     return axes
 
 
-def figure(axes: Axes) -> Figure:
+def figure_of(axes: Axes) -> Figure:
     """Return the figure that axes of `canvas` belong to."""
-    drawn = axes.figure
-    if not isinstance(drawn, Figure):  # axes inside a sub-figure: never made here
-        raise TypeError(f"Axes of a {type(drawn).__name__}, not of a figure.")
-    return drawn
+    figure = axes.figure
+    if not isinstance(figure, Figure):  # axes inside a sub-figure: never made here
+        raise TypeError(f"Axes of a {type(figure).__name__}, not of a figure.")
+    return figure
 
 
 def legend(axes: Axes, *, where: Literal["best", "upper left"] = "best") -> None:

@@ -6,7 +6,16 @@ from typing import Final
 import numpy as np
 from matplotlib.figure import Figure
 
-from pipelines.learning.canvas import BLUE, GREY, ORANGE, canvas, feature_label, figure, legend
+from pipelines.learning.canvas import (
+    BLUE,
+    GREY,
+    GRID,
+    ORANGE,
+    canvas,
+    feature_label,
+    figure_of,
+    legend,
+)
 from pipelines.learning.metrics import Metrics
 
 _SHOWN_FEATURES: Final = 15
@@ -47,7 +56,7 @@ def compared(
     axes.set_xlabel("Measure")
     axes.set_ylabel(unit)
     legend(axes)
-    return figure(axes)
+    return figure_of(axes)
 
 
 def gains(importance: Mapping[str, float]) -> Figure:
@@ -63,5 +72,5 @@ def gains(importance: Mapping[str, float]) -> Figure:
     axes.set_yticks(list(places), [feature_label(name) for name, _ in top])
     axes.set_xlabel("Share of the gain")
     axes.grid(visible=False, axis="y")
-    axes.grid(axis="x", color="#e7eaee", linewidth=0.8)
-    return figure(axes)
+    axes.grid(axis="x", color=GRID, linewidth=0.8)
+    return figure_of(axes)

@@ -9,6 +9,9 @@ from typing import Any, Final, Protocol
 import pandas as pd
 
 from pipelines.contracts import WORKFLOW_MODELS, Model
+from pipelines.learning.assignee import evaluate as assignee_tests
+from pipelines.learning.assignee import train as assignee
+from pipelines.learning.assignee.ranker import Ranker
 from pipelines.learning.evaluate import evaluate, evaluate_baselines
 from pipelines.learning.metrics import Metrics
 from pipelines.learning.next_activity.measure import (
@@ -69,5 +72,8 @@ METHODS: Final[Mapping[Model, Method]] = {
         evaluate_next_activity,
         next_activity_baselines,
         NextActivityModel.load,
+    ),
+    Model.ASSIGNEE: Method(
+        assignee.train, assignee_tests.evaluate, assignee_tests.baselines, Ranker.load
     ),
 }

@@ -35,6 +35,14 @@ _LATE_RULES: Final = {
     "lead_time_quantile": "a lead time beyond the chosen quantile of its template's lead times "
     "in the training period",
 }
+_RARE_VALUES: Final = (
+    "People, teams, activities and attribute values with fewer than five training workflows are "
+    "treated alike."
+)
+_LIMITS: Final = {
+    Model.ASSIGNEE: "It learned who took tasks, not who did them best; who is on leave it sees "
+    "only by their silence.",
+}
 _WEIGHT: Final = dict.fromkeys(WORKFLOW_MODELS, "mean absolute contribution")
 _ABOUT_LATENESS: Final = (Model.DELAY_RISK, Model.TEMPLATE)
 _SHOWN_FEATURES: Final = 15
@@ -86,7 +94,7 @@ def model_card(
         ["feature", _WEIGHT.get(model, "share of the gain")],
         [[feature_label(n), v] for n, v in top],
     )
-    lines += ["", "## Limits", "", *(f"- {limit}" for limit in _limits(facts)), ""]
+    lines += ["", "## Limits", "", *(f"- {limit}" for limit in _limits(model, facts)), ""]
     return "\n".join(lines)
 
 
@@ -145,16 +153,13 @@ def _metric_rows(metrics: Metrics, baselines: Mapping[str, Metrics]) -> list[lis
     ]
 
 
-def _limits(facts: Mapping[str, Any]) -> list[str]:
+def _limits(model: Model, facts: Mapping[str, Any]) -> list[str]:
     limits = [
         (
             "Measured on workflows that have ended: those that run longest are under-represented "
             "near the end of the period."
         ),
-        (
-            "People, teams, activities and attribute values with fewer than five training "
-            "workflows are treated alike."
-        ),
+        _LIMITS.get(model, _RARE_VALUES),
         "It describes what happened, not what would happen if someone else did the work.",
     ]
     if facts["late_rule"] == "lead_time_quantile":

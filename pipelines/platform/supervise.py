@@ -9,6 +9,7 @@ from typing import Final
 from rich.console import Console
 from sqlalchemy import create_engine
 
+from pipelines.contracts import REGISTRY_EVENTS_PATH
 from pipelines.errors import PlatformError
 from pipelines.platform import airflow, postgres
 from pipelines.platform.bring_up import Step, bring_up
@@ -27,6 +28,7 @@ from pipelines.platform.servers import (
     AIRFLOW_API_SERVER,
     AIRFLOW_STEP,
     DATABASES_STEP,
+    MLFLOW,
     plan_external,
     plan_programs,
 )
@@ -39,6 +41,7 @@ from pipelines.source.migrate import migrate
 _LEFTOVER_WAIT_S: Final = 10
 _WORKCAST_STEP: Final = "workcast-database"
 _TASKS_STEP: Final = "airflow-task-api"
+_EVENTS_STEP: Final = "registry-events"
 
 
 @dataclass(frozen=True)
@@ -155,11 +158,20 @@ def _steps(settings: Settings, layout: Layout, programs: Sequence[Program]) -> l
         finally:
             engine.dispose()
 
+    def send_alias_events() -> None:
+        secret = settings.registry_events_secret
+        if secret is not None:
+            from pipelines.registry import events  # noqa: PLC0415 - MLflow, a second to import
+
+            url = f"{settings.service}{REGISTRY_EVENTS_PATH}"
+            events.send_alias_events(url, secret.get_secret_value(), settings.mlflow)
+
     embedded = (POSTGRES,) if settings.database_url is None else ()
     return [
         Step(DATABASES_STEP, embedded, make_databases),
         Step(AIRFLOW_STEP, (DATABASES_STEP,), migrate_airflow),
         Step(_WORKCAST_STEP, (DATABASES_STEP,), migrate_workcast),
+        Step(_EVENTS_STEP, (MLFLOW,) if settings.mlflow_url is None else (), send_alias_events),
         Step(_TASKS_STEP, (AIRFLOW_API_SERVER,), lambda: airflow.warm_task_api(settings.airflow)),
     ]
 

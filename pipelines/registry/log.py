@@ -24,6 +24,7 @@ from pipelines.contracts import Alias
 from pipelines.learning.metrics import Metrics
 from pipelines.learning.trained import TrainedModel
 from pipelines.registry.client import connected, registry_client
+from pipelines.registry.sample import write_sample
 from pipelines.store.certificate import Certificate
 
 PREDICTOR_ARTIFACT: Final = "predictor"
@@ -94,6 +95,8 @@ def register(trained: TrainedModel, origin: Origin, uri: str) -> RegisteredVersi
             mlflow.log_artifacts(str(folder))
             predictor = Path(scratch) / PREDICTOR_ARTIFACT
             trained.predictor.save(predictor)
+            sample = trained.sample_input
+            write_sample(predictor, sample, trained.predictor.predict(sample))
             info = mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(_CODE),

@@ -5,12 +5,19 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
-import ibis
 import pytest
 
 from pipelines.features import program
-from pipelines.features.history import History
-from pipelines.features.program import PROGRAM, Program, compile_program, read_program
+from pipelines.features.compile import compile_program
+from pipelines.features.program import (
+    PROGRAM,
+    ROWS,
+    Names,
+    Program,
+    made_by,
+    named_in,
+    read_program,
+)
 from pipelines.features.update import update_features
 from tests.features.lakes import files, write_history
 from tests.features.tables import arrow_tables, at, event, workflow
@@ -51,24 +58,38 @@ def test_next_day_runs_the_kept_program(lake: str) -> None:
 
 
 def test_new_names_are_added_and_stay(lake: str) -> None:
-    assert (_kept(lake).activities, _kept(lake).attribute_keys) == (("A", "B"), ())
+    assert _kept(lake).names == Names((), ("A", "B"))
     _update(lake, at(23))
-    assert (_kept(lake).activities, _kept(lake).attribute_keys) == (("A", "B", "Rare"), ("k",))
+    assert _kept(lake).names == Names(("k",), ("A", "B", "Rare"))
     before = _kept(lake)
     _update(lake, at(26))
     assert _kept(lake) == before
 
 
 def test_program_is_a_function_of_names_and_unit() -> None:
-    connection = ibis.duckdb.connect()
-    nothing = ibis.table({"workflow_id": "string"}, name="nothing")
-    history = History(nothing, nothing, nothing, ("k",), ("A", "B"))
-    first = compile_program(history, "month", connection)
-    assert compile_program(history, "month", connection) == first
-    assert first.covers(history, "month")
-    assert not first.covers(history, "day")
-    assert not first.covers(History(nothing, nothing, nothing, ("k", "l"), ("A",)), "month")
+    names = Names(("k",), ("A", "B"))
+    first = compile_program(names, "month")
+    assert compile_program(names, "month") == first
+    assert first.covers(names, "month")
+    assert first.covers(Names((), ("B",)), "month")
+    assert not first.covers(names, "day")
+    assert not first.covers(Names(("k", "l"), ("A",)), "month")
     assert first.only_makes_tables()
+
+
+def test_statements_read_what_stands_before_them() -> None:
+    compiled = compile_program(Names(("k",), ("A", "B")), "month")
+    statements = [*compiled.reading, *compiled.statements]
+    makes = [made_by(statement) for statement in statements]
+    assert len(set(makes)) == len(makes)
+    for number, statement in enumerate(statements):
+        assert named_in(statement).isdisjoint(makes[number:]), makes[number]
+    # What computes what an interval adds to a table reads what was read for it.
+    by_name = dict(zip(makes, statements, strict=True))
+    assert "part_task_events" in named_in(by_name["unsettled"])
+    assert named_in(by_name["part_task_events"]) >= {"chosen", "first_recording"}
+    for dataset, query in compiled.rows.items():
+        assert f"{ROWS}{dataset}" in named_in(query)
 
 
 def _damage(path: Path) -> None:
@@ -98,6 +119,7 @@ def test_program_of_other_code_is_not_run(lake: str, monkeypatch: pytest.MonkeyP
     ("part", "text"),
     [
         ("statements", "INSTALL httpfs"),
+        ("reading", "INSTALL httpfs"),
         ("statements", 'CREATE TABLE "x" AS SELECT 1; INSTALL httpfs'),
         ("rows", "COPY (SELECT 1) TO '/tmp/x'"),
     ],
@@ -106,9 +128,9 @@ def test_statements_that_do_more_are_not_run(lake: str, part: str, text: str) ->
     path = Path(lake, PROGRAM)
     content = json.loads(path.read_bytes().split(b"\n", 1)[1])
     if part == "rows":
-        content["rows"]["team_load"][1] = text
+        content["rows"]["team_load"] = text
     else:
-        content["statements"].append(text)
+        content[part].append(text)
     changed = json.dumps(content).encode()
     path.write_bytes(program._digest(changed) + b"\n" + changed)
     assert read_program(lake) is None

@@ -33,16 +33,21 @@ from pipelines.settings import Settings
 from pipelines.store.online_rows import ServiceRows
 from pipelines.store.valkey import Valkey
 from serving.app import create_app
+from serving.cache import AnswerCache
+from serving.checks import version_check
 from serving.clock import ClockReading
-from serving.features import OnlineFeatures
+from serving.features import REQUEST_TIME_NAMES, OnlineFeatures
 from serving.guard.keys import IssuerKeys
 from serving.guard.parts import Guard
 from serving.guard.rates import Rates
 from serving.guard.tokens import Tokens
-from serving.models import ChampionWatch
+from serving.models import Candidate
 from serving.poller import Poller
 from serving.problems import FeaturesAwayError
-from serving.runtime import Runtime, warm_up
+from serving.runtime import Runtime
+from serving.shadow import ShadowQueue
+from serving.traffic import Traffic
+from serving.watch import VersionWatch
 
 AS_OF = datetime(2016, 4, 1, 12, tzinfo=UTC)
 OPENED = AS_OF - timedelta(days=3)
@@ -56,6 +61,7 @@ TYPES = {
         for column in spec.columns
     },
 }
+EVENTS_SECRET = "a secret of the tests"  # noqa: S105
 NOWHERE = URL.create("postgresql+psycopg", "nobody", host="127.0.0.1", port=1)
 
 
@@ -199,12 +205,21 @@ class Versions:
     def __init__(self, predictors: dict[Model, Predictor]) -> None:
         self.predictors = predictors
         self.versions: dict[Model, str] = dict.fromkeys(predictors, "1")
+        self.challengers: dict[Model, str] = {}
 
-    def version_of(self, model: Model, alias: Alias) -> str | None:
-        return self.versions.get(model)
+    def aliases(self, model: Model) -> dict[Alias, str]:
+        named = {Alias.CHAMPION: self.versions, Alias.CHALLENGER: self.challengers}
+        return {alias: of[model] for alias, of in named.items() if model in of}
 
-    def load(self, model: Model, version: str) -> Predictor:
-        return self.predictors[model]
+    def load(self, model: Model, version: str) -> Candidate:
+        return Candidate(version, "run", self.predictors[model], None)
+
+    def kept(self, model: Model, alias: Alias) -> Candidate | None:
+        return None
+
+    def keep(self, model: Model, alias: Alias, candidate: Candidate) -> None: ...
+
+    def forget(self, model: Model, alias: Alias) -> None: ...
 
 
 @dataclass
@@ -216,7 +231,8 @@ class World:
     clock: FixedClock
     log: Kept
     registry: Versions
-    watch: ChampionWatch
+    watch: VersionWatch
+    shadows: ShadowQueue
     features: OnlineFeatures
     app: FastAPI
     settings: Settings
@@ -233,7 +249,29 @@ def predictors() -> dict[Model, Predictor]:
 
 
 @pytest.fixture
-def world(predictors: dict[Model, Predictor], tmp_path: Path) -> Any:
+def challenger_ratio() -> dict[Model, float]:
+    return {}
+
+
+@pytest.fixture
+def shadowed() -> set[Model]:
+    return set()
+
+
+@pytest.fixture
+def cache() -> AnswerCache:
+    """A cache that is off; `test_cache` has one that is on."""
+    return AnswerCache("redis://127.0.0.1:1", 0)
+
+
+@pytest.fixture
+def world(
+    predictors: dict[Model, Predictor],
+    challenger_ratio: dict[Model, float],
+    shadowed: set[Model],
+    cache: AnswerCache,
+    tmp_path: Path,
+) -> Any:
     store = Rows(
         [
             feature_row("WF-1"),
@@ -244,19 +282,43 @@ def world(predictors: dict[Model, Predictor], tmp_path: Path) -> Any:
         ]
     )
     clock, log, registry = FixedClock(), Kept(), Versions(predictors)
-    watch = ChampionWatch(registry, warm_up)
+    watch = VersionWatch(registry, version_check(lambda _: set(TYPES) | REQUEST_TIME_NAMES))
     watch.look()
     features = OnlineFeatures(store, clock)  # type: ignore[arg-type]
     features.probe()
-    idle = Poller("idle", lambda: None, 60)
+    shadows = ShadowQueue(lambda: None)
+    shadows.start()
     settings = Settings(home=tmp_path / "home", _env_file=None)  # type: ignore[call-arg]
     guard, audit = make_guard(settings)
-    runtime = Runtime(create_engine(NOWHERE), clock, features, watch, log, idle, guard)  # type: ignore[arg-type]
+    runtime = Runtime(
+        engine=create_engine(NOWHERE),
+        clock=clock,  # type: ignore[arg-type]
+        features=features,
+        watch=watch,
+        traffic=Traffic(watch, challenger_ratio, shadowed),
+        shadows=shadows,
+        cache=cache,
+        log=log,  # type: ignore[arg-type]
+        meter=Poller("idle", lambda: None, 60),
+        guard=guard,
+        registry_events_secret=EVENTS_SECRET,
+    )
     app = create_app(lambda: runtime, "0.0.0")
     with TestClient(app, raise_server_exceptions=False) as client:
         client.headers.update(bearer(settings, list(Role), "tester"))
         yield World(
-            client, store, clock, log, registry, watch, features, app, settings, guard, audit
+            client,
+            store,
+            clock,
+            log,
+            registry,
+            watch,
+            shadows,
+            features,
+            app,
+            settings,
+            guard,
+            audit,
         )
 
 

@@ -240,9 +240,14 @@ def test_every_answer_is_logged_with_what_it_rests_on(world: World) -> None:
 
 def test_models_and_readiness(world: World) -> None:
     states = world.client.get("/models").json()["models"]
+    none = "no version carries the alias champion"
     assert [(s["name"], s["version"], s["alias"], s["message"]) for s in states] == [
         ("remaining_time", "1", "champion", None),
         ("delay_risk", "1", "champion", None),
+        ("task_duration", None, "champion", none),
+        ("assignee", None, "champion", none),
+        ("template", None, "champion", none),
+        ("next_activity", None, "champion", none),
     ]
     ready = world.client.get("/readyz").json()
     assert ready["is_ready"]

@@ -11,7 +11,11 @@ from pipelines.learning.assignee.handovers import Vectors
 
 MOST_CANDIDATES: Final = 60
 # What nominates, and whether much of it is good; one column of each source and of presence.
+# Those of a task nominate where a task is asked about.
 SOURCES: Final = {
+    "task_activity_30d_ratio": True,
+    "since_task_activity_s": False,
+    "task_after_person_180d_ratio": True,
     "took_over_people_30d_ratio": True,
     "took_over_from_person_30d_ratio": True,
     "item_based_score": True,
@@ -35,6 +39,8 @@ def nominate(vectors: Vectors, eligible: Mask, most: int = MOST_CANDIDATES) -> I
         return people
     best_rank = np.full(len(people), len(people))
     for name, is_more_better in SOURCES.items():
+        if name not in vectors:
+            continue
         values = vectors[name][people]
         order = np.argsort(_to_sort(values, is_more_better), kind="stable")
         rank = np.empty(len(people), dtype=np.int64)
@@ -47,17 +53,14 @@ def nominate(vectors: Vectors, eligible: Mask, most: int = MOST_CANDIDATES) -> I
 
 
 def eligible_people(
-    person_count: int,
-    present: int,
-    excluded: Collection[int] = (),
-    roster: Collection[int] | None = None,
+    person_count: int, excluded: Collection[int] = (), roster: Collection[int] | None = None
 ) -> Mask:
-    """Say who may be proposed: of the roster, if there is one, all but the present and excluded."""
+    """Say who may be proposed: of the roster, if there is one, all but the excluded."""
     eligible: npt.NDArray[np.bool_] = np.ones(person_count, dtype=bool)
     if roster is not None:
         eligible[:] = False
         eligible[list(roster)] = True
-    eligible[[present, *excluded]] = False
+    eligible[list(excluded)] = False
     return eligible
 
 

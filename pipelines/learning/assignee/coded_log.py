@@ -52,6 +52,11 @@ class CodedLog:
     next_time_s: Values = field(repr=False)
 
     @property
+    def time_s(self) -> Values:
+        """When each event was."""
+        return np.array([event.time_s for event in self.events])
+
+    @property
     def is_handover(self) -> Mask:
         """Events after which someone else goes on."""
         mask: Mask = (self.next_person != NONE) & (self.next_person != self.person)
@@ -83,7 +88,7 @@ def code_log(events: pd.DataFrame) -> CodedLog:
     person, people = pd.factorize(ordered[PERSON_ID])
     team, _ = pd.factorize(_column(ordered, "team_id"))
     context = [pd.factorize(_column(ordered, name))[0].tolist() for name in CONTEXT_COLUMNS]
-    time_s, due_s = _seconds(ordered[AS_OF]), _seconds(_column(ordered, "due_at"))
+    time_s, due_s = seconds(ordered[AS_OF]), seconds(_column(ordered, "due_at"))
     following = pd.DataFrame({"person": person, "time_s": time_s}).groupby(workflow).shift(-1)
     codes = (one.tolist() for one in (workflow, activity, person, team))
     return CodedLog(
@@ -109,6 +114,7 @@ def _column(frame: pd.DataFrame, name: str) -> pd.Series:
     return pd.Series(None, index=frame.index, dtype=object)
 
 
-def _seconds(times: pd.Series) -> Values:
+def seconds(times: pd.Series) -> Values:
+    """Return seconds since 1970, NaN where no time is told."""
     since_epoch = pd.to_datetime(times, utc=True) - pd.Timestamp(0, tz="UTC")
     return np.asarray(since_epoch.dt.total_seconds(), dtype=np.float64)

@@ -4,6 +4,7 @@ from typing import Final
 
 import numpy as np
 
+from pipelines.learning.assignee.coded_log import NONE
 from pipelines.learning.assignee.decayed import DecayedCounts, LastTimes, Values
 from pipelines.learning.assignee.question import Question
 
@@ -56,7 +57,8 @@ class Handovers:
 
     def _others(self, name: str, key: tuple[int, ...], question: Question) -> Values:
         counts = self._counts.at((name, *key), question.now_s, question.person_count)
-        counts[:, question.person] = 0
+        if question.person != NONE:
+            counts[:, question.person] = 0
         return counts
 
 

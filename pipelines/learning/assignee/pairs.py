@@ -95,7 +95,7 @@ def make_pairs(
         vectors = ledger.features(question)
         names = list(vectors)
         people = nominate(
-            vectors, eligible_people(question.person_count, event.person), most_candidates
+            vectors, eligible_people(question.person_count, [event.person]), most_candidates
         )
         blocks.append(np.array([v[people] for v in vectors.values()], dtype=np.float32).T)
         candidates.append(people)

@@ -84,11 +84,12 @@ class People:
 
     def _tallied(self, size: int) -> Values:
         tallied = np.zeros((4, size))
-        tallied[:, list(self._tallies)] = np.array(list(self._tallies.values())).T
+        if self._tallies:
+            tallied[:, list(self._tallies)] = np.array(list(self._tallies.values())).T
         return tallied
 
     def _is_same_team(self, question: Question) -> Values:
-        own = self._team[question.person]
+        own = self._team.get(question.person, NONE)
         same = np.full(question.person_count, np.nan)
         if own != NONE:
             same[list(self._team)] = [team == own for team in self._team.values()]

@@ -8,12 +8,14 @@ from typing import Any, Final, NamedTuple, Self
 
 import lightgbm as lgb
 import numpy as np
+import pandas as pd
 from scipy.optimize import minimize_scalar
 
 from pipelines.errors import TrainingError
 from pipelines.learning.assignee.coded_log import Mask, Values
 from pipelines.learning.assignee.pairs import Matrix, Pairs
 from pipelines.learning.assignee.ranking import ranks
+from pipelines.learning.columns import require_columns
 
 SPEC_FILE: Final = "spec.json"
 _BOOSTER_FILE: Final = "ranker_{number}.txt"
@@ -42,6 +44,36 @@ class Ranker:
     scales: Sequence[float]
     facts: Mapping[str, Any]
 
+    @property
+    def input_columns(self) -> list[str]:
+        """Features that a pair must have."""
+        return self.names
+
+    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Score pairs, one a row: the column `score`, see `scores`.
+
+        Raises:
+            TrainingError: a column of `input_columns` is missing.
+        """
+        require_columns(frame, self.names, "pairs")
+        matrix = frame[self.names].to_numpy(dtype=np.float32)
+        return pd.DataFrame({"score": self.scores(matrix)}, index=frame.index)
+
+    def scores_of(self, pairs: Pairs) -> Values:
+        """Return the score of each pair; features that training did not know are passed over.
+
+        Raises:
+            TrainingError: a feature of `input_columns` is missing.
+        """
+        if pairs.names == self.names:
+            return self.scores(pairs.matrix)
+        missing = [name for name in self.names if name not in pairs.names]
+        if missing:
+            raise TrainingError(
+                f"The ranker reads features that there are not: {', '.join(missing)}. Train anew."
+            )
+        return self.scores(pairs.matrix[:, [pairs.names.index(name) for name in self.names]])
+
     def scores(self, matrix: Matrix) -> Values:
         """Return the score of each row: of one question's rows, the softmax is who it will be."""
         scores = [
@@ -49,6 +81,13 @@ class Ranker:
             for booster, scale in zip(self.boosters, self.scales, strict=True)
         ]
         return np.asarray(np.mean(scores, axis=0), dtype=np.float64)
+
+    @property
+    def importance(self) -> dict[str, float]:
+        """Each feature's share of the gain of the trees, the mean of the boosters."""
+        gains = [booster.feature_importance("gain") for booster in self.boosters]
+        shares = np.mean([gain / max(gain.sum(), 1e-12) for gain in gains], axis=0)
+        return dict(zip(self.names, shares.tolist(), strict=True))
 
     def save(self, folder: Path) -> None:
         """Write the boosters as text and spec.json into `folder`, making it."""
@@ -82,7 +121,13 @@ class Ranker:
             ) from err
 
 
-def fit_ranker(pairs: Pairs, fit: Mask, validation: Mask, seed: int = 0) -> Ranker:
+def fit_ranker(
+    pairs: Pairs,
+    fit: Mask,
+    validation: Mask,
+    seed: int = 0,
+    settings: Sequence[Mapping[str, Any]] = SETTINGS,
+) -> Ranker:
     """Learn from all questions, as many rounds of each setting as the validation questions say.
 
     LambdaMART (Burges, "From RankNet to LambdaRank to LambdaMART", 2010). The settings are
@@ -93,6 +138,7 @@ def fit_ranker(pairs: Pairs, fit: Mask, validation: Mask, seed: int = 0) -> Rank
         fit: questions that were answered before the first one of `validation` was asked.
         validation: questions to choose on, the latest.
         seed: of bagging and feature sampling.
+        settings: what to try of LightGBM's parameters, and to average.
 
     Raises:
         TrainingError: too few questions to learn from or to choose on.
@@ -104,14 +150,16 @@ def fit_ranker(pairs: Pairs, fit: Mask, validation: Mask, seed: int = 0) -> Rank
                 f"{len(part.size)} handovers {name}, at least {_FEWEST_QUESTIONS} are needed: "
                 "give a longer history."
             )
-    tried = [_try(earlier, later, settings, seed) for settings in SETTINGS]
+    tried = [_try(earlier, later, one, seed) for one in settings]
     boosters = [
-        lgb.train(_params(settings, seed), _dataset(pairs), one.rounds)
-        for settings, one in zip(SETTINGS, tried, strict=True)
+        lgb.train(_params(of_one, seed), _dataset(pairs), one.rounds)
+        for of_one, one in zip(settings, tried, strict=True)
     ]
+    mean = np.mean([one.scale * one.scores for one in tried], axis=0)
     facts = {
         "rounds": [one.rounds for one in tried],
-        "validation_mrr": [one.mrr for one in tried],
+        "validation_mrr": [_mrr(later, one.scores) for one in tried],
+        "validation_mrr_of_mean": _mrr(later, mean),
         "fit_question_count": len(earlier.size),
         "validation_question_count": len(later.size),
     }
@@ -120,7 +168,7 @@ def fit_ranker(pairs: Pairs, fit: Mask, validation: Mask, seed: int = 0) -> Rank
 
 class _Tried(NamedTuple):
     rounds: int
-    mrr: float
+    scores: Values  # of the later questions
     scale: float
 
 
@@ -136,7 +184,11 @@ def _try(earlier: Pairs, later: Pairs, settings: Mapping[str, Any], seed: int) -
     )
     rounds = max(booster.best_iteration, _FEWEST_ROUNDS)
     scores = np.asarray(booster.predict(later.matrix, num_iteration=rounds, num_threads=1))
-    return _Tried(rounds, float((1 / ranks(later, scores)).mean()), _scale(later, scores))
+    return _Tried(rounds, scores, _scale(later, scores))
+
+
+def _mrr(pairs: Pairs, scores: Values) -> float:
+    return float((1 / ranks(pairs, scores)).mean())
 
 
 def _scale(pairs: Pairs, scores: Values) -> float:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pipelines.learning import ranking
 from pipelines.learning.assignee.coded_log import Ints, Values
 from pipelines.learning.assignee.pairs import Pairs
 
@@ -17,7 +18,8 @@ def ranks(pairs: Pairs, scores: Values) -> Values:
     """Return at which place the one who took over stands per question; infinity if not at all.
 
     Who has the same score counts as half before and half after: a score that says nothing
-    gets the middle place, not the first.
+    gets the middle place, not the first. (`pipelines.learning.ranking.ranks`, of tables with a
+    column per class, gives equal scores the order of the columns.)
     """
     question, is_truth = pairs.question, pairs.label == 1
     own = np.full(len(pairs.size), np.nan)
@@ -32,13 +34,13 @@ def ranking_metrics(found: Values, top: Sequence[int] = TOP) -> dict[str, float]
 
     Recall at k is then the accuracy of the first k, precision at k its k-th part.
     """
-    metrics = {"mrr": float((1 / found).mean())}
+    shared = ranking.ranking_metrics(found, top)
+    metrics = {"mrr": shared["mrr"]}
     for k in top:
-        hit = found <= k
-        gain = np.where(hit, 1 / np.log2(found + 1), 0.0)
+        gain = np.where(found <= k, 1 / np.log2(found + 1), 0.0)
         metrics |= {
-            f"recall_at_{k}": float(hit.mean()),
-            f"precision_at_{k}": float(hit.mean() / k),
+            f"recall_at_{k}": shared[f"hit_at_{k}"],
+            f"precision_at_{k}": shared[f"hit_at_{k}"] / k,
             f"ndcg_at_{k}": float(gain.mean()),
         }
     return metrics

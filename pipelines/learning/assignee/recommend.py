@@ -86,8 +86,7 @@ def recommend(
         raise TrainingError("The ranker reads other features than these: train anew.")
     may = eligible_people(
         len(people),
-        question.person,
-        [code[one] for one in excluded if one in code],
+        [question.person, *(code[one] for one in excluded if one in code)],
         None if roster is None else [code[one] for one in roster],
     )
     chosen = nominate(vectors, may)

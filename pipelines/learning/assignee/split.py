@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipelines.learning.assignee.coded_log import CodedLog, Ints, Mask
+from pipelines.learning.assignee.coded_log import CodedLog, Mask, Values
 
 VALIDATION_RATIO = 0.15
 MOST_QUESTIONS = 10_000
@@ -16,14 +16,13 @@ def latest(log: CodedLog, may_train: Mask, most: int = MOST_QUESTIONS) -> Mask:
     return mask
 
 
-def fit_and_validation(log: CodedLog, position: Ints) -> tuple[Mask, Mask]:
+def fit_and_validation(asked_s: Values, answered_s: Values) -> tuple[Mask, Mask]:
     """Split questions by time: the latest asked validate what was answered before the first.
 
     Args:
-        log: events in order of time.
-        position: the questions' events, in order of time.
+        asked_s: when each question was asked, in order.
+        answered_s: when it was answered.
     """
-    start = int(len(position) * (1 - VALIDATION_RATIO))
-    validation = np.arange(len(position)) >= start
-    started_s = log.events[position[start]].time_s
-    return ~validation & (log.next_time_s[position] < started_s), validation
+    start = int(len(asked_s) * (1 - VALIDATION_RATIO))
+    validation = np.arange(len(asked_s)) >= start
+    return ~validation & (answered_s < asked_s[start]), validation

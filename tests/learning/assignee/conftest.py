@@ -5,8 +5,7 @@ import pytest
 from pipelines.learning.assignee.coded_log import CodedLog, code_log
 from pipelines.learning.assignee.pairs import Pairs, make_pairs
 from pipelines.learning.assignee.ranker import Ranker, fit_ranker
-from pipelines.learning.assignee.split import fit_and_validation
-from tests.learning.assignee.office import office_events
+from tests.learning.assignee.office import office_events, sides
 
 
 @pytest.fixture(scope="session")
@@ -27,4 +26,4 @@ def pairs(log: CodedLog) -> Pairs:
 @pytest.fixture(scope="session")
 def ranker(log: CodedLog, pairs: Pairs) -> Ranker:
     train = pairs.where(np.arange(len(pairs.size)) < 200)
-    return fit_ranker(train, *fit_and_validation(log, train.position), seed=3)
+    return fit_ranker(train, *sides(log, train), seed=3)

@@ -3,6 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from pipelines.learning.assignee.coded_log import CodedLog, Mask
+from pipelines.learning.assignee.pairs import Pairs
+from pipelines.learning.assignee.split import fit_and_validation
+
 DESK = ("ann", "bob")
 SPECIALISTS = {"loan": ("cem", "dee"), "claim": ("eva", "fay")}
 START = pd.Timestamp("2024-01-01T08:00", tz="UTC")
@@ -41,3 +45,8 @@ def event_row(workflow_id: str, activity: str, person_id: str, hours: float) -> 
         "person_id": person_id,
         "as_of": at,
     }
+
+
+def sides(log: CodedLog, pairs: Pairs) -> tuple[Mask, Mask]:
+    """Return which handovers to learn from and which to choose on."""
+    return fit_and_validation(log.time_s[pairs.position], log.next_time_s[pairs.position])

@@ -19,6 +19,6 @@ def test_every_source_names_its_best() -> None:
 
 
 def test_present_excluded_and_strangers_to_the_roster_are_not_eligible() -> None:
-    assert eligible_people(4, 0).tolist() == [False, True, True, True]
-    assert eligible_people(4, 0, excluded=[2]).tolist() == [False, True, False, True]
-    assert eligible_people(4, 0, roster=[0, 3]).tolist() == [False, False, False, True]
+    assert eligible_people(4).tolist() == [True] * 4
+    assert eligible_people(4, excluded=[0, 2]).tolist() == [False, True, False, True]
+    assert eligible_people(4, excluded=[0], roster=[0, 3]).tolist() == [False, False, False, True]

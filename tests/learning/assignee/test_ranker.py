@@ -8,7 +8,7 @@ from pipelines.learning.assignee.coded_log import CodedLog
 from pipelines.learning.assignee.pairs import Pairs
 from pipelines.learning.assignee.ranker import Ranker, _scale, fit_ranker
 from pipelines.learning.assignee.ranking import ranking_metrics, ranks
-from pipelines.learning.assignee.split import fit_and_validation
+from tests.learning.assignee.office import sides
 
 
 @pytest.fixture(scope="module")
@@ -57,14 +57,14 @@ def test_the_same_seed_gives_the_same_ranker(
     log: CodedLog, pairs: Pairs, ranker: Ranker, later: Pairs
 ) -> None:
     train = pairs.where(np.arange(len(pairs.size)) < 200)
-    again = fit_ranker(train, *fit_and_validation(log, train.position), seed=3)
+    again = fit_ranker(train, *sides(log, train), seed=3)
     np.testing.assert_array_equal(again.scores(later.matrix), ranker.scores(later.matrix))
-    other = fit_ranker(train, *fit_and_validation(log, train.position), seed=4)
+    other = fit_ranker(train, *sides(log, train), seed=4)
     assert not np.array_equal(other.scores(later.matrix), ranker.scores(later.matrix))
 
 
 def test_no_question_is_learned_from_before_its_answer(log: CodedLog, pairs: Pairs) -> None:
-    fit, validation = fit_and_validation(log, pairs.position)
+    fit, validation = sides(log, pairs)
     started_s = min(log.events[one].time_s for one in pairs.position[validation])
     assert log.next_time_s[pairs.position[fit]].max() < started_s
     left_out = ~fit & ~validation
