@@ -105,6 +105,18 @@ class Settings(BaseSettings):
     cache_ttl_s: int = Field(
         300, ge=0, description="Seconds an answer is kept at most in Valkey; 0: none is kept."
     )
+    fallback_max_rows: int = Field(
+        50_000,
+        ge=0,
+        description="Feature rows of a view that a worker keeps to answer without Valkey; 0: none.",
+    )
+    otlp_endpoint: str | None = Field(
+        None, description="http://… of an OpenTelemetry collector; not set: no traces."
+    )
+    trace_ratio: float = Field(1.0, ge=0, le=1, description="Share of requests that are traced.")
+    log_format: Literal["text", "json"] | None = Field(
+        None, description="Of the service's log; not set: json in production, else text."
+    )
     registry_events_secret: SecretStr | None = Field(
         None, description="Signs MLflow's webhooks to the service; not set: it only polls."
     )
@@ -186,6 +198,13 @@ class Settings(BaseSettings):
     def jwks(self) -> str:
         """Address of the public keys that tokens are verified by."""
         return self.auth_jwks_url or (self.issuer_dir / "jwks.json").as_uri()
+
+    @property
+    def has_json_logs(self) -> bool:
+        """Whether the service writes its log as JSON."""
+        if self.log_format is not None:
+            return self.log_format == "json"
+        return self.environment == "production"
 
     @property
     def evidently(self) -> str:

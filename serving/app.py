@@ -3,19 +3,19 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
-from pydantic import BaseModel
 
 from serving.answers import duration_batch, one_duration, one_risk, risk_batch
 from serving.examples import with_examples
 from serving.front import docs_page
 from serving.guard.middleware import GuardMiddleware
 from serving.guard.openapi import with_security
-from serving.problems import MEDIA_TYPE, add_problem_handlers
+from serving.problems import add_problem_handlers
 from serving.registry_events import add_registry_events
+from serving.responses import finished, json_response, problems, runtime_of
 from serving.schemas import (
     Duration,
     DurationBatch,
@@ -26,6 +26,8 @@ from serving.schemas import (
     Risk,
     RiskBatch,
 )
+from serving.template_routes import add_templates
+from serving.tracing import TraceMiddleware
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
@@ -42,18 +44,7 @@ the others, both in the order asked, and the status is 200.
 """
 
 
-def _problems(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    meanings = {
-        HTTPStatus.NOT_FOUND: "The workflow is unknown.",
-        HTTPStatus.UNPROCESSABLE_ENTITY: "The request is malformed; or the workflow is closed, "
-        "or its features have expired.",
-        HTTPStatus.SERVICE_UNAVAILABLE: "There is no model, or no features to read.",
-    }
-    return {int(s): {"description": meanings[s], "content": content} for s in statuses}
-
-
-_ASKED: Final = _problems(
+_ASKED: Final = problems(
     HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE
 )
 
@@ -80,23 +71,12 @@ def create_app(open_runtime: "Callable[[], Runtime]", version: str) -> FastAPI:
     )
     add_problem_handlers(app)
     app.add_middleware(GuardMiddleware)
+    app.add_middleware(TraceMiddleware)  # the last is the first
     _add_questions(app)
+    add_templates(app)
     _add_state(app)
     add_registry_events(app)
     return app
-
-
-def _runtime(request: Request) -> "Runtime":
-    return cast("Runtime", request.app.state.runtime)
-
-
-def _json(body: BaseModel, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    """Encode once: FastAPI would check and copy the answer a second time."""
-    return _finished(body.model_dump_json(), status)
-
-
-def _finished(body: str | bytes, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    return Response(body, status, media_type="application/json")
 
 
 def _add_questions(app: FastAPI) -> None:
@@ -108,10 +88,10 @@ def _add_questions(app: FastAPI) -> None:
     )
     def predict_duration(question: Question, request: Request) -> Response:
         """Answer with the remaining time and the range that holds it four times in five."""
-        asked, runtime = question.root, _runtime(request)
+        asked, runtime = question.root, runtime_of(request)
         if isinstance(asked, ManyWorkflows):
-            return _json(duration_batch(runtime, asked.workflow_ids))
-        return _finished(one_duration(runtime, asked.workflow_id))
+            return json_response(duration_batch(runtime, asked.workflow_ids))
+        return finished(one_duration(runtime, asked.workflow_id))
 
     @app.post(
         "/assess_risk",
@@ -121,17 +101,17 @@ def _add_questions(app: FastAPI) -> None:
     )
     def assess_risk(question: Question, request: Request) -> Response:
         """Answer with the probability of being late and the inputs that moved it most."""
-        asked, runtime = question.root, _runtime(request)
+        asked, runtime = question.root, runtime_of(request)
         if isinstance(asked, ManyWorkflows):
-            return _json(risk_batch(runtime, asked.workflow_ids))
-        return _finished(one_risk(runtime, asked.workflow_id))
+            return json_response(risk_batch(runtime, asked.workflow_ids))
+        return finished(one_risk(runtime, asked.workflow_id))
 
 
 def _add_state(app: FastAPI) -> None:
     @app.get("/models", response_model=Models, summary="Which model versions answer?")
     async def models(request: Request) -> Response:
         """Tell the version of each model, and why one is missing or kept out."""
-        return _json(_runtime(request).models())
+        return json_response(runtime_of(request).models())
 
     @app.get(
         "/readyz",
@@ -141,9 +121,9 @@ def _add_state(app: FastAPI) -> None:
     )
     async def readyz(request: Request) -> Response:
         """Answer 200 when every model, the clock and the features are there, else 503 and why."""
-        readiness = _runtime(request).readiness()
+        readiness = runtime_of(request).readiness()
         status = HTTPStatus.OK if readiness.is_ready else HTTPStatus.SERVICE_UNAVAILABLE
-        return _json(readiness, status)
+        return json_response(readiness, status)
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
@@ -153,7 +133,7 @@ def _add_state(app: FastAPI) -> None:
     @app.get("/docs.json", include_in_schema=False)
     def openapi(request: Request) -> JSONResponse:
         return JSONResponse(
-            with_security(with_examples(app.openapi(), _runtime(request).example_ids()))
+            with_security(with_examples(app.openapi(), runtime_of(request).example_ids()))
         )
 
     @app.get("/", include_in_schema=False)

@@ -86,6 +86,11 @@ class AnswerCache:
         self._writer.stop()
         self._valkey.close()
 
+    @property
+    def waiting_count(self) -> int:
+        """How many entries wait to be written."""
+        return len(self._waiting)
+
     def find(self, choice: Choice, workflow_id: str, as_of: datetime) -> Found | None:
         """Look for an answer; None where the cache cannot be asked or may not be believed."""
         if not self.is_on or self._breaker.opened:

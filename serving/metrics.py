@@ -14,7 +14,11 @@ _BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1
 
 ANSWERS: Final = Counter(
     "workcast_answers", "Answers by model, version, state and variant; no one is sent `shadow`.",
-    ["model", "version", "is_degraded", "variant"],
+    ["model", "version", "variant", "is_degraded"],
+)  # fmt: skip
+ANSWER_SECONDS: Final = Histogram(
+    "workcast_answer_seconds", "Time from a question's arrival in the app to its answer.",
+    ["model", "version", "variant"], buckets=_BUCKETS,
 )  # fmt: skip
 FEATURES_SECONDS: Final = Histogram(
     "workcast_features_seconds", "Time to read the features of one request.",
@@ -40,6 +44,16 @@ REGISTRY_EVENTS: Final = Counter(
 SHADOWS_DROPPED: Final = Counter(
     "workcast_shadow_dropped", "Shadow answers not computed because too many waited."
 )
+WAITING: Final = Gauge(
+    "workcast_waiting", "What waits to be done behind the answers: `shadow` answers to compute, "
+    "`cache` entries to write, `log` rows to insert.",
+    ["queue"], multiprocess_mode="livesum",
+)  # fmt: skip
+DEGRADED: Final = Gauge(
+    "workcast_degraded", "1 while a part behind the answers is away: `features` (the online "
+    "store), `clock` and `log` (the database), `registry`.",
+    ["part"], multiprocess_mode="livemax",
+)  # fmt: skip
 LOG_ROWS: Final = Gauge(
     "workcast_prediction_log_rows", "Predictions of the log since the start, by what became of "
     "them; `queued` and `waiting_files` are present numbers.",

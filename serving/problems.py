@@ -89,6 +89,38 @@ class FeaturesAwayError(ProblemError):
     title = "No features to answer from"
 
 
+class HistoryAwayError(ProblemError):
+    """The source database cannot be asked."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    kind = "history-away"
+    title = "No history to answer from"
+
+
+class UnknownTaskError(ProblemError):
+    """The source has no such task."""
+
+    status = HTTPStatus.NOT_FOUND
+    kind = "unknown-task"
+    title = "Unknown task"
+
+
+class EndedTaskError(ProblemError):
+    """There is nothing left to predict."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    kind = "ended-task"
+    title = "Ended task"
+
+
+class UnknownActivityError(ProblemError):
+    """Nobody has ever done this."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    kind = "unknown-activity"
+    title = "Unknown activity"
+
+
 def problem(error: ProblemError) -> JSONResponse:
     """Turn a problem into its response; a client may come back after the seconds given."""
     headers = {"Retry-After": "5"} if error.status is HTTPStatus.SERVICE_UNAVAILABLE else None

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 def _open_runtime() -> "Runtime":
     """Open everything in the worker: BentoML's supervisor imports this module too."""
     from pipelines.settings import get_settings  # noqa: PLC0415
+    from serving.logs import set_up_logs  # noqa: PLC0415
     from serving.runtime import Runtime  # noqa: PLC0415 - Feast and MLflow, seconds to import
 
-    return Runtime.open(get_settings())
+    settings = get_settings()
+    set_up_logs(as_json=settings.has_json_logs)
+    return Runtime.open(settings)
 
 
 app = create_app(_open_runtime, version("workcast"))

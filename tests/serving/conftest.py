@@ -46,6 +46,7 @@ from serving.poller import Poller
 from serving.problems import FeaturesAwayError
 from serving.runtime import Runtime
 from serving.shadow import ShadowQueue
+from serving.tasks import SourceHistory
 from serving.traffic import Traffic
 from serving.watch import VersionWatch
 
@@ -290,16 +291,18 @@ def world(
     shadows.start()
     settings = Settings(home=tmp_path / "home", _env_file=None)  # type: ignore[call-arg]
     guard, audit = make_guard(settings)
+    engine = create_engine(NOWHERE)
     runtime = Runtime(
-        engine=create_engine(NOWHERE),
+        engine=engine,
+        history=SourceHistory(engine),
         clock=clock,  # type: ignore[arg-type]
         features=features,
+        lake=Poller("no lake", lambda: None, 60),  # type: ignore[arg-type]
         watch=watch,
         traffic=Traffic(watch, challenger_ratio, shadowed),
         shadows=shadows,
         cache=cache,
         log=log,  # type: ignore[arg-type]
-        meter=Poller("idle", lambda: None, 60),
         guard=guard,
         registry_events_secret=EVENTS_SECRET,
     )
