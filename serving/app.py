@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 _ABOUT: Final = """
 How long running workflows and their tasks will still take, which will be late, who should do
 what, and which template fits, from the history of an organisation. Ids are the history's own.
-Every failure is a problem object (RFC 9457).
+A request needs a bearer token (Authorize): in development `workcast token` prints one that may
+ask for predictions. Every failure is a problem object (RFC 9457).
 
 A single question about an unknown workflow is answered by 404, about a closed one by 422.
 In a batch every workflow is answered on its own: `answers` holds those that can be, `problems`

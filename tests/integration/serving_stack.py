@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -111,11 +110,6 @@ class Stack:
     @property
     def url(self) -> str:
         return self.settings.service
-
-    @cached_property
-    def headers(self) -> dict[str, str]:
-        """What a caller sends who may do everything."""
-        return bearer(self.settings, list(Role), "tester")
 
     def post(self, endpoint: str, body: Any) -> httpx.Response:
         return httpx.post(f"{self.url}{endpoint}", json=body, headers=self.headers, timeout=30)

@@ -2,7 +2,7 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.routing import Route
 
-from pipelines.contracts import Role
+from pipelines.contracts import REGISTRY_EVENTS_PATH, Role
 from serving.guard.access import ACCESS, OPEN, roles_for
 from tests.serving.conftest import World
 
@@ -19,13 +19,14 @@ def test_every_route_has_a_rule(world: World) -> None:
     assert len([r for r in world.app.routes if not isinstance(r, APIRoute | Route)]) == 0
 
 
-def test_only_state_is_open() -> None:
+def test_only_state_and_what_is_signed_are_open() -> None:
     assert {operation for operation, roles in ACCESS.items() if roles is OPEN} == {
         ("GET", "/"),
         ("GET", "/docs"),
         ("GET", "/docs.json"),
         ("GET", "/openapi.json"),
         ("GET", "/readyz"),
+        ("POST", REGISTRY_EVENTS_PATH),
     }
 
 

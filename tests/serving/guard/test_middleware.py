@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from fastapi import Request
 from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
 
@@ -192,6 +193,16 @@ def test_record_says_who_asked_what(world: World) -> None:
     assert world.audit.rows[0].details["roles"] == ["feedback", "predict"]
     assert all(0 < entry.details["latency_ms"] < 60_000 for entry in world.audit.rows)
     assert "ann" not in str(world.audit.rows)
+
+
+def test_app_may_know_the_caller(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def me(request: Request) -> str:
+        return str(request.state.caller.pseudonym)
+
+    world.app.add_api_route("/me", me)
+    monkeypatch.setattr("serving.guard.access.ACCESS", {("GET", "/me"): {Role.PREDICT}})
+    told = world.client.get("/me", headers=world.headers(Role.PREDICT, subject="ann"))
+    assert told.json() == open_pseudonyms(world.settings).of("ann")
 
 
 def test_failure_is_on_record(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
