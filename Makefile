@@ -4,10 +4,22 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 LOCK := infra/requirements/lock.txt
+PLATFORM_LOCK := infra/requirements/platform.txt
+SERVING_LOCK := infra/requirements/serving.txt
 # Spark has an environment of its own: the same lock and, on top of it, Spark's.
 SPARK_BIN := .venv-spark/bin
 SPARK_STAMP := .venv-spark/.installed
 SPARK_LOCK := infra/requirements/spark.txt
+
+# The images' locks hold no version that the lock of the tests does not hold.
+LOCKED = --constraint $(LOCK) --universal --python-version 3.11 --generate-hashes --no-header \
+  --quiet --upgrade
+lock_extra = $(BIN)/python -c 'import tomllib; \
+  extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
+  print(*extras["$(1)"], sep="\n")' | $(BIN)/uv pip compile - $(LOCKED)
+# Feast asks for them and serving imports none: types and tasks of its own development.
+NOT_SERVED := mypy mypy-extensions librt ast-serialize types-greenlet \
+  dask partd locket toolz nvidia-ml-py
 
 .PHONY: help setup setup-spark lock demo test test-spark lint types contracts format clean
 
@@ -39,11 +51,9 @@ $(SPARK_STAMP): $(STAMP) $(SPARK_LOCK)
 lock: ## Resolve the dependencies anew into the hashed locks
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-header --quiet --upgrade --output-file $(LOCK)
-	@$(BIN)/python -c 'import tomllib; \
-	  extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
-	  print(*extras["spark"], sep="\n")' \
-	  | $(BIN)/uv pip compile - --constraint $(LOCK) --universal --python-version 3.11 \
-	  --generate-hashes --no-header --quiet --upgrade --output-file $(SPARK_LOCK)
+	@$(call lock_extra,spark) --output-file $(SPARK_LOCK)
+	@$(call lock_extra,serving) $(addprefix --no-emit-package ,$(NOT_SERVED)) --output-file $(SERVING_LOCK)
+	@$(BIN)/uv pip compile pyproject.toml --extra cluster $(LOCKED) --output-file $(PLATFORM_LOCK)
 
 demo: setup ## Run the whole platform on a history [LOG=file] [MAPPING=file] [EXIT=1]
 	@$(BIN)/workcast demo $(if $(LOG),--log '$(LOG)') $(if $(MAPPING),--mapping '$(MAPPING)') \

@@ -10,8 +10,7 @@ from mlflow.artifacts import download_artifacts
 from pipelines.contracts import Alias
 from pipelines.errors import NotFoundError, RegistryError, TrainingError
 from pipelines.learning.predictor import Predictor
-from pipelines.registry.client import connected, registry_client
-from pipelines.registry.log import PREDICTOR_ARTIFACT
+from pipelines.registry.client import PREDICTOR_ARTIFACT, connected, registry_client
 from pipelines.registry.promote import alias_version
 
 
