@@ -19,9 +19,12 @@ lock_extra = $(BIN)/python -c 'import tomllib; \
   print(*extras["$(1)"], sep="\n")' | $(BIN)/uv pip compile - $(LOCKED)
 # Feast asks for them and serving imports none: types and tasks of its own development.
 NOT_SERVED := mypy mypy-extensions librt ast-serialize types-greenlet \
-  dask partd locket toolz nvidia-ml-py
+  dask partd locket toolz
 
-.PHONY: help setup setup-spark lock demo test test-spark lint types contracts format clean
+# Where `make demo` runs the platform: here, as processes, or compose, in containers.
+TARGET ?= here
+
+.PHONY: help setup setup-spark lock demo demo-here demo-compose images secrets up test test-spark lint types contracts format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -55,9 +58,26 @@ lock: ## Resolve the dependencies anew into the hashed locks
 	@$(call lock_extra,serving) $(addprefix --no-emit-package ,$(NOT_SERVED)) --output-file $(SERVING_LOCK)
 	@$(BIN)/uv pip compile pyproject.toml --extra cluster $(LOCKED) --output-file $(PLATFORM_LOCK)
 
-demo: setup ## Run the whole platform on a history [LOG=file] [MAPPING=file] [EXIT=1]
+demo: demo-$(TARGET) ## Run the whole platform on a history [LOG=file] [MAPPING=file] [EXIT=1] [TARGET=compose]
+
+demo-here: setup
 	@$(BIN)/workcast demo $(if $(LOG),--log '$(LOG)') $(if $(MAPPING),--mapping '$(MAPPING)') \
 	  $(if $(EXIT),--exit)
+
+demo-compose: up
+	@docker compose run --rm $(foreach file,$(LOG) $(MAPPING),-v '$(abspath $(file)):/in/$(notdir $(file)):ro') \
+	  workcast demo --attach $(if $(LOG),--log '/in/$(notdir $(LOG))') \
+	  $(if $(MAPPING),--mapping '/in/$(notdir $(MAPPING))')
+	@$(if $(EXIT),docker compose down,infra/compose/pages.sh)
+
+images: ## Build the container images
+	@docker compose --profile '*' build
+
+secrets: ## Make the secrets of an installation in containers that are missing
+	@$(PYTHON) infra/compose/make_secrets.py
+
+up: secrets ## Start the platform in containers [PROFILES=monitoring,scale]
+	@COMPOSE_PROFILES='$(PROFILES)' docker compose up -d --wait
 
 test: setup ## Run every test, the integration tests on real servers included
 	@$(BIN)/pytest

@@ -85,7 +85,7 @@ def status() -> None:
 
 @app.command()
 def migrate() -> None:
-    """Bring every database to this version: owners, tables, registries. Before a new version starts.
+    """Bring every database to this version, before its servers start: owners, tables, registries.
 
     `workcast up` does this by itself; containers and clusters run it once before their servers.
     """
@@ -110,7 +110,7 @@ def run(role: Annotated[str, typer.Argument(metavar="ROLE")]) -> None:
 
 @app.command("configure-airflow")
 def configure_airflow() -> None:
-    """Write airflow.cfg from the settings, for what starts Airflow's own commands: DAG task pods."""
+    """Write airflow.cfg from the settings, for a pod that runs a DAG task."""
     from pipelines.platform.role import configure_airflow
     from pipelines.settings import get_settings
 

@@ -60,7 +60,9 @@ class Settings(BaseSettings):
     airflow_executor: Literal["LocalExecutor", "CeleryExecutor", "KubernetesExecutor"] = (
         "LocalExecutor"
     )
-    airflow_parallelism: int = Field(3, ge=1, description="DAG tasks at a time; by default for two cores.")
+    airflow_parallelism: int = Field(
+        3, ge=1, description="DAG tasks at a time; three suit two cores."
+    )
     airflow_password: SecretStr | None = Field(
         None, description="Of the user admin; not set: made by `workcast up`, as the next three."
     )

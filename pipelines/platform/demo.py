@@ -16,11 +16,11 @@ from typing import Final
 from rich.console import Console
 
 from pipelines.contracts import AssetName, DagId
+from pipelines.errors import PlatformError
 from pipelines.platform.airflow_client import AirflowClient, wait_for_dags
 from pipelines.platform.answers import ask_service, print_answers, print_models
 from pipelines.platform.chain import follow_chain
 from pipelines.platform.intake import import_file, simulate_history
-from pipelines.errors import PlatformError
 from pipelines.platform.pages import print_pages, print_status
 from pipelines.platform.progress import progress_bars
 from pipelines.platform.status import require_supervised
@@ -120,6 +120,7 @@ def learn(settings: Settings, console: Console) -> datetime:
         as_of = past_moment(engine, _KNOWN_SHARE)
     finally:
         engine.dispose()
+
     def check() -> None:
         if settings.airflow_url is None:  # else whoever runs it restarts it
             require_supervised(settings)

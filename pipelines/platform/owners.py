@@ -36,9 +36,7 @@ def ensure_owned_database(admin: URL, url: URL) -> None:
                 )
             )
             if connection.execute(_DATABASE_EXISTS, [url.database]).fetchone() is None:
-                connection.execute(
-                    sql.SQL("CREATE DATABASE {} OWNER {}").format(database, owner)
-                )
+                connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, owner))
             connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
     except psycopg.Error as err:
         shown = url.render_as_string(hide_password=True)
