@@ -18,7 +18,7 @@ from airflow.sdk import dag, task
 
 from dags.assets import PROMOTIONS
 from dags.defaults import DEFAULT_ARGS, TAGS
-from pipelines.contracts import DagId, Model
+from pipelines.contracts import WORKFLOW_MODELS, DagId
 
 
 @dag(
@@ -55,7 +55,7 @@ def monitor_drift():
 
         return publish_docs(get_settings())
 
-    reports = [report.override(task_id=f"report_{model}")(model.value) for model in Model]
+    reports = [report.override(task_id=f"report_{model}")(model.value) for model in WORKFLOW_MODELS]
     validate_predictions() >> reports >> publish_docs()
 
 

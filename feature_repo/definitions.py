@@ -22,3 +22,4 @@ team_load = _definitions.views["team_load"]
 
 remaining_time = _definitions.services["remaining_time"]
 delay_risk = _definitions.services["delay_risk"]
+task_duration = _definitions.services["task_duration"]

@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipelines.bench.commands import app as bench
-from pipelines.contracts import FeatureView
+from pipelines.contracts import FeatureView, Model
 from pipelines.errors import WorkcastError
+from pipelines.platform.token_command import app as token
 
 _WIDTH = 150
 _MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 
 app.add_typer(bench)
+app.add_typer(token)
 
 LogArgument = Annotated[
     Path, typer.Argument(metavar="FILE", help="Event log: XES or CSV, plain or .gz.")
@@ -186,6 +188,43 @@ def parity(
     console().print(table)
     console().print(f"As known at {certificate.watermark}; certificate {certificate.sha256}")
     require_parity(certificate)
+
+
+@app.command()
+def compare(
+    model: Annotated[Model, typer.Argument(help="The model whose versions are compared.")],
+    start: Annotated[
+        datetime | None, typer.Option("--from", formats=_MOMENTS, help="Answers from here on, UTC.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=_MOMENTS, help="Answers before it, UTC.")
+    ] = None,
+) -> None:
+    """Compare champion, challenger and shadow on logged answers whose outcome is known.
+
+    The difference is against the champion, with its standard error; below 0 a version is better.
+    WORKCAST_CHALLENGER_RATIO and WORKCAST_SHADOW_MODELS let the service ask challengers.
+    """
+    from rich.table import Table
+
+    from pipelines.jobs.comparison import compare_model
+    from pipelines.monitoring.comparison import LOSS
+    from pipelines.settings import get_settings
+
+    moments = [moment and moment.replace(tzinfo=UTC) for moment in (start, until)]
+    table = Table("variant", "version", "answers", "workflows known", LOSS[model], "difference",
+                  box=None)  # fmt: skip
+    for record in compare_model(get_settings(), model, *moments):
+        has_difference = record.difference == record.difference
+        table.add_row(
+            record.variant,
+            record.model_version,
+            f"{record.answer_count:,}",
+            f"{record.known_workflow_count:,}",
+            f"{record.loss:.4g}",
+            f"{record.difference:+.3g} ± {record.difference_error:.2g}" if has_difference else "",
+        )
+    console().print(table)
 
 
 @app.command("learn-expectations")

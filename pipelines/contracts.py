@@ -39,10 +39,20 @@ class FeatureView(StrEnum):
 
 
 class Model(StrEnum):
-    """Registered models; the feature service a model reads has the model's name."""
+    """Registered models."""
 
     REMAINING_TIME = "remaining_time"
     DELAY_RISK = "delay_risk"
+    TASK_DURATION = "task_duration"
+    ASSIGNEE = "assignee"
+    TEMPLATE = "template"
+    NEXT_ACTIVITY = "next_activity"
+
+
+# Those that answer about a running workflow at a moment, from the features known then.
+WORKFLOW_MODELS: Final = (Model.REMAINING_TIME, Model.DELAY_RISK)
+# Those with a feature service, called as the model is; the others read the history itself.
+FEATURE_MODELS: Final = (*WORKFLOW_MODELS, Model.TASK_DURATION)
 
 
 class Alias(StrEnum):
@@ -50,6 +60,14 @@ class Alias(StrEnum):
 
     CHAMPION = "champion"
     CHALLENGER = "challenger"
+
+
+class Role(StrEnum):
+    """What a caller of the service may do; tokens carry these names."""
+
+    PREDICT = "predict"
+    FEEDBACK = "feedback"
+    ADMIN = "admin"
 
 
 class DagId(StrEnum):
@@ -94,6 +112,9 @@ TRAINING_FOLDER: Final = "training"
 
 WORKFLOW_SCHEMA: Final = "workflow"
 PLATFORM_SCHEMA: Final = "workcast"
+
+REGISTRY_EVENTS_PATH: Final = "/registry_events"
+"""Where the service hears from MLflow that an alias moved."""
 
 EVENT_TIMESTAMP: Final = "event_timestamp"
 CREATED_TIMESTAMP: Final = "created_timestamp"

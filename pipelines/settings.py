@@ -10,13 +10,13 @@ import os
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
 
-from pipelines.contracts import Engine
+from pipelines.contracts import Engine, Model
 from pipelines.errors import SettingsError
 
 # Files named like the variables (workcast_database_url), where an orchestrator lays them.
@@ -88,6 +88,27 @@ class Settings(BaseSettings):
     evidently_port: int = 8085
     valkey_port: int = 6390
 
+    auth_issuer: str | None = Field(
+        None, description="`iss` of the tokens; not set: the issuer of `workcast token`."
+    )
+    auth_jwks_url: str | None = Field(
+        None, description="https://… or file://… of the issuer's public keys; set with the issuer."
+    )
+    auth_audience: str = Field("workcast", min_length=1, description="`aud` of the tokens.")
+    auth_roles_claim: str = Field(
+        "roles", description="Claim with the roles, dots leading inside: realm_access.roles."
+    )
+    audit_key: SecretStr | None = Field(
+        None, min_length=32, description="Key of the pseudonyms; not set: one made in the home."
+    )
+    rate_limit_per_minute: int = Field(
+        6_000, ge=1, description="Requests of one client to the service in a minute."
+    )
+    max_request_bytes: int = Field(2**20, ge=1_024, description="Longest body of a request.")
+    request_timeout_s: float = Field(
+        20, gt=0, le=300, description="A request that takes longer is answered by a problem."
+    )
+
     partition: Literal["day", "month"] = Field(
         "month", description="Length of one lake partition (an interval of recorded_at)."
     )
@@ -106,6 +127,18 @@ class Settings(BaseSettings):
     )
     expectations_folder: Path | None = Field(
         None, description="Learned expectations of the feature views; not set: home/expectations."
+    )
+    challenger_ratio: dict[Model, Annotated[float, Field(ge=0, le=1)]] = Field(
+        {}, description='Share of workflows the challenger answers: {"remaining_time": 0.1}.'
+    )
+    shadow_models: frozenset[Model] = Field(
+        frozenset(), description='Challengers that compute along, unseen: ["delay_risk"].'
+    )
+    cache_ttl_s: int = Field(
+        300, ge=0, description="Seconds an answer is kept at most in Valkey; 0: none is kept."
+    )
+    registry_events_secret: SecretStr | None = Field(
+        None, description="Signs MLflow's webhooks to the service; not set: it only polls."
     )
     report_retention: int = Field(20, ge=1, description="Drift reports kept.")
     seed: int = 20_240_101
@@ -167,6 +200,21 @@ class Settings(BaseSettings):
         return self.service_url or f"http://{self.bind_host}:{self.service_port}"
 
     @property
+    def issuer(self) -> str:
+        """`iss` of the tokens that the service takes."""
+        return self.auth_issuer or "urn:workcast:development"
+
+    @property
+    def issuer_dir(self) -> Path:
+        """Folder of the keys of the development issuer."""
+        return self.home / "issuer"
+
+    @property
+    def jwks(self) -> str:
+        """Address of the public keys that tokens are verified by."""
+        return self.auth_jwks_url or (self.issuer_dir / "jwks.json").as_uri()
+
+    @property
     def evidently(self) -> str:
         """HTTP address of the Evidently UI."""
         return self.evidently_url or f"http://{self.bind_host}:{self.evidently_port}"
@@ -205,6 +253,31 @@ class Settings(BaseSettings):
     def lake(self) -> str:
         """Root of the Parquet lake: a local path or an fsspec URL, without a trailing slash."""
         return (self.lake_url or str(self.home / "lake")).rstrip("/")
+
+    def require_guard(self) -> None:
+        """Make sure that nobody's tokens are taken but the issuer's that was meant.
+
+        Raises:
+            SettingsError: only half of an issuer is named; or production lacks one, has its keys
+                come over plain HTTP, or has no key for pseudonyms.
+        """
+        if (self.auth_issuer is None) != (self.auth_jwks_url is None):
+            raise SettingsError(
+                "WORKCAST_AUTH_ISSUER and WORKCAST_AUTH_JWKS_URL belong together: set both or none."
+            )
+        if self.environment == "development":
+            return
+        missing = {
+            "WORKCAST_AUTH_ISSUER and WORKCAST_AUTH_JWKS_URL": self.auth_issuer,
+            "WORKCAST_AUDIT_KEY (32 characters or more)": self.audit_key,
+        }
+        if names := [name for name, value in missing.items() if value is None]:
+            raise SettingsError(f"In production the service needs {', and '.join(names)}.")
+        if not self.jwks.startswith(("https://", "file://")):
+            raise SettingsError(
+                f"WORKCAST_AUTH_JWKS_URL is {self.jwks}: in production keys come over https:// "
+                "or from a file:// only, since whoever changes them on the way is let in."
+            )
 
     def _database(self, own: SecretStr | None, name: str) -> URL:
         """Own URL where given, else the database called `name` on the common server."""

@@ -1,36 +1,17 @@
-"""Answer questions about workflows: read features, ask the champion, log what was said."""
+"""The questions of the service: how long a workflow will still take, and will it be late."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeVar
-from uuid import uuid4
+from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
 from pipelines.contracts import Model
-from pipelines.monitoring.prediction import LoggedPrediction
-from pipelines.store.online_rows import ServiceRows
 from serving import metrics
-from serving.models import LoadedModel
-from serving.problems import (
-    ClosedWorkflowError,
-    ForgottenWorkflowError,
-    ProblemError,
-    UnknownWorkflowError,
-)
+from serving.asked import Asked, about, log_answers
+from serving.questions import many, one
 from serving.reasons import given_values, reasons
-from serving.schemas import (
-    Answer,
-    Duration,
-    DurationBatch,
-    ModelVersion,
-    Problem,
-    Risk,
-    RiskBatch,
-    WorkflowProblem,
-)
+from serving.schemas import Duration, DurationBatch, Risk, RiskBatch
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
@@ -38,33 +19,14 @@ if TYPE_CHECKING:
 _DUE_AT: Final = "workflow_progress__due_at"
 _LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
-Row = Mapping[str, Any]
-Said = TypeVar("Said", bound=Answer)
 
-
-@dataclass(frozen=True)
-class _Asked:
-    """One request about one model, while it is answered."""
-
-    runtime: "Runtime"
-    loaded: LoadedModel
-    features: ServiceRows  # a row for each workflow asked about
-    rows: Sequence[Row]  # the same
-    requested_at: datetime
-    started: float
-    degraded_because: list[str]
-
-
-Say = Callable[[_Asked, list[int]], list[Said]]
-
-
-def one_duration(runtime: "Runtime", workflow_id: str) -> Duration:
-    """Answer how long one workflow will still take.
+def one_duration(runtime: "Runtime", workflow_id: str) -> bytes:
+    """Answer how long one workflow will still take, as the JSON of a Duration.
 
     Raises:
         ProblemError: it cannot be answered; one class for each reason.
     """
-    return _one(runtime, Model.REMAINING_TIME, workflow_id, _durations)
+    return one(runtime, Model.REMAINING_TIME, workflow_id, _durations)
 
 
 def duration_batch(runtime: "Runtime", workflow_ids: Sequence[str]) -> DurationBatch:
@@ -73,17 +35,17 @@ def duration_batch(runtime: "Runtime", workflow_ids: Sequence[str]) -> DurationB
     Raises:
         ProblemError: nothing at all can be answered: no model, no features.
     """
-    answers, problems = _many(runtime, Model.REMAINING_TIME, workflow_ids, _durations)
+    answers, problems = many(runtime, Model.REMAINING_TIME, workflow_ids, _durations)
     return DurationBatch(answers=answers, problems=problems)
 
 
-def one_risk(runtime: "Runtime", workflow_id: str) -> Risk:
-    """Answer how likely one workflow will be late.
+def one_risk(runtime: "Runtime", workflow_id: str) -> bytes:
+    """Answer how likely one workflow will be late, as the JSON of a Risk.
 
     Raises:
         ProblemError: it cannot be answered; one class for each reason.
     """
-    return _one(runtime, Model.DELAY_RISK, workflow_id, _risks)
+    return one(runtime, Model.DELAY_RISK, workflow_id, _risks)
 
 
 def risk_batch(runtime: "Runtime", workflow_ids: Sequence[str]) -> RiskBatch:
@@ -92,127 +54,54 @@ def risk_batch(runtime: "Runtime", workflow_ids: Sequence[str]) -> RiskBatch:
     Raises:
         ProblemError: nothing at all can be answered: no model, no features.
     """
-    answers, problems = _many(runtime, Model.DELAY_RISK, workflow_ids, _risks)
+    answers, problems = many(runtime, Model.DELAY_RISK, workflow_ids, _risks)
     return RiskBatch(answers=answers, problems=problems)
 
 
-def _one(
-    runtime: "Runtime",
-    model: Model,
-    workflow_id: str,
-    say: Say[Said],
-) -> Said:
-    asked = _ask(runtime, model, [workflow_id])
-    fault = _fault(asked.rows[0])
-    if fault is not None:
-        raise fault
-    return say(asked, [0])[0]
-
-
-def _many(
-    runtime: "Runtime",
-    model: Model,
-    workflow_ids: Sequence[str],
-    say: Say[Said],
-) -> tuple[list[Said], list[WorkflowProblem]]:
-    asked = _ask(runtime, model, workflow_ids)
-    faults = [_fault(row) for row in asked.rows]
-    problems = [
-        WorkflowProblem(workflow_id=row["workflow_id"], problem=Problem(**fault.content()))
-        for row, fault in zip(asked.rows, faults, strict=True)
-        if fault is not None
-    ]
-    sound = [position for position, fault in enumerate(faults) if fault is None]
-    return (say(asked, sound) if sound else []), problems
-
-
-def _ask(runtime: "Runtime", model: Model, workflow_ids: Sequence[str]) -> _Asked:
-    requested_at, started = datetime.now(UTC), time.perf_counter()
-    loaded = runtime.watch.champion(model)
-    stale = runtime.clock.read().is_stale
-    with metrics.FEATURES_SECONDS.labels(model.value).time():
-        features = runtime.features.read(workflow_ids, model)
-    return _Asked(
-        runtime,
-        loaded,
-        features,
-        features.rows(),
-        requested_at,
-        started,
-        ["the clock of the features could not be read lately"] if stale else [],
-    )
-
-
-def _fault(row: Row) -> ProblemError | None:
-    """Say why a workflow cannot be answered about, or None."""
-    workflow_id, as_of = row["workflow_id"], row["as_of"].isoformat()
-    if not row["is_known"]:
-        return UnknownWorkflowError(
-            f"Workflow {workflow_id!r} is unknown: no event of it had been recorded by {as_of}. "
-            "Check the id, or wait until its history has been extracted.",
-            workflow_id=workflow_id,
-        )
-    if row["is_closed"]:
-        closed_at = row["closed_at"]
-        since = "" if closed_at is None else f" since {closed_at.isoformat()}"
-        return ClosedWorkflowError(
-            f"Workflow {workflow_id!r} has been closed{since}: there is nothing left to predict.",
-            workflow_id=workflow_id,
-            closed_at=None if closed_at is None else closed_at.isoformat(),
-        )
-    if row["features_known_at"] is None:
-        return ForgottenWorkflowError(
-            f"Workflow {workflow_id!r} has no event young enough to predict from at {as_of}. "
-            "It needs a new event, or to be closed in the source.",
-            workflow_id=workflow_id,
-        )
-    return None
-
-
-def _durations(asked: _Asked, positions: list[int]) -> list[Duration]:
+def _durations(asked: Asked, positions: list[int]) -> list[Duration]:
     with metrics.INFERENCE_SECONDS.labels(Model.REMAINING_TIME.value).time():
         predicted = _predicted(asked, positions)
     rows = [asked.rows[position] for position in positions]
     answers = [
         Duration(
-            **_about(asked, row),
+            **about(asked, row),
             **figures,
             expected_closed_at=_later(row["as_of"], figures["remaining_time_s"]),
         )
         for row, figures in zip(rows, predicted, strict=True)
     ]
-    _log(asked, rows, answers)
+    log_answers(asked, rows, answers)
     return answers
 
 
-def _risks(asked: _Asked, positions: list[int]) -> list[Risk]:
+def _risks(asked: Asked, positions: list[int]) -> list[Risk]:
     with metrics.INFERENCE_SECONDS.labels(Model.DELAY_RISK.value).time():
         predicted = _predicted(asked, positions)
         shares = _contributions(asked, positions)
     rows = [asked.rows[position] for position in positions]
-    encoder = asked.loaded.predictor.encoder
+    encoder = asked.choice.loaded.predictor.encoder
     answers = [
         Risk(
-            **_about(asked, row),
+            **about(asked, row),
             **figures,
             due_at=row[_DUE_AT],
             reasons=reasons(share, given_values(encoder, row)),
         )
         for row, figures, share in zip(rows, predicted, shares, strict=True)
     ]
-    _log(asked, rows, answers)
+    log_answers(asked, rows, answers)
     return answers
 
 
-def _predicted(asked: _Asked, positions: list[int]) -> list[dict[str, float]]:
-    predictor = asked.loaded.predictor
+def _predicted(asked: Asked, positions: list[int]) -> list[dict[str, float]]:
+    predictor = asked.choice.loaded.predictor
     if len(positions) == 1:  # without pandas a single row costs a fraction
         return [predictor.predict_row(asked.rows[positions[0]])]
     return _records(predictor.predict(asked.features.frame.iloc[positions]))
 
 
-def _contributions(asked: _Asked, positions: list[int]) -> list[dict[str, float]]:
-    predictor = asked.loaded.predictor
+def _contributions(asked: Asked, positions: list[int]) -> list[dict[str, float]]:
+    predictor = asked.choice.loaded.predictor
     if len(positions) == 1:
         shares = [predictor.contributions_row(asked.rows[positions[0]])]
     else:
@@ -224,50 +113,6 @@ def _contributions(asked: _Asked, positions: list[int]) -> list[dict[str, float]
 def _records(frame: pd.DataFrame) -> list[dict[str, float]]:
     names = [str(name) for name in frame.columns]
     return [dict(zip(names, row, strict=True)) for row in frame.to_numpy(dtype=float).tolist()]
-
-
-def _about(asked: _Asked, row: Row) -> dict[str, Any]:
-    return {
-        "prediction_id": uuid4(),
-        "workflow_id": row["workflow_id"],
-        "model": ModelVersion(
-            name=asked.loaded.name.value,
-            version=asked.loaded.version,
-            alias=asked.loaded.alias.value,
-        ),
-        "as_of": row["as_of"],
-        "features_known_at": row["features_known_at"],
-        "is_degraded": bool(asked.degraded_because),
-        "degraded_because": asked.degraded_because,
-    }
-
-
-def _log(asked: _Asked, rows: list[Row], answers: Sequence[Answer]) -> None:
-    latency_ms = (time.perf_counter() - asked.started) * 1_000
-    outside = set(Answer.model_fields)
-    metrics.ANSWERS.labels(
-        asked.loaded.name.value, asked.loaded.version, str(bool(asked.degraded_because)).lower()
-    ).inc(len(answers))
-    asked.runtime.log.add(
-        [
-            LoggedPrediction(
-                prediction_id=answer.prediction_id,
-                model_name=answer.model.name,
-                model_version=answer.model.version,
-                model_alias=answer.model.alias,
-                workflow_id=answer.workflow_id,
-                as_of=answer.as_of,
-                features_known_at=answer.features_known_at,
-                requested_at=asked.requested_at,
-                latency_ms=latency_ms,
-                inputs={"workflow_id": answer.workflow_id, "workflow_count": len(asked.rows)},
-                features={name: row[name] for name in asked.loaded.predictor.input_columns},
-                output=answer.model_dump(exclude=outside),
-                is_degraded=answer.is_degraded,
-            )
-            for row, answer in zip(rows, answers, strict=True)
-        ]
-    )
 
 
 def _later(moment: datetime, seconds: float) -> datetime:

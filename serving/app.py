@@ -12,7 +12,10 @@ from pydantic import BaseModel
 from serving.answers import duration_batch, one_duration, one_risk, risk_batch
 from serving.examples import with_examples
 from serving.front import docs_page
+from serving.guard.middleware import GuardMiddleware
+from serving.guard.openapi import with_security
 from serving.problems import MEDIA_TYPE, add_problem_handlers
+from serving.registry_events import add_registry_events
 from serving.schemas import (
     Duration,
     DurationBatch,
@@ -74,8 +77,10 @@ def create_app(open_runtime: "Callable[[], Runtime]", version: str) -> FastAPI:
         openapi_url=None,
     )
     add_problem_handlers(app)
+    app.add_middleware(GuardMiddleware)
     _add_questions(app)
     _add_state(app)
+    add_registry_events(app)
     return app
 
 
@@ -85,7 +90,11 @@ def _runtime(request: Request) -> "Runtime":
 
 def _json(body: BaseModel, status: HTTPStatus = HTTPStatus.OK) -> Response:
     """Encode once: FastAPI would check and copy the answer a second time."""
-    return Response(body.model_dump_json(), status, media_type="application/json")
+    return _finished(body.model_dump_json(), status)
+
+
+def _finished(body: str | bytes, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return Response(body, status, media_type="application/json")
 
 
 def _add_questions(app: FastAPI) -> None:
@@ -100,7 +109,7 @@ def _add_questions(app: FastAPI) -> None:
         asked, runtime = question.root, _runtime(request)
         if isinstance(asked, ManyWorkflows):
             return _json(duration_batch(runtime, asked.workflow_ids))
-        return _json(one_duration(runtime, asked.workflow_id))
+        return _finished(one_duration(runtime, asked.workflow_id))
 
     @app.post(
         "/assess_risk",
@@ -113,7 +122,7 @@ def _add_questions(app: FastAPI) -> None:
         asked, runtime = question.root, _runtime(request)
         if isinstance(asked, ManyWorkflows):
             return _json(risk_batch(runtime, asked.workflow_ids))
-        return _json(one_risk(runtime, asked.workflow_id))
+        return _finished(one_risk(runtime, asked.workflow_id))
 
 
 def _add_state(app: FastAPI) -> None:
@@ -141,7 +150,9 @@ def _add_state(app: FastAPI) -> None:
     @app.get("/openapi.json", include_in_schema=False)
     @app.get("/docs.json", include_in_schema=False)
     def openapi(request: Request) -> JSONResponse:
-        return JSONResponse(with_examples(app.openapi(), _runtime(request).example_ids()))
+        return JSONResponse(
+            with_security(with_examples(app.openapi(), _runtime(request).example_ids()))
+        )
 
     @app.get("/", include_in_schema=False)
     async def index() -> RedirectResponse:

@@ -23,6 +23,7 @@ _TIMES: Final = tuple(
     for name in ("opened_at", "due_at", "last_event_at")
 )
 _REQUEST_TIME_TYPES: Final = {column.name: column.dtype for column in REQUEST_TIME_COLUMNS}
+REQUEST_TIME_NAMES: Final = frozenset(_REQUEST_TIME_TYPES)
 
 
 class Reads(Protocol):

@@ -13,8 +13,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 _OF_BENTOML: Final = frozenset({"/livez", "/healthz", "/metrics"})
 _STATIC: Final = "/static_content/"
 
+DOCS_SCRIPT: Final = """
+window.ui = SwaggerUIBundle({url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true});
+"""
+
 # Swagger UI from the files that BentoML brings, so that it works without a network.
-_PAGE: Final = """<!DOCTYPE html>
+_PAGE: Final = f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -24,9 +28,7 @@ _PAGE: Final = """<!DOCTYPE html>
 <body>
 <div id="swagger-ui"></div>
 <script src="/static_content/swagger-ui-bundle.js"></script>
-<script>
-window.ui = SwaggerUIBundle({url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true});
-</script>
+<script>{DOCS_SCRIPT}</script>
 </body>
 </html>
 """

@@ -8,13 +8,13 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from pipelines.monitoring.prediction_log import LogCounts
+from pipelines.monitoring.batch_log import LogCounts
 
 _BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 
 ANSWERS: Final = Counter(
-    "workcast_answers", "Answers sent, by model, version and state.",
-    ["model", "version", "is_degraded"],
+    "workcast_answers", "Answers by model, version, state and variant; no one is sent `shadow`.",
+    ["model", "version", "is_degraded", "variant"],
 )  # fmt: skip
 FEATURES_SECONDS: Final = Histogram(
     "workcast_features_seconds", "Time to read the features of one request.",
@@ -25,7 +25,20 @@ INFERENCE_SECONDS: Final = Histogram(
     ["model"], buckets=_BUCKETS,
 )  # fmt: skip
 SWAPS: Final = Counter(
-    "workcast_model_swaps", "Versions that took over or were kept out.", ["model", "result"]
+    "workcast_model_swaps", "Versions that took over (`taken`, `from_disk`), were kept out by "
+    "their check (`refused`) or could not be fetched (`not_loaded`).",
+    ["model", "alias", "result"],
+)  # fmt: skip
+CACHE: Final = Counter(
+    "workcast_cache", "Single questions by what the cache did: `hit`, `miss` or `bypass` "
+    "(off, slow or away, features being written, or the clock stale).",
+    ["model", "result"],
+)  # fmt: skip
+REGISTRY_EVENTS: Final = Counter(
+    "workcast_registry_events", "Signed events of the model registry that were taken."
+)
+SHADOWS_DROPPED: Final = Counter(
+    "workcast_shadow_dropped", "Shadow answers not computed because too many waited."
 )
 LOG_ROWS: Final = Gauge(
     "workcast_prediction_log_rows", "Predictions of the log since the start, by what became of "
@@ -33,9 +46,22 @@ LOG_ROWS: Final = Gauge(
     ["state"], multiprocess_mode="livesum",
 )  # fmt: skip
 
+AUDIT_ROWS: Final = Gauge(
+    "workcast_audit_log_rows", "Audit entries since the start, by what became of them; `queued` "
+    "and `waiting_files` are present numbers.",
+    ["state"], multiprocess_mode="livesum",
+)  # fmt: skip
+REFUSALS: Final = Counter(
+    "workcast_refusals", "Requests that the guard answered itself, by reason.", ["reason"]
+)
+RATE_FAILURES: Final = Counter(
+    "workcast_rate_limit_failures", "Times that Valkey did not take the counts of requests; "
+    "each worker limits by its own until it does.",
+)  # fmt: skip
 
-def show_log(counts: LogCounts) -> None:
-    """Show the state of the prediction log."""
+
+def show_log(rows: Gauge, counts: LogCounts) -> None:
+    """Show the state of a log."""
     for state, count in (
         ("queued", counts.queued_count),
         ("written", counts.written_count),
@@ -44,4 +70,4 @@ def show_log(counts: LogCounts) -> None:
         ("lost", counts.lost_count),
         ("waiting_files", counts.waiting_file_count),
     ):
-        LOG_ROWS.labels(state).set(count)
+        rows.labels(state).set(count)

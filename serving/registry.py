@@ -1,5 +1,6 @@
-"""The MLflow registry as the watch needs it."""
+"""The MLflow registry as the watch needs it, and its copy on disk."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -7,9 +8,10 @@ import httpx
 
 from pipelines.contracts import Alias, Model
 from pipelines.errors import RegistryError
-from pipelines.learning.predictor import Predictor
-from pipelines.registry.load import load_version
-from pipelines.registry.promote import alias_version
+from pipelines.registry.kept import KeptVersion, forget_version, keep_version, kept_version
+from pipelines.registry.load import load_kept, load_version
+from pipelines.registry.promote import alias_versions
+from serving.models import Candidate
 
 _HEALTH_SECONDS: Final = 2.0
 
@@ -21,25 +23,46 @@ class MlflowRegistry:
         self._uri = uri
         self._cache = cache
 
-    def version_of(self, model: Model, alias: Alias) -> str | None:
-        """Return the version that carries the alias, or None.
+    def aliases(self, model: Model) -> Mapping[Alias, str]:
+        """Return the version that each alias names.
 
         Raises:
             RegistryError: the server does not answer.
         """
-        self._check()
-        return alias_version(model.value, alias, self._uri)
+        self._require_health()
+        return alias_versions(model.value, self._uri)
 
-    def load(self, model: Model, version: str) -> Predictor:
+    def load(self, model: Model, version: str) -> Candidate:
         """Load one version.
 
         Raises:
             NotFoundError: there is no such version.
             RegistryError: its files cannot be read.
         """
-        return load_version(model.value, version, self._uri, self._cache).predictor
+        loaded = load_version(model.value, version, self._uri, self._cache)
+        return Candidate(version, loaded.run_id, loaded.predictor, loaded.sample)
 
-    def _check(self) -> None:
+    def kept(self, model: Model, alias: Alias) -> Candidate | None:
+        """Load the version that the alias named last from the disk; None where none is kept.
+
+        Raises:
+            RegistryError: its files are not there any more, or cannot be read.
+        """
+        kept = kept_version(self._cache, model.value, alias)
+        if kept is None:
+            return None
+        return Candidate(kept.version, kept.run_id, *load_kept(model.value, kept, self._cache))
+
+    def keep(self, model: Model, alias: Alias, candidate: Candidate) -> None:
+        """Remember on disk that the alias names this version."""
+        kept = KeptVersion(candidate.version, candidate.run_id)
+        keep_version(self._cache, model.value, alias, kept)
+
+    def forget(self, model: Model, alias: Alias) -> None:
+        """Remember on disk that the alias names none."""
+        forget_version(self._cache, model.value, alias)
+
+    def _require_health(self) -> None:
         """Fail at once where MLflow's own client would try again for minutes."""
         try:
             httpx.get(f"{self._uri}/health", timeout=_HEALTH_SECONDS).raise_for_status()

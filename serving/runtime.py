@@ -1,25 +1,28 @@
 """Everything a worker holds while it answers: clock, features, models, prediction log."""
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from typing import Final, Self
 
-import pandas as pd
 from sqlalchemy import Engine, create_engine
 
-from pipelines.contracts import Model
-from pipelines.errors import WorkcastError
+from pipelines.contracts import Alias, Model
 from pipelines.monitoring.prediction_log import PredictionLog
 from pipelines.settings import Settings
 from pipelines.store.online import OnlineReader
 from serving import metrics
+from serving.cache import AnswerCache
+from serving.checks import version_check
 from serving.clock import FeatureClock
 from serving.examples import running_ids
-from serving.features import OnlineFeatures
-from serving.models import ChampionWatch, Predicts
+from serving.features import REQUEST_TIME_NAMES, OnlineFeatures
+from serving.guard.parts import Guard
 from serving.poller import Poller
 from serving.registry import MlflowRegistry
-from serving.schemas import Models, ModelState, Readiness
+from serving.schemas import Models, Readiness
+from serving.shadow import ShadowQueue
+from serving.state import models_state, readiness
+from serving.traffic import Traffic
+from serving.watch import VersionWatch
 
 _SHOW_SECONDS: Final = 2.0
 # A database that hangs must not hold a thread.
@@ -34,13 +37,19 @@ class Runtime:
     engine: Engine
     clock: FeatureClock
     features: OnlineFeatures
-    watch: ChampionWatch
+    watch: VersionWatch
+    traffic: Traffic
+    shadows: ShadowQueue
+    cache: AnswerCache
     log: PredictionLog
     meter: Poller
+    guard: Guard
+    registry_events_secret: str | None = field(default=None, repr=False)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
         """Start all parts; none of them needs its server to be there yet."""
+        guard = Guard.open(settings)
         engine = create_engine(
             settings.database,
             pool_size=2,
@@ -51,20 +60,42 @@ class Runtime:
             },
         )
         clock = FeatureClock(engine)
-        features = OnlineFeatures(OnlineReader(settings), clock)
+        reader = OnlineReader(settings)
+        features = OnlineFeatures(reader, clock)
         log = PredictionLog(settings.database, settings.home / "spill" / "predictions")
         registry = MlflowRegistry(settings.mlflow, settings.model_cache)
-        watch = ChampionWatch(registry, warm_up, on_swap=_count_swap)
-        meter = Poller("meter", lambda: metrics.show_log(log.counts), _SHOW_SECONDS)
-        for part in (clock, features, watch, log, meter):
+        check = version_check(lambda model: reader.columns(model.value) | REQUEST_TIME_NAMES)
+        watch = VersionWatch(registry, check, on_swap=_count_swap)
+        traffic = Traffic(watch, settings.challenger_ratio, settings.shadow_models)
+        shadows = ShadowQueue(metrics.SHADOWS_DROPPED.inc)
+        meter = Poller(
+            "meter", lambda: metrics.show_log(metrics.LOG_ROWS, log.counts), _SHOW_SECONDS
+        )
+        cache = AnswerCache(settings.valkey, settings.cache_ttl_s)
+        for part in (clock, features, watch, shadows, cache, log, meter):
             part.start()
-        return cls(engine, clock, features, watch, log, meter)
+        secret = settings.registry_events_secret
+        return cls(
+            engine,
+            clock,
+            features,
+            watch,
+            traffic,
+            shadows,
+            cache,
+            log,
+            meter,
+            guard,
+            secret.get_secret_value() if secret else None,
+        )
 
     def close(self) -> None:
         """Stop all parts; the prediction log last, with everything written."""
-        for part in (self.meter, self.watch, self.features, self.clock):
+        parts = (self.shadows, self.cache, self.meter, self.watch, self.features, self.clock)
+        for part in parts:
             part.stop()
         self.log.close()
+        self.guard.close()
         self.engine.dispose()
 
     def example_ids(self) -> list[str]:
@@ -73,56 +104,13 @@ class Runtime:
         return running_ids(self.engine, reading.as_of) if reading else []
 
     def models(self) -> Models:
-        """Tell which version of each model answers."""
-        return Models(
-            models=[
-                ModelState(
-                    name=model.value,
-                    alias=self.watch.alias.value,
-                    version=state.loaded.version if state.loaded else None,
-                    loaded_at=state.loaded.loaded_at if state.loaded else None,
-                    message=state.message,
-                )
-                for model, state in self.watch.states.items()
-            ]
-        )
+        """Tell which version of each model answers, and which challengers there are."""
+        return models_state(self.watch.states, self.traffic)
 
     def readiness(self) -> Readiness:
         """Tell whether every question could be answered now, and what is not as it should be."""
-        states = self.watch.states.items()
-        missing = [f"model {m}: {s.message}" for m, s in states if s.loaded is None]
-        missing += [part.missing for part in (self.clock, self.features) if part.missing]
-        degraded = [f"model {m}: {s.message}" for m, s in states if s.loaded and s.message]
-        reading = self.clock.reading
-        if reading is not None and reading.is_stale:
-            degraded.append("the clock of the features is not up to date: no database")
-        if self.log.is_away:
-            degraded.append("the prediction log goes to disk: no database")
-        return Readiness(
-            is_ready=not missing,
-            missing=missing,
-            degraded=degraded,
-            as_of=reading.as_of if reading else None,
-        )
+        return readiness(self)
 
 
-def warm_up(model: Model, predictor: Predicts) -> None:
-    """Let a version answer rows about which nothing is known; see that it gives numbers.
-
-    Raises:
-        WorkcastError: it does not.
-    """
-    blank = pd.DataFrame({name: [None, None] for name in predictor.input_columns})
-    blank["as_of"] = pd.Timestamp(datetime.now(UTC))
-    for rows in (blank, blank.head(1)):
-        predicted = predictor.predict(rows)
-        if len(predicted) != len(rows) or predicted.isna().to_numpy().any():
-            raise WorkcastError(f"The model answers {predicted.to_dict('records')} to blank rows.")
-    row = {str(name): value for name, value in blank.iloc[0].items()}
-    predictor.predict_row(row)
-    if model is Model.DELAY_RISK:
-        predictor.contributions_row(row)
-
-
-def _count_swap(model: Model, _version: str, is_taken: bool) -> None:
-    metrics.SWAPS.labels(model.value, "taken" if is_taken else "kept_out").inc()
+def _count_swap(model: Model, alias: Alias, result: str) -> None:
+    metrics.SWAPS.labels(model.value, alias.value, result).inc()

@@ -150,13 +150,20 @@ class ModelState(BaseModel):
     alias: str
     version: str | None = Field(description="The version that answers; null: none, so 503.")
     loaded_at: datetime | None
+    is_from_disk: bool = Field(description="True: the registry was not there to be asked.")
+    traffic_ratio: float = Field(description="Share of workflows it answers.")
+    is_shadow: bool = Field(description="True: it also computes what nobody is shown.")
+    refused_version: str | None = Field(description="A version that is kept out.")
     message: str | None = Field(description="Why there is none, or why a newer one is kept out.")
 
 
 class Models(BaseModel):
-    """Every model of the service."""
+    """Every model of the service, and the challengers there are."""
 
     models: list[ModelState]
+    challengers: list[ModelState] = Field(
+        description="Versions that may answer a share of the workflows, or compute unseen."
+    )
 
 
 class Readiness(BaseModel):

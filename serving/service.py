@@ -7,6 +7,7 @@ import bentoml
 
 from serving.app import create_app
 from serving.front import Front
+from serving.guard.headers import SecurityHeaders
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
@@ -26,7 +27,7 @@ app = create_app(_open_runtime, version("workcast"))
 @bentoml.service(
     name="workcast",
     workers=1,
-    traffic={"timeout": 30},
+    traffic={"timeout": 330},  # the guard answers earlier, and with a problem
     logging={"access": {"enabled": False}},
     metrics={"enabled": True, "namespace": "workcast"},
 )
@@ -36,4 +37,5 @@ class WorkcastService:
 
 
 # mypy takes no notice of what a class decorator returns.
+WorkcastService.add_asgi_middleware(SecurityHeaders)  # type: ignore[attr-defined]
 WorkcastService.add_asgi_middleware(Front, own=app)  # type: ignore[attr-defined]

@@ -8,12 +8,12 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from pipelines.bench.duration_baselines import BY_ACTIVITY, BY_PERSON, group_quantile
 from pipelines.bench.duration_data import DurationRows
 from pipelines.bench.measure import Contender, Work
 from pipelines.learning.intervals import Values, calibrate
 from pipelines.learning.recalibration import recalibrated_daily
-from pipelines.learning.task_duration import (
+from pipelines.learning.task_duration.baselines import BY_ACTIVITY, BY_PERSON, group_quantile
+from pipelines.learning.task_duration.fit import (
     INTERVALS,
     MEDIAN,
     Fitted,
@@ -22,7 +22,7 @@ from pipelines.learning.task_duration import (
     in_seconds,
     to_score,
 )
-from pipelines.learning.task_spans import Span
+from pipelines.learning.task_duration.spans import Span
 
 LEARNER: Final = "Workcast's task duration"
 FOLLOWING: Final = "the same, recalibrated daily"

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipelines.errors import BenchmarkError
-from pipelines.learning.task_features import task_features
-from pipelines.learning.task_spans import Span, task_spans
+from pipelines.learning.task_duration.features import task_features
+from pipelines.learning.task_duration.spans import Span, task_spans
 
 Mask = npt.NDArray[np.bool_]
 

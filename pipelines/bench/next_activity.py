@@ -15,16 +15,14 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.metrics import f1_score
 
 from pipelines.bench.log_rows import read_rows
 from pipelines.bench.measure import Contender, Work, side_by_side
 from pipelines.errors import BenchmarkError
 from pipelines.learning.next_activity.fit import fit_next_activity
-from pipelines.learning.next_activity.ngram import NGram
+from pipelines.learning.next_activity.measure import counted, share_metrics
 from pipelines.learning.next_activity.prefixes import next_activities, prefix_features
 from pipelines.learning.next_activity.vocabulary import Vocabulary
-from pipelines.learning.ranking import UNKNOWN, ranking_metrics, ranks
 
 Values = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -34,7 +32,6 @@ MAJORITY: Final = "majority class"
 TRIGRAM: Final = "trigram with back-off"
 LEARNER: Final = "Workcast"
 
-_BACK_OFF: Final = 1e-6  # observations; so few only order what the longer context leaves open
 _VALIDATION_RATIO: Final = 0.2
 _MOST_LOGS: Final = 3
 _DRAWS: Final = 1_000
@@ -101,7 +98,7 @@ def measure_next_activity(
     results = tuple(
         NextActivityResult(
             one.name,
-            _metrics(one.result, actual),
+            share_metrics(one.result, actual),
             _lead(hits[one.name], hits[TRIGRAM], test["workflow_id"]),
             one.median_s,
             one.peak_mib,
@@ -145,14 +142,6 @@ def validation_mask(train: pd.DataFrame) -> Mask:
     return np.asarray(train["workflow_id"].isin(later))
 
 
-def _metrics(shares: Values, actual: npt.NDArray[np.int64]) -> dict[str, float]:
-    occurring = sorted(set(actual.tolist()) - {UNKNOWN})
-    predicted = shares.argmax(axis=1)
-    f1 = f1_score(actual, predicted, labels=occurring, average="macro", zero_division=0)
-    hits = ranking_metrics(ranks(shares, actual), at=(1, 3))
-    return {"accuracy": hits.pop("hit_at_1"), "macro_f1": float(f1), **hits}
-
-
 def _lead(hits: Mask, others: Mask, workflow_ids: pd.Series) -> tuple[float, float, float]:
     """Return the difference of two accuracies and its interval, drawing whole workflows."""
     codes, names = pd.factorize(workflow_ids)
@@ -171,13 +160,7 @@ def _prepare(name: str, path: Path, seed: int) -> Work:
 
 
 def _counted(length: int, train: pd.DataFrame, test: pd.DataFrame, _seed: int) -> Values:
-    """Answer what most often followed the last `length` activities, or else fewer of them."""
-    vocabulary = Vocabulary.of(train["activity"])
-    contexts, later = (vocabulary.contexts(prefix_features(one)) for one in (train, test))
-    followed = vocabulary.class_codes(next_activities(train))
-    classes = len(vocabulary.classes)
-    ngram = NGram.fit(contexts[:, :length], followed, classes, vocabulary.base, _BACK_OFF)
-    return ngram.probabilities(later)
+    return counted(length, train, test)
 
 
 def _learner(train: pd.DataFrame, test: pd.DataFrame, seed: int) -> Values:

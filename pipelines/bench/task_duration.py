@@ -15,8 +15,8 @@ from pipelines.bench.duration_data import choose_span, duration_rows
 from pipelines.bench.duration_figures import Figures, figures
 from pipelines.bench.log_frames import read_logs
 from pipelines.bench.measure import Progress, side_by_side
-from pipelines.learning.task_duration import activity_groups
-from pipelines.learning.task_spans import Span
+from pipelines.learning.task_duration.fit import activity_groups
+from pipelines.learning.task_duration.spans import Span
 
 HEADER: Final = (
     *("", "MAE", "median AE", "pinball 10 %", "50 %", "90 %"),

@@ -22,8 +22,10 @@ from pipelines.bench.template_rows import TemplateRows, template_rows
 from pipelines.history.choose import choose_mapping
 from pipelines.history.mapping import load_mapping
 from pipelines.history.read import read_log
+from pipelines.learning.metrics import HOUR_S, Metrics
 from pipelines.learning.ranking import UNKNOWN, ranking_metrics, ranks
 from pipelines.learning.template.fit import fit_templates
+from pipelines.learning.template.measure import baseline_scores, codes, expectations
 from pipelines.learning.template.model import TemplateModel
 from pipelines.learning.template.openings import CLIENT
 
@@ -31,8 +33,6 @@ Values = npt.NDArray[np.float64]
 Progress = Callable[[str], None]
 
 LEARNER: Final = "Workcast (hybrid)"
-
-_HOUR_S: Final = 3_600
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class TemplateFigures:
     content_weight: float
     facts: Mapping[str, Any]
     results: Mapping[str, Mapping[str, float]]
-    expectations: Mapping[str, float]
+    expectations: Mapping[str, float | None]
     seconds: float
     peak_mib: float
 
@@ -105,7 +105,7 @@ def measured_rows(rows: TemplateRows, seed: int) -> dict[str, Any]:
     """Train and measure; return the figures as plain data."""
     model = fit_templates(rows.train, variants=rows.variants, seed=seed)
     test = rows.test
-    actual = pd.Index(model.templates).get_indexer(pd.Index(test["template_id"])).astype(np.int64)
+    actual = codes(model.templates, test)
     metrics = {
         name: ranking_metrics(ranks(scores, actual))
         for name, scores in contenders(model, rows.train, test).items()
@@ -126,35 +126,21 @@ def measured_rows(rows: TemplateRows, seed: int) -> dict[str, Any]:
 
 def contenders(model: TemplateModel, train: pd.DataFrame, test: pd.DataFrame) -> dict[str, Values]:
     """Return by contender the (test workflows, templates) scores."""
-    known = train[train["template_id"].notna()].sort_values("as_of", kind="stable")
-    shares = known["template_id"].value_counts(normalize=True).reindex(model.templates)
-    majority = np.tile(shares.to_numpy(dtype=float), (len(test), 1))
-    latest = known.drop_duplicates(CLIENT, keep="last").set_index(CLIENT)["template_id"]
-    of_client = test[CLIENT].map(latest[latest.index.notna()])
-    is_latest = of_client.to_numpy(dtype=object)[:, None] == np.array(model.templates, object)
+    simple = baseline_scores(model.templates, train, test)
     return {
-        "most frequent": majority,
-        "most recent of the client": majority + is_latest,
+        **{name.replace("_", " "): scores for name, scores in simple.items()},
         "content": model.content.scores(test),
         "clients alike": model.collaborative.scores(test[CLIENT]),
         LEARNER: model.scores(test),
     }
 
 
-def _expectations(
-    model: TemplateModel, train: pd.DataFrame, test: pd.DataFrame
-) -> dict[str, float]:
+def _expectations(model: TemplateModel, train: pd.DataFrame, test: pd.DataFrame) -> Metrics:
     """Measure lead times in hours and success; `overall_` is one answer for all workflows."""
-    expected = model.outcomes.expected(test)
     lead_time_s, in_time = test["lead_time_s"], 1 - test["is_late"].astype(float)
-    low, high = expected["lead_time_s_p10"], expected["lead_time_s_p90"]
     overall_s = train["lead_time_s"].median()
     overall_success = 1 - train["is_late"].astype(float).mean()
-    return {
-        "lead_time_mae_hours": float((lead_time_s - expected["lead_time_s"]).abs().mean())
-        / _HOUR_S,
-        "overall_lead_time_mae_hours": float((lead_time_s - overall_s).abs().mean()) / _HOUR_S,
-        "coverage_p10_p90_ratio": float(((low <= lead_time_s) & (lead_time_s <= high)).mean()),
-        "success_brier": float(((in_time - expected["success_ratio"]) ** 2).mean()),
+    return expectations(model, test) | {
+        "overall_lead_time_mae_hours": float((lead_time_s - overall_s).abs().mean()) / HOUR_S,
         "overall_success_brier": float(((in_time - overall_success) ** 2).mean()),
     }

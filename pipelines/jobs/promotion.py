@@ -1,7 +1,7 @@
 """What the DAG `promote_models` does: judge challenger and champion, move the alias or not."""
 
 from pipelines.contracts import Alias, Model
-from pipelines.learning.evaluate import judge
+from pipelines.learning.judge import judge
 from pipelines.monitoring.periods import read_training_set
 from pipelines.registry.load import LoadedModel, load_version
 from pipelines.registry.promote import alias_version, promote, refuse
@@ -28,6 +28,7 @@ def decide_promotion(settings: Settings, model: str) -> str:
     number = alias_version(name, Alias.CHAMPION, settings.mlflow)
     champion = _load(settings, name, number) if number is not None else None
     decision = judge(
+        name,
         challenger.predictor,
         champion.predictor if champion else None,
         read_training_set(challenger),

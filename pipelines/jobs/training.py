@@ -1,4 +1,4 @@
-"""What the DAG `train_models` does: features as known at each moment, a model, a challenger."""
+"""What the DAG `train_models` does: a training set as known at each moment, a challenger."""
 
 from datetime import datetime
 from importlib.metadata import version
@@ -7,19 +7,14 @@ from typing import TYPE_CHECKING
 
 from pipelines.contracts import Model, Stage
 from pipelines.errors import TrainingError
-from pipelines.features.history import read_history
-from pipelines.features.request_time import add_request_time
-from pipelines.learning.split import split_by_time
-from pipelines.learning.train import train
-from pipelines.learning.training_set import TrainingSet, build_training_set
+from pipelines.jobs.training_sets import feature_service, make_training_set
+from pipelines.learning.methods import METHODS
 from pipelines.registry.log import Origin, register
 from pipelines.settings import Settings
 from pipelines.source.connect import open_engine
 from pipelines.source.watermarks import get_watermark
 from pipelines.store.certificate import read_certificate, require_parity
-from pipelines.store.moments import prediction_moments
-from pipelines.store.repo import open_store
-from pipelines.store.training_sets import save_training_set, training_set
+from pipelines.store.training_sets import save_training_set
 from pipelines.validate.run import require, run_suite
 
 if TYPE_CHECKING:
@@ -43,7 +38,7 @@ def train_challenger(
         model: name of the model.
         suite: what its training set must look like.
         seed: of sampling and training; None takes the setting.
-        max_rows: prediction moments to train on; None takes the setting.
+        max_rows: rows to train on; None takes the setting.
         trial_count: learners and hyper-parameters to try; None takes the setting.
         dag_run_id: of the DAG run that asked, by which the MLflow run can be found.
 
@@ -67,29 +62,17 @@ def train_challenger(
     origin = Origin(
         dataset_url=path,
         dataset_digest=PurePosixPath(path).stem,
-        feature_service=name.value,
+        feature_service=feature_service(name),
         watermark=until.isoformat(),
         code_version=version("workcast"),
         dag_run_id=dag_run_id,
         parity=parity,
     )
-    trained = train(name, learned_from, seed=seed, trial_count=trial_count or settings.train_trials)
+    trained = METHODS[name].train(
+        learned_from, seed=seed, trial_count=trial_count or settings.train_trials
+    )
     registered = register(trained, origin, settings.mlflow)
     return f"{registered.name}/{registered.version}"
-
-
-def make_training_set(
-    settings: Settings, model: Model, until: datetime, seed: int, max_rows: int
-) -> TrainingSet:
-    """Sample prediction moments, join their features as known then, label and split them."""
-    history = read_history(settings.lake, until)
-    workflows, closures = history.workflows.to_pandas(), history.workflow_closures.to_pandas()
-    split = split_by_time(workflows, closures, settings.test_ratio)
-    moments = prediction_moments(settings.lake, until, seed, max_rows, split.workflow_ids)
-    features = training_set(open_store(settings), moments, model.value)
-    return build_training_set(
-        add_request_time(features), workflows, closures, split, settings.late_quantile
-    )
 
 
 def _features_built_until(settings: Settings) -> datetime:

@@ -5,14 +5,29 @@ from typing import Any, Final
 
 import pandas as pd
 
-from pipelines.contracts import Model
+from pipelines.contracts import WORKFLOW_MODELS, Model
+from pipelines.learning.canvas import feature_label
+from pipelines.learning.gate import RULES
 from pipelines.learning.metrics import Metrics
-from pipelines.learning.plots import feature_label
 
 _PURPOSE: Final = {
     Model.REMAINING_TIME: "How long a running workflow will still take: the median, and an "
     "interval (p10 to p90) meant to hold four of five cases.",
     Model.DELAY_RISK: "The probability that a running workflow ends late, and what drives it.",
+    Model.TASK_DURATION: "How long a task will wait, be worked on, and take in all, given who "
+    "does it: the median, and intervals meant to hold four of five and nine of ten.",
+    Model.ASSIGNEE: "Who should do a task: the people who could, ranked by how likely each of "
+    "them would take it.",
+    Model.TEMPLATE: "Which template a new workflow should follow, with the lead time and the "
+    "share in time that such workflows had.",
+    Model.NEXT_ACTIVITY: "Which activities may follow in a running workflow, and how likely.",
+}
+_ROWS: Final = {
+    **dict.fromkeys(WORKFLOW_MODELS, "prediction moments"),
+    Model.TASK_DURATION: "durations of tasks",
+    Model.ASSIGNEE: "tasks given to someone",
+    Model.TEMPLATE: "openings",
+    Model.NEXT_ACTIVITY: "events",
 }
 _LATE_RULES: Final = {
     "due_date": "closed after its due date",
@@ -20,6 +35,8 @@ _LATE_RULES: Final = {
     "lead_time_quantile": "a lead time beyond the chosen quantile of its template's lead times "
     "in the training period",
 }
+_WEIGHT: Final = dict.fromkeys(WORKFLOW_MODELS, "mean absolute contribution")
+_ABOUT_LATENESS: Final = (Model.DELAY_RISK, Model.TEMPLATE)
 _SHOWN_FEATURES: Final = 15
 
 
@@ -35,24 +52,28 @@ def model_card(
     """Write the card.
 
     Args:
-        model: remaining time or delay risk.
-        facts: the predictor's facts: periods, counts, late rule, beats_baseline, what was tried.
+        model: which one.
+        facts: the model's facts: periods, counts, late rule, beats_baseline, and what was
+            `tried`, or else what was chosen (`choice`).
         metrics: the model's on the test rows.
         baselines: each baseline's on the same rows.
         segments: metrics by segment.
-        importance: mean absolute contribution by feature.
+        importance: mean absolute contribution, or share of the trees' gain, by feature.
     """
     lines = [f"# {model.value}", "", _PURPOSE[model], ""]
     if not facts["beats_baseline"]:
         lines += [
-            "**It does not beat the median baseline on the later period and must not answer.**",
+            (
+                f"**It does not beat the baseline ({RULES[model].baseline}) on the later period "
+                "and must not answer.**"
+            ),
             "",
         ]
-    lines += ["## Data", "", *_data(facts), ""]
-    if model is Model.DELAY_RISK:
+    lines += ["## Data", "", *_data(model, facts), ""]
+    if model in _ABOUT_LATENESS:
         rule = _LATE_RULES.get(facts["late_rule"], facts["late_rule"])
         lines += [f"Late means: {rule}.", ""]
-    lines += ["## How it was chosen", "", *_trials(facts), ""]
+    lines += ["## How it was chosen", "", *(_trials if "tried" in facts else _choice)(facts), ""]
     lines += ["## On the later period", ""]
     lines += _table(["measure", "model", *baselines], _metric_rows(metrics, baselines))
     for name, table in segments.items():
@@ -62,13 +83,14 @@ def model_card(
     top = sorted(importance.items(), key=lambda item: -item[1])[:_SHOWN_FEATURES]
     lines += ["", "## What moves it most", ""]
     lines += _table(
-        ["feature", "mean absolute contribution"], [[feature_label(n), v] for n, v in top]
+        ["feature", _WEIGHT.get(model, "share of the gain")],
+        [[feature_label(n), v] for n, v in top],
     )
-    lines += ["", "## Limits", "", *(f"- {limit}" for limit in _limits(model, facts)), ""]
+    lines += ["", "## Limits", "", *(f"- {limit}" for limit in _limits(facts)), ""]
     return "\n".join(lines)
 
 
-def _data(facts: Mapping[str, Any]) -> list[str]:
+def _data(model: Model, facts: Mapping[str, Any]) -> list[str]:
     rows = [
         [
             "opened",
@@ -76,7 +98,7 @@ def _data(facts: Mapping[str, Any]) -> list[str]:
             f"{facts['test_start']} to {facts['test_end']}",
         ],
         ["workflows", facts["train_workflow_count"], facts["test_workflow_count"]],
-        ["prediction moments", facts["train_row_count"], facts["test_row_count"]],
+        [_ROWS[model], facts["train_row_count"], facts["test_row_count"]],
     ]
     return [
         *_table(["", "training", "later period"], rows),
@@ -107,6 +129,15 @@ def _trials(facts: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _choice(facts: Mapping[str, Any]) -> list[str]:
+    rows = [[name.replace("_", " "), value] for name, value in facts["choice"].items()]
+    return [
+        "By the latest training workflows, which then trained it too.",
+        "",
+        *_table(["what", "chosen or reached"], rows),
+    ]
+
+
 def _metric_rows(metrics: Metrics, baselines: Mapping[str, Metrics]) -> list[list[Any]]:
     return [
         [name, value, *(baseline.get(name) for baseline in baselines.values())]
@@ -114,7 +145,7 @@ def _metric_rows(metrics: Metrics, baselines: Mapping[str, Metrics]) -> list[lis
     ]
 
 
-def _limits(model: Model, facts: Mapping[str, Any]) -> list[str]:
+def _limits(facts: Mapping[str, Any]) -> list[str]:
     limits = [
         (
             "Measured on workflows that have ended: those that run longest are under-represented "
@@ -126,7 +157,7 @@ def _limits(model: Model, facts: Mapping[str, Any]) -> list[str]:
         ),
         "It describes what happened, not what would happen if someone else did the work.",
     ]
-    if model is Model.DELAY_RISK and facts["late_rule"] == "lead_time_quantile":
+    if facts["late_rule"] == "lead_time_quantile":
         limits.append("Without due dates, late is relative: some workflows are late by definition.")
     return limits
 
@@ -142,8 +173,12 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
 def _cell(value: object) -> str:
     if value is None or value != value:  # noqa: PLR0124 - NaN
         return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1 else f"{value:,.2f}"
     if isinstance(value, int):
         return f"{value:,}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_cell, value))
     return str(value).replace("|", "/")

@@ -1,19 +1,28 @@
 """Figures that show where a model is right and where it is not."""
 
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from pipelines.contracts import Model
-from pipelines.learning.columns import ATTRIBUTES_SUFFIX, COUNTS_SUFFIX
+from pipelines.learning.canvas import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    canvas,
+    feature_label,
+    figure,
+    legend,
+)
 from pipelines.learning.metrics import HOUR_S, RELIABILITY_BINS, progress_bin, reliability
 
-_BLUE, _ORANGE, _GREY, _INK = "#2563a8", "#d9822b", "#b8bec6", "#23303d"
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 _SHOWN_FEATURES: Final = 15
 _BINS: Final = 10
 _LEAST_OF_BIN: Final = 10
@@ -27,7 +36,7 @@ def figures(
     predicted: pd.DataFrame,
     baseline: pd.DataFrame,
     contributions: pd.DataFrame,
-) -> dict[str, Figure]:
+) -> "dict[str, Figure]":
     """Draw a model's figures for test rows, by file name without ending.
 
     Args:
@@ -51,83 +60,42 @@ def figures(
     } | importance
 
 
-def feature_label(name: str) -> str:
-    """Return a feature's name for people: `team_load__open_task_count` -> open task count (team).
-
-    Features of the workflow itself need no addition.
-    """
-    view, _, rest = name.rpartition("__")
-    source, _, key = rest.partition(".")
-    if key:
-        if source.endswith(COUNTS_SUFFIX):
-            return f"{key} (count so far)"
-        return f"{key} ({source.removesuffix(ATTRIBUTES_SUFFIX).replace('_', ' ')} attribute)"
-    words = rest.removesuffix("_s").replace("_", " ")
-    origin = view.removesuffix("_stats").removesuffix("_workload").removesuffix("_load")
-    return words if origin in {"", "workflow_progress"} else f"{words} ({origin.replace('_', ' ')})"
-
-
-def _canvas(title: str, subtitle: str, *, width: float = 8.0, height: float = 4.8) -> Axes:
-    figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes: Axes = figure.add_subplot()
-    axes.set_title(f"{title}\n", loc="left", fontsize=13, fontweight="bold", color=_INK)
-    axes.text(0, 1.025, subtitle, transform=axes.transAxes, fontsize=9.5, color="#5b6773")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(_GREY)
-    axes.tick_params(colors=_INK, labelsize=9)
-    axes.grid(axis="y", color="#e7eaee", linewidth=0.8)
-    axes.set_axisbelow(True)
-    return axes
-
-
-def _figure(axes: Axes) -> Figure:
-    figure = axes.figure
-    if not isinstance(figure, Figure):  # axes inside a sub-figure: never made here
-        raise TypeError(f"Axes of a {type(figure).__name__}, not of a figure.")
-    return figure
-
-
-def _legend(axes: Axes, *, where: Literal["best", "upper left"] = "best") -> None:
-    axes.legend(frameon=False, fontsize=9, loc=where, labelcolor=_INK)
-
-
-def _progress_axis(axes: Axes) -> None:
+def _progress_axis(axes: "Axes") -> None:
     axes.set_xticks(range(_BINS), [f"{10 * i}-{10 * i + 10}" for i in range(_BINS)])
     axes.set_xlabel("Share of the workflow's lead time passed, %")
 
 
 def _error_by_progress(
     truth: pd.DataFrame, predicted: pd.DataFrame, baseline: pd.DataFrame
-) -> Figure:
+) -> "Figure":
     actual = truth["remaining_time_s"].to_numpy(dtype=float)
     bins = progress_bin(truth).to_numpy(dtype=float, na_value=np.nan)
     unit, per_unit = _unit(actual)
-    axes = _canvas(
+    axes = canvas(
         "Error by progress",
         f"Mean absolute error of the remaining time on {len(truth):,} later moments",
     )
     for answer, colour, label, shift in (
-        (baseline, _GREY, "median baseline", -0.2),
-        (predicted, _BLUE, "model", 0.2),
+        (baseline, GREY, "median baseline", -0.2),
+        (predicted, BLUE, "model", 0.2),
     ):
         error = np.abs(answer["remaining_time_s"].to_numpy(dtype=float) - actual) / per_unit
         mean = pd.Series(error).groupby(bins).mean().reindex(range(_BINS))
         axes.bar(mean.index + shift, mean, width=0.38, color=colour, label=label)
     axes.set_ylabel(f"Mean absolute error, {unit}")
     _progress_axis(axes)
-    _legend(axes)
-    return _figure(axes)
+    legend(axes)
+    return figure(axes)
 
 
-def _predicted_against_actual(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
+def _predicted_against_actual(truth: pd.DataFrame, predicted: pd.DataFrame) -> "Figure":
     actual = truth["remaining_time_s"].to_numpy(dtype=float)
     answer = predicted["remaining_time_s"].to_numpy(dtype=float)
     unit, per_unit = _unit(actual)
     # The log scale has no zero, and the few shortest waits would squeeze all the others.
     least = max(60.0, float(np.quantile(actual, 0.005))) / per_unit
     x, y = np.maximum(actual / per_unit, least), np.maximum(answer / per_unit, least)
-    axes = _canvas(
+    axes = canvas(
         "Predicted against actual remaining time",
         f"{len(truth):,} later moments; on the line the median was right",
         width=6.6,
@@ -137,17 +105,17 @@ def _predicted_against_actual(truth: pd.DataFrame, predicted: pd.DataFrame) -> F
         x, y, gridsize=45, xscale="log", yscale="log", bins="log", mincnt=1, cmap="Blues"
     )
     limits = [min(x.min(), y.min()), max(x.max(), y.max())]
-    axes.plot(limits, limits, color=_ORANGE, linewidth=1.4)
+    axes.plot(limits, limits, color=ORANGE, linewidth=1.4)
     axes.set_xlabel(f"Actual, {unit} (log scale)")
     axes.set_ylabel(f"Predicted, {unit} (log scale)")
     axes.grid(visible=False)
-    bar = _figure(axes).colorbar(cells, ax=axes, shrink=0.7)
-    bar.set_label("Moments", color=_INK, fontsize=9)
+    bar = figure(axes).colorbar(cells, ax=axes, shrink=0.7)
+    bar.set_label("Moments", color=INK, fontsize=9)
     bar.outline.set_visible(False)
-    return _figure(axes)
+    return figure(axes)
 
 
-def _coverage(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
+def _coverage(truth: pd.DataFrame, predicted: pd.DataFrame) -> "Figure":
     actual = truth["remaining_time_s"].to_numpy(dtype=float)
     low = predicted["remaining_time_s_p10"].to_numpy(dtype=float)
     high = predicted["remaining_time_s_p90"].to_numpy(dtype=float)
@@ -156,17 +124,17 @@ def _coverage(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
     sides = pd.DataFrame({"inside": (low <= actual) & (actual <= high), "above": actual > high})
     share = sides.groupby(bins).mean().reindex(range(_BINS)) * 100
     overall = float(sides["inside"].mean())
-    axes = _canvas(
+    axes = canvas(
         "Coverage of the 80 % interval",
         f"Share of later moments between p10 and p90: {overall:.0%} overall, 80 % wanted",
     )
     below = 100 - share["inside"] - share["above"]
-    axes.bar(share.index, share["inside"], color=_BLUE, width=0.8, label="inside the interval")
+    axes.bar(share.index, share["inside"], color=BLUE, width=0.8, label="inside the interval")
     axes.bar(
         share.index,
         share["above"],
         bottom=share["inside"],
-        color=_ORANGE,
+        color=ORANGE,
         width=0.8,
         label="took longer than p90",
     )
@@ -174,26 +142,26 @@ def _coverage(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
         share.index,
         below,
         bottom=share["inside"] + share["above"],
-        color=_GREY,
+        color=GREY,
         width=0.8,
         label="took less than p10",
     )
-    axes.axhline(80, color=_INK, linewidth=1.2, linestyle="--")
+    axes.axhline(80, color=INK, linewidth=1.2, linestyle="--")
     axes.set_ylabel("Share of moments, %")
     axes.set_ylim(0, 100)
     axes.set_xticks(range(_BINS), ["shortest", *[""] * (_BINS - 2), "longest"])
     axes.set_xlabel("Tenths of the moments by predicted remaining time")
     axes.legend(frameon=False, fontsize=9, loc="upper center", ncols=3, bbox_to_anchor=(0.5, -0.14))
-    return _figure(axes)
+    return figure(axes)
 
 
-def _calibration(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
+def _calibration(truth: pd.DataFrame, predicted: pd.DataFrame) -> "Figure":
     table = reliability(
         truth["is_late"].to_numpy(dtype=bool), predicted["late_probability"].to_numpy(dtype=float)
     )
     shares = table["row_count"] / table["row_count"].sum()
     shown = table[table["row_count"] >= _LEAST_OF_BIN]
-    axes = _canvas(
+    axes = canvas(
         "Calibration of the late probability",
         f"{len(truth):,} later moments; on the line, what is predicted is what happens",
         width=6.8,
@@ -206,12 +174,12 @@ def _calibration(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
         color="#dfe5ec",
         label="share of moments predicted so",
     )
-    axes.plot([0, 1], [0, 1], color=_ORANGE, linewidth=1.4, label="perfect")
+    axes.plot([0, 1], [0, 1], color=ORANGE, linewidth=1.4, label="perfect")
     axes.plot(
         shown["mean_probability"],
         shown["late_ratio"],
         "o-",
-        color=_BLUE,
+        color=BLUE,
         markersize=6,
         label="model",
     )
@@ -219,19 +187,19 @@ def _calibration(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
     axes.set_ylim(0, 1)
     axes.set_xlabel("Predicted probability of being late")
     axes.set_ylabel("Share that was late")
-    _legend(axes, where="upper left")
-    return _figure(axes)
+    legend(axes, where="upper left")
+    return figure(axes)
 
 
-def _by_outcome(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
+def _by_outcome(truth: pd.DataFrame, predicted: pd.DataFrame) -> "Figure":
     late = truth["is_late"].to_numpy(dtype=bool)
     probability = predicted["late_probability"].to_numpy(dtype=float)
-    axes = _canvas(
+    axes = canvas(
         "Predicted probability by what happened",
         "The further apart the two, the better the model tells them from each other",
     )
     edges = np.linspace(0, 1, 26)
-    for mask, colour, label in ((~late, _BLUE, "in time"), (late, _ORANGE, "late")):
+    for mask, colour, label in ((~late, BLUE, "in time"), (late, ORANGE, "late")):
         if mask.any():
             axes.hist(
                 probability[mask],
@@ -244,48 +212,48 @@ def _by_outcome(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
     axes.set_xlim(0, 1)
     axes.set_xlabel("Predicted probability of being late")
     axes.set_ylabel("Share of these moments, %")
-    _legend(axes)
-    return _figure(axes)
+    legend(axes)
+    return figure(axes)
 
 
 def _risk_by_progress(
     truth: pd.DataFrame, predicted: pd.DataFrame, baseline: pd.DataFrame
-) -> Figure:
+) -> "Figure":
     late = truth["is_late"].to_numpy(dtype=float)
     bins = progress_bin(truth).to_numpy(dtype=float, na_value=np.nan)
-    axes = _canvas(
+    axes = canvas(
         "Error of the risk by progress",
         f"Brier score on {len(truth):,} later moments; smaller is better",
     )
     for answer, colour, label, shift in (
-        (baseline, _GREY, "base rate", -0.2),
-        (predicted, _BLUE, "model", 0.2),
+        (baseline, GREY, "base rate", -0.2),
+        (predicted, BLUE, "model", 0.2),
     ):
         error = np.square(answer["late_probability"].to_numpy(dtype=float) - late)
         mean = pd.Series(error).groupby(bins).mean().reindex(range(_BINS))
         axes.bar(mean.index + shift, mean, width=0.38, color=colour, label=label)
     axes.set_ylabel("Brier score")
     _progress_axis(axes)
-    _legend(axes)
-    return _figure(axes)
+    legend(axes)
+    return figure(axes)
 
 
-def _contributions(model: Model, contributions: pd.DataFrame) -> Figure:
+def _contributions(model: Model, contributions: pd.DataFrame) -> "Figure":
     mean = contributions.abs().mean().sort_values().tail(_SHOWN_FEATURES)
     unit = "log(1 + hours)" if model is Model.REMAINING_TIME else "log-odds of being late"
-    axes = _canvas(
+    axes = canvas(
         "What moves the prediction",
         f"Mean absolute contribution over {len(contributions):,} later moments",
         height=0.31 * len(mean) + 1.6,
     )
     labels = [feature_label(str(name)) for name in mean.index]
     positions: npt.NDArray[np.int64] = np.arange(len(mean))
-    axes.barh(positions, mean.to_numpy(), color=_BLUE, height=0.72)
+    axes.barh(positions, mean.to_numpy(), color=BLUE, height=0.72)
     axes.set_yticks(positions.tolist(), labels)
     axes.set_xlabel(f"Mean absolute SHAP value, {unit}")
     axes.grid(visible=False, axis="y")
     axes.grid(axis="x", color="#e7eaee", linewidth=0.8)
-    return _figure(axes)
+    return figure(axes)
 
 
 def _unit(seconds: npt.NDArray[np.float64]) -> tuple[str, float]:

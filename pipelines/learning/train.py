@@ -1,29 +1,26 @@
 """Train a model on a training set and measure it beside its baselines."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import ModuleType
-from typing import Any, Final
-
-import pandas as pd
-from matplotlib.figure import Figure
+from typing import Final
 
 from pipelines.contracts import Model
 from pipelines.learning import delay_risk, remaining_time
 from pipelines.learning.baselines import MEDIAN, baseline_predictions
 from pipelines.learning.blend import trimmed
-from pipelines.learning.choice import Trial
 from pipelines.learning.columns import AS_OF, WEIGHT, WORKFLOW_ID
 from pipelines.learning.evaluate import segment_metrics
 from pipelines.learning.examples import Examples, age_ratios, validation_masks
 from pipelines.learning.fit_encoder import fit_encoder
 from pipelines.learning.gate import beats_baseline
-from pipelines.learning.metrics import Metrics, measure
+from pipelines.learning.metrics import measure
 from pipelines.learning.model_card import model_card
 from pipelines.learning.plots import figures
 from pipelines.learning.predictor import EXPECTED, Predictor
 from pipelines.learning.search import TRIAL_COUNT
 from pipelines.learning.split import Part
+from pipelines.learning.trained import TrainedModel, training_facts
 from pipelines.learning.training_set import TrainingSet, rows_of
 
 _METHODS: Final[Mapping[Model, ModuleType]] = {
@@ -33,29 +30,6 @@ _METHODS: Final[Mapping[Model, ModuleType]] = {
 _LABELS: Final = {Model.REMAINING_TIME: "remaining_time_s", Model.DELAY_RISK: "is_late"}
 _EXPLAINED_ROWS: Final = 1_000
 _SAMPLE_ROWS: Final = 5
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """A trained model with everything worth keeping about it."""
-
-    model: Model
-    predictor: Predictor
-    params: Mapping[str, Any]
-    metrics: Metrics  # on the test rows
-    validation_metrics: Metrics
-    baseline_metrics: Mapping[str, Metrics]  # by baseline, on the test rows
-    segments: Mapping[str, pd.DataFrame] = field(repr=False)
-    figures: Mapping[str, Figure] = field(repr=False)
-    card: str = field(repr=False)
-    trials: tuple[Trial, ...] = field(repr=False)
-    test_predictions: pd.DataFrame = field(repr=False)  # workflow_id, as_of, actual, answers
-    sample_input: pd.DataFrame = field(repr=False)
-
-    @property
-    def beats_baseline(self) -> bool:
-        """Whether the model beats the median baseline on the test rows."""
-        return bool(self.predictor.facts["beats_baseline"])
 
 
 def train(
@@ -101,8 +75,8 @@ def train(
     metrics = measure(model, test_rows, predicted)
     simple = baseline_predictions(model, train_rows, test_rows)
     baselines = {name: measure(model, test_rows, answer) for name, answer in simple.items()}
-    facts = _facts(training_set, train_rows, test_rows) | {
-        "beats_baseline": beats_baseline(model, metrics, baselines[MEDIAN]),
+    facts = training_facts(training_set, train_rows, test_rows) | {
+        "beats_baseline": beats_baseline(model, metrics, baselines),
         "validation_measure": method.PROBLEM.loss_name,
         "tried": choice.tried,
     }
@@ -138,27 +112,3 @@ def train(
         .join(predicted),
         sample_input=test_rows[predictor.input_columns].head(_SAMPLE_ROWS),
     )
-
-
-def _facts(
-    training_set: TrainingSet, train_rows: pd.DataFrame, test_rows: pd.DataFrame
-) -> dict[str, Any]:
-    """Say what the model was trained on, as plain data for spec.json, card and registry."""
-    split = training_set.split
-    return {
-        "train_start": _day(split.train_start),
-        "test_start": _day(split.test_start),
-        "test_end": _day(split.test_end),
-        "train_workflow_count": int(train_rows[WORKFLOW_ID].nunique()),
-        "test_workflow_count": int(test_rows[WORKFLOW_ID].nunique()),
-        "train_row_count": len(train_rows),
-        "test_row_count": len(test_rows),
-        "open_at_split_count": split.open_at_split_count,
-        "not_closed_count": split.not_closed_count,
-        "censored_row_count": training_set.censored_row_count,
-        "late_rule": training_set.late_rule,
-    }
-
-
-def _day(moment: pd.Timestamp) -> str:
-    return f"{moment:%Y-%m-%d %H:%M}"

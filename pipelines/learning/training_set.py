@@ -12,17 +12,18 @@ from pipelines.learning.split import Part, TimeSplit
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Labelled rows with `part` (train or test) and `censoring_weight`, ordered by as_of.
+    """Labelled rows with `part` (train or test), ordered by as_of.
 
-    `late_rule` is the rule most rows were labelled by; `censored_row_count` and
+    Rows about running workflows have a `censoring_weight` too. `late_rule` is the rule most
+    rows were labelled by, where lateness matters; `censored_row_count` and
     `left_out_row_count` are the moments without a label, and those on neither side.
     """
 
     frame: pd.DataFrame = field(repr=False)
     split: TimeSplit
-    late_rule: str
-    censored_row_count: int
-    left_out_row_count: int
+    late_rule: str = ""
+    censored_row_count: int = 0
+    left_out_row_count: int = 0
 
 
 def build_training_set(

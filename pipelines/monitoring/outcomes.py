@@ -5,7 +5,7 @@ from typing import Final
 
 import duckdb
 import pandas as pd
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select, true
 
 from pipelines.contracts import HistoryTable, Model
 from pipelines.errors import MonitoringError
@@ -19,6 +19,7 @@ ANSWER: Final = {
     Model.REMAINING_TIME: "remaining_time_s",
     Model.DELAY_RISK: "late_probability",
 }
+SHADOW: Final = "shadow"
 _COLUMNS: Final = (
     "prediction_id",
     "model_name",
@@ -29,15 +30,37 @@ _COLUMNS: Final = (
     "features",
     "output",
     "is_degraded",
+    "variant",
+    "propensity",
 )
 
 
-def read_predictions(engine: Engine, model: Model, start: datetime, end: datetime) -> pd.DataFrame:
-    """Read the logged answers of a model about moments in [start, end), in order of as_of."""
+def read_predictions(
+    engine: Engine,
+    model: Model,
+    start: datetime,
+    end: datetime,
+    *,
+    with_shadows: bool = False,
+) -> pd.DataFrame:
+    """Read the logged answers of a model about moments in [start, end), in order of as_of.
+
+    Shadows, which were shown to nobody, are no answers; they come along only when asked for.
+    """
+    shown = predictions.c.variant.is_distinct_from(SHADOW)
+    first = predictions.alias("first")
+    # An answer from the cache was given what the one it repeats was given.
+    columns = {name: predictions.c[name] for name in _COLUMNS} | {
+        "features": func.coalesce(first.c.features, predictions.c.features)
+    }
     statement = (
-        select(*(predictions.c[name] for name in _COLUMNS))
+        select(*columns.values())
+        .select_from(
+            predictions.outerjoin(first, predictions.c.cached_from == first.c.prediction_id)
+        )
         .where(predictions.c.model_name == model.value)
         .where(predictions.c.as_of >= start, predictions.c.as_of < end)
+        .where(true() if with_shadows else shown)
         .order_by(predictions.c.as_of, predictions.c.prediction_id)
     )
     with engine.connect() as connection:

@@ -58,6 +58,8 @@ def champion_drift(settings: Settings, model: Model) -> DriftResult:
         MonitoringError: its training set cannot be read, or a period cannot be compared.
     """
     loaded = load_champion(model.value, settings.mlflow, settings.model_cache)
+    if not isinstance(loaded.predictor, Predictor):
+        raise MonitoringError(f"Drift of {model.value} is not watched: it reads no feature rows.")
     periods = training_and_later(read_training_set(loaded), loaded.predictor)
     start, end = periods.current_start, periods.current_end
     return drift_report(

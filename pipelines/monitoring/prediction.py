@@ -1,7 +1,7 @@
 """One answer as it is remembered: what was asked, known, answered, and by which version."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
@@ -9,7 +9,6 @@ from uuid import UUID
 
 import numpy as np
 import pandas as pd
-from pydantic import TypeAdapter
 
 # PostgreSQL's JSONB refuses this one character.
 _NUL: Final = "\x00"
@@ -34,7 +33,19 @@ class LoggedPrediction:
     output: Mapping[str, Any]
     is_degraded: bool = False
     variant: str | None = None
+    propensity: float | None = None
+    cached_from: UUID | None = None
     task_id: str | None = field(default=None)
+
+    @property
+    def key(self) -> str:
+        """What tells it from every other prediction."""
+        return str(self.prediction_id)
+
+    @property
+    def at(self) -> datetime:
+        """When it was asked for."""
+        return self.requested_at
 
     def row(self) -> dict[str, Any]:
         """Return the table's columns, all JSON values plain ones."""
@@ -42,24 +53,6 @@ class LoggedPrediction:
         for name in ("inputs", "features", "output"):
             values[name] = plain(values[name])
         return values
-
-
-_ROW: Final = TypeAdapter(LoggedPrediction)
-
-
-def to_json(predictions: Sequence[LoggedPrediction]) -> bytes:
-    """Encode predictions as JSON lines."""
-    lines = [_ROW.dump_json(LoggedPrediction(**p.row())) for p in predictions]
-    return b"".join(line + b"\n" for line in lines)
-
-
-def from_json(lines: bytes) -> list[LoggedPrediction]:
-    """Decode JSON lines; the inverse of `to_json` but for values that JSON does not have.
-
-    Raises:
-        ValueError: a line is no prediction.
-    """
-    return [_ROW.validate_json(line) for line in lines.splitlines() if line.strip()]
 
 
 def plain(value: Any) -> Any:

@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import select
 
-from pipelines.contracts import Alias, Model
+from pipelines.contracts import WORKFLOW_MODELS, Alias, Model, Role
 from pipelines.errors import PlatformError
 from pipelines.platform.progress import progress_bars
+from pipelines.platform.token import bearer
 from pipelines.registry.figures import version_figures
 from pipelines.registry.promote import alias_version
 from pipelines.settings import Settings
@@ -57,8 +58,8 @@ def ask_service(settings: Settings, as_of: datetime, console: Console) -> list[A
     """Ask about some workflows that run at `as_of`, evenly over their ages.
 
     Raises:
-        PlatformError: no model was promoted, the service does not load one that was, or it
-            answers with a problem.
+        PlatformError: this platform signs no tokens, no model was promoted, the service does not
+            load one that was, or it answers with a problem.
         FeatureStoreError: the lake holds no history.
     """
     running = running_workflows(settings.lake, as_of).sort_values(["opened_at", "workflow_id"])
@@ -68,13 +69,22 @@ def ask_service(settings: Settings, as_of: datetime, console: Console) -> list[A
     asked = running.iloc[::step].head(_ASKED)
     console.print(f"{len(running):,} workflows are running; asking about {len(asked)} of them.")
     ids = asked["workflow_id"].tolist()
-    promoted = [m for m in Model if alias_version(m, Alias.CHAMPION, settings.mlflow) is not None]
+    promoted = [
+        m for m in WORKFLOW_MODELS if alias_version(m, Alias.CHAMPION, settings.mlflow) is not None
+    ]
     if not promoted:
         raise PlatformError(
             "No model was promoted, so there is nobody to ask. Why: "
-            + "; ".join(f.decision for m in Model for f in version_figures(m, settings.mlflow))
+            + "; ".join(
+                f.decision for m in WORKFLOW_MODELS for f in version_figures(m, settings.mlflow)
+            )
         )
-    with httpx.Client(base_url=settings.service, timeout=_TIMEOUT_S, trust_env=False) as http:
+    with httpx.Client(
+        base_url=settings.service,
+        headers=bearer(settings, [Role.PREDICT], "demo"),
+        timeout=_TIMEOUT_S,
+        trust_env=False,
+    ) as http:
         _wait_until_loaded(http, promoted, console)
         durations, risks = (
             _ask(http, path, ids, console) if model in promoted else {}

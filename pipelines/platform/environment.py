@@ -3,6 +3,7 @@
 from typing import Final
 
 from pydantic import SecretStr
+from pydantic_core import to_json
 
 from pipelines.platform.programs import Layout
 from pipelines.settings import Settings
@@ -56,4 +57,9 @@ def process_environment(settings: Settings, layout: Layout) -> dict[str, str]:
 
 
 def _text(value: object) -> str:
-    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, frozenset):
+        value = sorted(value)  # the same text in every process
+    # Pydantic reads collections as JSON.
+    return to_json(value).decode() if isinstance(value, dict | list) else str(value)

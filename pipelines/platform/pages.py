@@ -20,7 +20,9 @@ def print_pages(settings: Settings, console: Console) -> None:
         table.add_column(name, overflow="fold", no_wrap=name == "address")
     table.add_row("Airflow", settings.airflow, f"DAGs; user {AIRFLOW_USER}, password {password}")
     table.add_row("MLflow", settings.mlflow, "experiments, registered models")
-    table.add_row("service", settings.service, "predictions over HTTP; API page at this address")
+    table.add_row(
+        "service", settings.service, "predictions over HTTP, API page; tokens: workcast token"
+    )
     table.add_row("Evidently", settings.evidently, "drift reports")
     for name, path, purpose in (
         ("data docs", _docs_page(settings), "validations by Great Expectations"),

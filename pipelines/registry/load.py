@@ -7,18 +7,21 @@ from pathlib import Path
 
 from mlflow.artifacts import download_artifacts
 
-from pipelines.contracts import Alias
+from pipelines.contracts import Alias, Model
 from pipelines.errors import NotFoundError, RegistryError, TrainingError
-from pipelines.learning.predictor import Predictor
+from pipelines.learning.methods import METHODS
+from pipelines.learning.trained import Recommender
 from pipelines.registry.client import PREDICTOR_ARTIFACT, connected, registry_client
+from pipelines.registry.kept import KeptVersion
 from pipelines.registry.promote import alias_version
+from pipelines.registry.sample import Sample, read_sample
 
 
 @dataclass(frozen=True)
 class LoadedModel:
     """A model ready to answer, and which version it is."""
 
-    predictor: Predictor
+    predictor: Recommender
     name: str
     version: str
     alias: str
@@ -26,6 +29,7 @@ class LoadedModel:
     feature_service: str
     dataset_url: str
     watermark: str
+    sample: Sample | None = None  # None of a version made before there were any
 
 
 def load_champion(name: str, uri: str, cache: Path) -> LoadedModel:
@@ -67,15 +71,16 @@ def load_version(name: str, version: str, uri: str, cache: Path, alias: str = ""
     Raises:
         NotFoundError: there is no such version.
         RegistryError: the server cannot be reached, or the version's files cannot be read.
+        ValueError: there is no model of that name.
     """
     with connected(uri):
         found = registry_client(uri).get_model_version(name, version)
-        folder = cache / name / f"{version}-{found.run_id}"
+        folder = _folder(cache, name, version, str(found.run_id))
         if not folder.is_dir():
             _download(name, version, folder)
     try:
-        predictor = Predictor.load(folder)
-    except TrainingError as err:
+        predictor, sample = METHODS[Model(name)].load(folder), read_sample(folder)
+    except (TrainingError, RegistryError) as err:
         # Perhaps only the copy is damaged: the next attempt fetches it again.
         shutil.rmtree(folder, ignore_errors=True)
         raise RegistryError(f"Version {version} of {name} cannot be used: {err}") from err
@@ -88,7 +93,25 @@ def load_version(name: str, version: str, uri: str, cache: Path, alias: str = ""
         feature_service=found.tags.get("feature_service", name),
         dataset_url=found.tags.get("dataset_url", ""),
         watermark=found.tags.get("watermark", ""),
+        sample=sample,
     )
+
+
+def load_kept(name: str, kept: KeptVersion, cache: Path) -> tuple[Recommender, Sample | None]:
+    """Load a version from the cache alone, without the server.
+
+    Raises:
+        RegistryError: its files are not there or cannot be read.
+    """
+    folder = _folder(cache, name, kept.version, kept.run_id)
+    try:
+        return METHODS[Model(name)].load(folder), read_sample(folder)
+    except TrainingError as err:
+        raise RegistryError(f"The copy of version {kept.version} of {name}: {err}") from err
+
+
+def _folder(cache: Path, name: str, version: str, run_id: str) -> Path:
+    return cache / name / f"{version}-{run_id}"
 
 
 def _download(name: str, version: str, folder: Path) -> None:

@@ -22,8 +22,9 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from pipelines.contracts import Alias
 from pipelines.learning.metrics import Metrics
-from pipelines.learning.train import TrainedModel
+from pipelines.learning.trained import TrainedModel
 from pipelines.registry.client import PREDICTOR_ARTIFACT, connected, registry_client
+from pipelines.registry.sample import write_sample
 from pipelines.store.certificate import Certificate
 
 PARITY_ARTIFACT: Final = "parity_certificate.json"
@@ -60,8 +61,8 @@ def register(trained: TrainedModel, origin: Origin, uri: str) -> RegisteredVersi
     """Log a run with everything about the model and register it with the alias `challenger`.
 
     The experiment and the registered model have the model's name. The alias moves last, so
-    whoever follows it finds a complete version. A model that does not beat its median baseline
-    is registered too, with the tag `beats_baseline` false.
+    whoever follows it finds a complete version. A model that does not beat its baseline is
+    registered too, with the tag `beats_baseline` false.
 
     Args:
         trained: the model.
@@ -93,12 +94,15 @@ def register(trained: TrainedModel, origin: Origin, uri: str) -> RegisteredVersi
             mlflow.log_artifacts(str(folder))
             predictor = Path(scratch) / PREDICTOR_ARTIFACT
             trained.predictor.save(predictor)
+            sample = trained.sample_input
+            write_sample(predictor, sample, trained.predictor.predict(sample))
             info = mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(_CODE),
                 artifacts={PREDICTOR_ARTIFACT: str(predictor)},
                 signature=signature(trained),
                 input_example=trained.sample_input,
+                model_config={"model": name},
                 pip_requirements=[f"{package}=={version(package)}" for package in _REQUIREMENTS],
                 metadata=tags,
             )
@@ -127,6 +131,8 @@ def _log_trials(
     client: MlflowClient, trained: TrainedModel, experiment_id: str, parent: str
 ) -> None:
     """Log what was tried as nested runs, which MLflow shows below their parent."""
+    if not trained.trials:
+        return
     measure = f"validation_{trained.predictor.facts['validation_measure']}"
     weights = [one["weight"] for one in trained.predictor.facts["tried"]]
     for trial, weight in zip(trained.trials, weights, strict=True):
@@ -151,7 +157,7 @@ def signature(trained: TrainedModel) -> ModelSignature:
     answers = trained.predictor.predict(trained.sample_input)
     return ModelSignature(
         inputs=_schema(trained.sample_input),
-        outputs=Schema([ColSpec(DataType.double, name) for name in answers.columns]),
+        outputs=Schema([ColSpec(_answer_type(answers[name]), str(name)) for name in answers]),
     )
 
 
@@ -167,6 +173,12 @@ def _data_type(values: pd.Series) -> DataType | AnyType:
     if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values):
         return AnyType()  # type: ignore[no-untyped-call]
     return DataType.string
+
+
+def _answer_type(values: pd.Series) -> DataType:
+    if pd.api.types.is_float_dtype(values):
+        return DataType.double
+    return DataType.long if pd.api.types.is_integer_dtype(values) else DataType.string
 
 
 def _experiment(client: MlflowClient, name: str) -> str:

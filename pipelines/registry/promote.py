@@ -7,7 +7,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from pipelines.contracts import Alias
-from pipelines.errors import RegistryError
+from pipelines.errors import NotFoundError, RegistryError
 from pipelines.registry.client import MISSING_CODES, connected, registry_client
 
 _PREVIOUS: Final = "previous_champion"
@@ -31,6 +31,20 @@ def alias_version(name: str, alias: Alias, uri: str) -> str | None:
     """
     with connected(uri):
         return _version_of(registry_client(uri), name, alias)
+
+
+def alias_versions(name: str, uri: str) -> dict[Alias, str]:
+    """Return the number of the version each alias points to, in one question to the server.
+
+    Raises:
+        RegistryError: the server cannot be reached or refuses.
+    """
+    try:
+        with connected(uri):
+            found = registry_client(uri).get_registered_model(name).aliases
+    except NotFoundError:  # nothing was ever registered
+        return {}
+    return {alias: str(found[alias.value]) for alias in Alias if alias.value in found}
 
 
 def promote(name: str, version: str, reason: str, uri: str) -> Promotion:

@@ -11,17 +11,19 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel  # type: ignore[attr-defined]
 
-from pipelines.learning.predictor import Predictor
+from pipelines.contracts import Model
+from pipelines.learning.methods import METHODS
 
 PREDICTOR_ARTIFACT = "predictor"  # as `register` names it
 
 
 class PredictorModel(PythonModel):
-    """A `Predictor` behind MLflow's own interface; same frame, same numbers."""
+    """A recommender behind MLflow's own interface; same frame, same answers."""
 
     def load_context(self, context: Any) -> None:
         """Load the predictor from its folder."""
-        self._predictor = Predictor.load(Path(context.artifacts[PREDICTOR_ARTIFACT]))
+        method = METHODS[Model(context.model_config["model"])]
+        self._predictor = method.load(Path(context.artifacts[PREDICTOR_ARTIFACT]))
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None

@@ -95,8 +95,13 @@ predictions: Final = Table(
     document("inputs"),
     document("features"),
     Column("output", JSONB, nullable=False),
-    Column("variant", Text),
+    Column("variant", Text),  # champion, challenger, or shadow: computed and shown to nobody
+    # Probability with which this variant was to be shown; 0 of a shadow, null where not drawn.
+    Column("propensity", Double),
     Column("is_degraded", Boolean, nullable=False, server_default=text("false")),
+    # The prediction whose answer was given again, from the cache; it has the features too.
+    Column("cached_from", UUID),
+    CheckConstraint("propensity BETWEEN 0 AND 1", name="propensity_is_probability"),
     Index(None, "model_name", "requested_at"),
     Index(None, "workflow_id"),
     schema=PLATFORM_SCHEMA,
@@ -148,7 +153,10 @@ audit_log: Final = Table(
     Column("action", Text, nullable=False),
     Column("subject", Text, nullable=False),
     document("details"),
+    # Null for what the platform itself has done; a request's entry is written once.
+    Column("request_id", UUID, unique=True),
     Index(None, "happened_at"),
+    Index(None, "actor", "happened_at"),
     schema=PLATFORM_SCHEMA,
 )
 

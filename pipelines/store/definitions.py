@@ -13,7 +13,13 @@ from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import 
 from feast.types import Bool, FeastType, Float64, Int64, String, UnixTimestamp
 
 from pipelines import contracts
-from pipelines.contracts import CREATED_TIMESTAMP, EVENT_TIMESTAMP, FEATURES_FOLDER, Engine, Model
+from pipelines.contracts import (
+    CREATED_TIMESTAMP,
+    EVENT_TIMESTAMP,
+    FEATURE_MODELS,
+    FEATURES_FOLDER,
+    Engine,
+)
 from pipelines.features.spark_conf import spark_path
 from pipelines.features.views import VIEWS, FeatureColumn, ViewSpec
 from pipelines.history.schema import TIMESTAMP
@@ -85,7 +91,7 @@ def feast_definitions(lake: str, engine: Engine = Engine.DUCKDB) -> Definitions:
             features=[views[name.value] for name in MODEL_VIEWS],
             description=f"What the model {model.value} reads from the feature store.",
         )
-        for model in (Model.REMAINING_TIME, Model.DELAY_RISK)
+        for model in FEATURE_MODELS
     }
     project = Project(name=PROJECT, description="Features of workflows, people and teams.")
     return Definitions(project, entities, views, services)

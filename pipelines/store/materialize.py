@@ -18,6 +18,7 @@ from pipelines.settings import Settings
 from pipelines.store.latest import latest_rows
 from pipelines.store.online_remove import Written, remove_others
 from pipelines.store.online_write import OnlineWriter
+from pipelines.store.stamp import put_new_stamp, take_stamp_away
 from pipelines.store.valkey import Valkey, answering
 
 Progress = Callable[[FeatureView, int, int], None]
@@ -59,6 +60,7 @@ def materialize(
     rows: dict[FeatureView, int] = {}
     written = {name: Written() for name in VIEWS}
     with answering():
+        take_stamp_away(valkey)
         for spec in VIEWS.values():
             writer = OnlineWriter(spec, valkey)
             rows[spec.name] = 0
@@ -70,5 +72,6 @@ def materialize(
                     if progress is not None:
                         progress(spec.name, rows[spec.name], total)
         removed = remove_others(valkey, written) if start is None else 0
+        put_new_stamp(valkey)
     valkey.close()
     return Materialized(rows, removed)

@@ -73,6 +73,10 @@ class OnlineReader(ViewReader):
             found = self._decoded(parts, microseconds(as_of))
         return plan.rows(workflow_ids, as_of, found)
 
+    def columns(self, service: str) -> frozenset[str]:
+        """Return the names of the columns that `read` gives for a feature service."""
+        return self._plans[service].columns
+
     def candidates(
         self, person_ids: Sequence[str], activity: str, as_of: datetime
     ) -> dict[FeatureView, ViewRows]:

@@ -70,6 +70,11 @@ class ServicePlan:
             for column in views[name].spec.columns
         }
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """Names of the columns that `rows` gives."""
+        return frozenset(self._types)
+
     def script(self, workflow_ids: Sequence[str], *, whole: bool) -> bytes:
         """Write the command that runs the script, by its hash or `whole`."""
         name, text = (b"EVAL", _SCRIPT) if whole else (b"EVALSHA", _SHA)

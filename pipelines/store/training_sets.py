@@ -28,18 +28,24 @@ DERIVED_KEYS: Final = {
 
 
 def training_set(
-    store: FeatureStore, entity_frame: pd.DataFrame, feature_service: str
+    store: FeatureStore,
+    entity_frame: pd.DataFrame,
+    feature_service: str,
+    *,
+    has_keys: bool = False,
 ) -> pd.DataFrame:
     """Join a feature service's features to prediction moments, as known at each of them.
 
     The workflow's progress is joined first; its last activity, person and team at the moment
-    are the keys of the other views.
+    are the keys of the other views, unless the question has keys of its own: a task's activity,
+    and who might do it.
 
     Args:
         store: see `open_store`.
         entity_frame: workflow_id and the moment (aware; `event_timestamp` or `as_of`). Further
             columns are kept. Not changed.
         feature_service: its name, for example `remaining_time`.
+        has_keys: whether the entity frame's own activity, person_id and team_id are the keys.
 
     Returns:
         The entity frame's rows in their order; event_timestamp and as_of (both the moment),
@@ -49,7 +55,7 @@ def training_set(
     Raises:
         FeatureStoreError: a column is missing, the service is unknown, or no row has features.
     """
-    entities = _entities(entity_frame)
+    entities = _entities(entity_frame, has_keys=has_keys)
     refs = _feature_refs(store, feature_service)
     prefix = f"{FeatureView.WORKFLOW_PROGRESS.value}:"
     progress_refs = [ref for ref in refs if ref.startswith(prefix)]
@@ -61,7 +67,7 @@ def training_set(
             "features up to the moments, or check WORKCAST_LAKE_URL."
         )
     keyed = entities
-    for key, source in DERIVED_KEYS.items():
+    for key, source in () if has_keys else DERIVED_KEYS.items():
         keyed = keyed.append_column(key, progress.column(_progress(source)))
     others = _joined(store, keyed, [ref for ref in refs if not ref.startswith(prefix)])
     result = keyed
@@ -85,18 +91,22 @@ def save_training_set(lake: str, model: str, frame: pd.DataFrame) -> str:
     return path
 
 
-def _entities(frame: pd.DataFrame) -> pa.Table:
+def _entities(frame: pd.DataFrame, *, has_keys: bool) -> pa.Table:
     moments = EVENT_TIMESTAMP if EVENT_TIMESTAMP in frame.columns else AS_OF
-    missing = [name for name in (WORKFLOW_ID, moments) if name not in frame.columns]
+    keys = tuple(DERIVED_KEYS) if has_keys else ()
+    missing = [name for name in (WORKFLOW_ID, moments, *keys) if name not in frame.columns]
     if missing:
         raise FeatureStoreError(
             f"The entity frame lacks {' and '.join(missing)}; it needs {WORKFLOW_ID} and "
-            f"{EVENT_TIMESTAMP} (or {AS_OF})."
+            f"{EVENT_TIMESTAMP} (or {AS_OF}){', and its keys' if has_keys else ''}."
         )
+    replaced = (AS_OF, EVENT_TIMESTAMP) if has_keys else (*DERIVED_KEYS, AS_OF, EVENT_TIMESTAMP)
     table = pa.Table.from_pandas(
-        frame.drop(columns=[*DERIVED_KEYS, AS_OF, EVENT_TIMESTAMP], errors="ignore"),
-        preserve_index=False,
+        frame.drop(columns=list(replaced), errors="ignore"), preserve_index=False
     )
+    for place, key in enumerate(table.column_names):
+        if key in keys:  # a column without any value has no type yet
+            table = table.set_column(place, key, table[key].cast(pa.string()))
     # Online the moment is a microsecond, so it is one here.
     at = pa.array(pd.to_datetime(frame[moments], utc=True).dt.floor("us"), TIMESTAMP)
     return table.append_column(EVENT_TIMESTAMP, at).append_column(AS_OF, at)

@@ -41,11 +41,16 @@ class Valkey:
     closed meanwhile is replaced before it is used.
     """
 
-    def __init__(self, url: str, answer_seconds: float = ANSWER_SECONDS) -> None:
+    def __init__(
+        self,
+        url: str,
+        answer_seconds: float = ANSWER_SECONDS,
+        connect_seconds: float = CONNECT_SECONDS,
+    ) -> None:
         self._pool = redis.ConnectionPool.from_url(
             url,
             protocol=2,
-            socket_connect_timeout=CONNECT_SECONDS,
+            socket_connect_timeout=connect_seconds,
             socket_timeout=answer_seconds,
             retry=Retry(NoBackoff(), 0),
         )

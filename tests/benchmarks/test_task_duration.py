@@ -9,12 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 from pipelines.bench.commands import app
-from pipelines.bench.duration_baselines import group_quantile
 from pipelines.bench.duration_contenders import ANSWERING, FOLLOWING, LEARNER
 from pipelines.bench.duration_data import DurationRows, duration_rows
 from pipelines.bench.duration_figures import ANSWERS, figures
 from pipelines.errors import BenchmarkError
-from pipelines.learning.task_spans import Span
+from pipelines.learning.task_duration.baselines import group_quantile
+from pipelines.learning.task_duration.spans import Span
 from tests.learning.task_history import make_task_history
 
 _MAPPING = """

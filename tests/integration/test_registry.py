@@ -17,9 +17,10 @@ import pytest
 from mlflow.tracking import MlflowClient
 from sqlalchemy import URL, Engine, text
 
-from pipelines.contracts import Alias, Model
+from pipelines.contracts import WORKFLOW_MODELS, Alias, Model
 from pipelines.errors import NotFoundError, RegistryError
-from pipelines.learning.train import TrainedModel, train
+from pipelines.learning.train import train
+from pipelines.learning.trained import TrainedModel
 from pipelines.learning.training_set import TrainingSet
 from pipelines.registry.load import load_alias, load_champion, load_version
 from pipelines.registry.log import PARITY_ARTIFACT, Origin, RegisteredVersion, register
@@ -39,7 +40,7 @@ def training_set() -> TrainingSet:
 
 @pytest.fixture(scope="module")
 def trained(training_set: TrainingSet) -> dict[Model, TrainedModel]:
-    return {model: train(model, training_set, seed=7, trial_count=7) for model in Model}
+    return {model: train(model, training_set, seed=7, trial_count=7) for model in WORKFLOW_MODELS}
 
 
 @pytest.fixture(scope="module")

@@ -6,20 +6,20 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import mlflow
 import pytest
-from sqlalchemy import URL, Engine, create_engine, func, select, text
+from sqlalchemy import URL, Engine, func, select, text
 
-from pipelines.contracts import Model
+from pipelines.contracts import WORKFLOW_MODELS, Model
 from pipelines.source.platform_tables import predictions as predictions_table
 from tests.integration.serving_stack import (
     WATERMARK,
     Stack,
+    bring_up,
     build_features,
-    make_stack,
+    running_stack,
     until,
 )
 
@@ -37,26 +37,10 @@ def new_stack(
     postgres_url: URL, postgres_admin: Engine, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
     """Everything laid out, and the service started before anything it needs but a database."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
-        names = [f"serving_{uuid4().hex[:8]}", f"serving_mlflow_{uuid4().hex[:8]}"]
-        with postgres_admin.connect() as connection:
-            connection.execute(text(f'CREATE DATABASE "{names[0]}" TEMPLATE workcast_template'))
-            connection.execute(text(f'CREATE DATABASE "{names[1]}"'))
-        database = create_engine(postgres_url.set(database=names[0]))
-        mlflow_url = postgres_url.set(database=names[1]).render_as_string(hide_password=False)
-        stack = make_stack(tmp_path_factory.mktemp("stack"), database, mlflow_url)
+    folder = tmp_path_factory.mktemp("stack")
+    with running_stack(folder, postgres_url, postgres_admin) as stack:
         stack.service.start()
-        try:
-            yield stack
-        finally:
-            stack.service.stop(signal.SIGKILL)
-            stack.mlflow.stop(signal.SIGKILL)
-            stack.valkey.stop()
-            database.dispose()
-            with postgres_admin.connect() as connection:
-                for name in names:
-                    connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+        yield stack
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +55,7 @@ def stack(new_stack: Stack) -> Stack:
         503,
         "urn:problem-type:workcast:no-champion",
     )
-    new_stack.mlflow.start()
-    build_features(new_stack)
-    until(lambda: httpx.get(f"{new_stack.settings.mlflow}/health").status_code == 200, 300)
-    for model in Model:
-        new_stack.publish(model)
-    until(lambda: new_stack.get("/readyz").status_code == 200)
+    bring_up(new_stack)
     return new_stack
 
 
@@ -106,7 +85,7 @@ def assert_equal_to_registry(stack: Stack, model: Model) -> int:
     return len(content["answers"])
 
 
-@pytest.mark.parametrize("model", list(Model))
+@pytest.mark.parametrize("model", WORKFLOW_MODELS)
 def test_answers_are_the_registered_models(stack: Stack, model: Model) -> None:
     assert assert_equal_to_registry(stack, model) > 20
 
@@ -128,17 +107,12 @@ def test_batch_says_of_each_workflow_what_is_wrong(stack: Stack) -> None:
 
 
 def test_clock_is_the_features_not_the_walls(stack: Stack) -> None:
-    (answer,) = stack.post("/predict_duration", {"workflow_ids": running(stack)[:1]}).json()[
+    (answer,) = stack.post("/predict_duration", {"workflow_ids": stack.running()[:1]}).json()[
         "answers"
     ]
 
     assert datetime.fromisoformat(answer["as_of"]) == WATERMARK
     assert datetime.fromisoformat(answer["features_known_at"]) < WATERMARK
-
-
-def running(stack: Stack) -> list[str]:
-    answers = stack.post("/assess_risk", {"workflow_ids": stack.workflows}).json()["answers"]
-    return [answer["workflow_id"] for answer in answers]
 
 
 def test_malformed_requests_never_meet_bentoml(stack: Stack) -> None:
@@ -157,13 +131,15 @@ def test_malformed_requests_never_meet_bentoml(stack: Stack) -> None:
 
 
 def test_metrics_and_pages(stack: Stack) -> None:
-    running(stack)
+    stack.running()
     text_of = until(
         lambda: "workcast_prediction_log_rows" in (t := stack.get("/metrics").text) and t
     )
     assert 'workcast_answers_total{is_degraded="false",model="delay_risk"' in text_of
     assert "workcast_request_duration_seconds_bucket" in text_of
-    assert 'workcast_model_swaps_total{model="delay_risk",result="taken"}' in text_of
+    assert (
+        'workcast_model_swaps_total{alias="champion",model="delay_risk",result="taken"}' in text_of
+    )
     assert stack.get("/docs").status_code == 200
     for asset in ("swagger-ui.css", "swagger-ui-bundle.js"):
         assert stack.get(f"/static_content/{asset}").status_code == 200
@@ -183,7 +159,7 @@ def database_now(stack: Stack) -> datetime:
 
 def test_log_holds_exactly_the_answers(stack: Stack) -> None:
     since = database_now(stack)
-    ids = running(stack)[:20]
+    ids = stack.running()[:20]
     since = database_now(stack)
 
     def ask(number: int) -> list[dict[str, Any]]:
@@ -213,9 +189,9 @@ def test_log_holds_exactly_the_answers(stack: Stack) -> None:
         assert "workflow_progress__last_activity" in row.features
 
 
-@pytest.mark.parametrize("model", list(Model))
+@pytest.mark.parametrize("model", WORKFLOW_MODELS)
 def test_new_champion_takes_over_without_a_failure(stack: Stack, model: Model) -> None:
-    (workflow_id, *_) = running(stack)
+    (workflow_id, *_) = stack.running()
     before = stack.version(model)
     seen: list[tuple[int, str]] = []
     is_over = False
@@ -246,7 +222,7 @@ def test_new_champion_takes_over_without_a_failure(stack: Stack, model: Model) -
 def test_log_survives_a_database_that_goes_and_comes_back(
     stack: Stack, postgres_admin: Engine
 ) -> None:
-    ids = running(stack)[:10]
+    ids = stack.running()[:10]
     since = database_now(stack)
     name = stack.database.url.database
     stack.database.dispose()
@@ -279,7 +255,7 @@ def test_log_survives_a_database_that_goes_and_comes_back(
 
 
 def test_nothing_is_lost_when_the_service_is_stopped(stack: Stack) -> None:
-    ids = running(stack)
+    ids = stack.running()
     since = database_now(stack)
     answers = stack.post("/predict_duration", {"workflow_ids": ids}).json()["answers"]
     stack.service.stop(signal.SIGTERM)
@@ -292,7 +268,7 @@ def test_nothing_is_lost_when_the_service_is_stopped(stack: Stack) -> None:
 
 
 def test_valkey_away_and_back(stack: Stack) -> None:
-    (workflow_id, *_) = running(stack)
+    (workflow_id, *_) = stack.running()
     dump = stack.valkey
     dump.stop()
     try:
@@ -312,7 +288,7 @@ def test_valkey_away_and_back(stack: Stack) -> None:
 
 
 def test_mlflow_away_the_models_go_on(stack: Stack) -> None:
-    (workflow_id, *_) = running(stack)
+    (workflow_id, *_) = stack.running()
     stack.mlflow.stop(signal.SIGKILL)
     until(lambda: stack.get("/readyz").json()["degraded"])
     response = stack.post("/assess_risk", {"workflow_id": workflow_id})

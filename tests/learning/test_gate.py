@@ -12,7 +12,7 @@ BASELINE: dict[str, Metrics] = {"median": {"mae_hours": 10.0}}
     [
         (8.0, None, 0.0, True, "there is no champion"),
         (12.0, None, 0.0, False, "there is no champion, so nothing answers yet"),
-        (10.0, None, 0.0, False, "does not beat the median"),
+        (10.0, None, 0.0, False, "does not beat the baseline"),
         (7.9, 8.0, 0.0, True, "against the champion's 8"),
         (8.0, 8.0, 0.0, False, "not better"),
         (8.0, 8.0, 0.1, False, "not better"),  # a tie keeps the champion
@@ -20,7 +20,7 @@ BASELINE: dict[str, Metrics] = {"median": {"mae_hours": 10.0}}
         (8.3, 8.0, 0.05, True, "tolerance 5.0%"),
         (8.5, 8.0, 0.05, False, "not better"),
         # Worse than the median: not even in place of a champion that is worse still.
-        (11.0, 12.0, 0.0, False, "does not beat the median"),
+        (11.0, 12.0, 0.0, False, "does not beat the baseline"),
     ],
 )
 def test_promotion_of_a_duration_model(

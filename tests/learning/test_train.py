@@ -5,14 +5,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.contracts import Model
+from pipelines.contracts import WORKFLOW_MODELS, Model
 from pipelines.errors import TrainingError
+from pipelines.learning.canvas import feature_label
 from pipelines.learning.columns import WORKFLOW_ID
-from pipelines.learning.evaluate import evaluate, judge
-from pipelines.learning.plots import feature_label
+from pipelines.learning.evaluate import evaluate
+from pipelines.learning.judge import judge
 from pipelines.learning.predictor import EXPECTED, Predictor
 from pipelines.learning.split import Part
-from pipelines.learning.train import TrainedModel, train
+from pipelines.learning.train import train
+from pipelines.learning.trained import TrainedModel
 from pipelines.learning.training_set import TrainingSet, rows_of
 from tests.learning.history import make_training_set
 
@@ -42,7 +44,7 @@ def _texts(predictor: Predictor) -> dict[str, list[str]]:
     }
 
 
-@pytest.mark.parametrize("model", list(Model))
+@pytest.mark.parametrize("model", WORKFLOW_MODELS)
 def test_the_same_set_gives_the_same_model(
     model: Model, trained: dict[Model, TrainedModel], training_set: TrainingSet
 ) -> None:
@@ -51,7 +53,7 @@ def test_the_same_set_gives_the_same_model(
     assert _texts(again.predictor) == _texts(trained[model].predictor)
 
 
-@pytest.mark.parametrize("model", list(Model))
+@pytest.mark.parametrize("model", WORKFLOW_MODELS)
 def test_the_test_rows_do_not_move_the_model(
     model: Model, trained: dict[Model, TrainedModel], training_set: TrainingSet
 ) -> None:
@@ -72,7 +74,7 @@ def test_the_test_rows_do_not_move_the_model(
     assert _texts(again) == _texts(trained[model].predictor)
 
 
-@pytest.mark.parametrize("model", list(Model))
+@pytest.mark.parametrize("model", WORKFLOW_MODELS)
 def test_a_saved_model_answers_as_before(
     model: Model, trained: dict[Model, TrainedModel], training_set: TrainingSet, tmp_path: Path
 ) -> None:
@@ -87,7 +89,7 @@ def test_a_saved_model_answers_as_before(
     assert {p.suffix for p in tmp_path.iterdir()} <= {".txt", ".npy", ".json"}
 
 
-@pytest.mark.parametrize("model", list(Model))
+@pytest.mark.parametrize("model", WORKFLOW_MODELS)
 def test_one_row_is_answered_as_many_are(
     model: Model, trained: dict[Model, TrainedModel], training_set: TrainingSet
 ) -> None:
@@ -164,7 +166,7 @@ def test_the_card_shows_the_model_beside_its_baselines(
     assert "Late means: closed after its due date." in trained[Model.DELAY_RISK].card
 
 
-@pytest.mark.parametrize("model", list(Model))
+@pytest.mark.parametrize("model", WORKFLOW_MODELS)
 def test_every_figure_can_be_drawn(
     model: Model, trained: dict[Model, TrainedModel], tmp_path: Path
 ) -> None:
@@ -180,13 +182,14 @@ def test_two_models_are_judged_on_the_same_rows(
     trained: dict[Model, TrainedModel], training_set: TrainingSet
 ) -> None:
     predictor = trained[Model.REMAINING_TIME].predictor
-    first = judge(predictor, None, training_set.frame)
+    first = judge(Model.REMAINING_TIME, predictor, None, training_set.frame)
     assert first.decision.promote
-    same = judge(predictor, predictor, training_set.frame)
+    same = judge(Model.REMAINING_TIME, predictor, predictor, training_set.frame)
     assert not same.decision.promote  # a tie keeps the champion
     assert same.challenger == same.champion == trained[Model.REMAINING_TIME].metrics
 
     unreadable = judge(
+        Model.REMAINING_TIME,
         predictor,
         train(Model.REMAINING_TIME, _renamed(make_training_set()), seed=7, trial_count=1).predictor,
         training_set.frame,
@@ -209,7 +212,7 @@ def test_outcomes_of_one_class_train_a_model_that_is_not_good_enough(
     assert model.metrics["auc"] is None
     assert not model.beats_baseline
     assert "must not answer" in model.card
-    assert evaluate(model.predictor, rows_of(frame, Part.TEST)) == model.metrics
+    assert evaluate(model.predictor, frame) == model.metrics
 
 
 @pytest.mark.parametrize(

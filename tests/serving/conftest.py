@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import URL, create_engine
 
-from pipelines.contracts import Alias, Model
+from pipelines.contracts import WORKFLOW_MODELS, Alias, Model, Role
 from pipelines.errors import FeatureStoreError
 from pipelines.features.request_time import add_request_time
 from pipelines.features.views import VIEWS, FeatureView, qualified
@@ -23,16 +23,31 @@ from pipelines.history.schema import TIMESTAMP
 from pipelines.learning.blend import Blend
 from pipelines.learning.fit_encoder import fit_encoder
 from pipelines.learning.predictor import Predictor
+from pipelines.monitoring.audit_log import AuditEntry
+from pipelines.monitoring.batch_log import LogCounts
 from pipelines.monitoring.prediction import LoggedPrediction
-from pipelines.monitoring.prediction_log import LogCounts
+from pipelines.monitoring.pseudonym import open_pseudonyms
+from pipelines.platform.issuer import ensure_issuer
+from pipelines.platform.token import bearer
+from pipelines.settings import Settings
 from pipelines.store.online_rows import ServiceRows
+from pipelines.store.valkey import Valkey
 from serving.app import create_app
+from serving.cache import AnswerCache
+from serving.checks import version_check
 from serving.clock import ClockReading
-from serving.features import OnlineFeatures
-from serving.models import ChampionWatch
+from serving.features import REQUEST_TIME_NAMES, OnlineFeatures
+from serving.guard.keys import IssuerKeys
+from serving.guard.parts import Guard
+from serving.guard.rates import Rates
+from serving.guard.tokens import Tokens
+from serving.models import Candidate
 from serving.poller import Poller
 from serving.problems import FeaturesAwayError
-from serving.runtime import Runtime, warm_up
+from serving.runtime import Runtime
+from serving.shadow import ShadowQueue
+from serving.traffic import Traffic
+from serving.watch import VersionWatch
 
 AS_OF = datetime(2016, 4, 1, 12, tzinfo=UTC)
 OPENED = AS_OF - timedelta(days=3)
@@ -46,6 +61,7 @@ TYPES = {
         for column in spec.columns
     },
 }
+EVENTS_SECRET = "a secret of the tests"  # noqa: S105
 NOWHERE = URL.create("postgresql+psycopg", "nobody", host="127.0.0.1", port=1)
 
 
@@ -138,7 +154,7 @@ class Rows:
         self.read_count += 1
         if self.is_away:
             raise FeatureStoreError("Valkey does not answer (refused); start the platform")
-        assert service in {model.value for model in Model}
+        assert service in {model.value for model in WORKFLOW_MODELS}
         unknown = {"is_known": False, "is_closed": None, "features_known_at": None}
         rows = [self.rows.get(i) or feature_row(i, **unknown) for i in workflow_ids]
         asked = [row | {"as_of": as_of} for row in rows]
@@ -168,12 +184,12 @@ class FixedClock:
 
 @dataclass
 class Kept:
-    """A prediction log that keeps its rows."""
+    """A log that keeps its rows."""
 
-    rows: list[LoggedPrediction] = field(default_factory=list)
+    rows: list[Any] = field(default_factory=list)
     is_away: bool = False
 
-    def add(self, predictions: Sequence[LoggedPrediction]) -> None:
+    def add(self, predictions: Sequence[LoggedPrediction | AuditEntry]) -> None:
         self.rows.extend(predictions)
 
     def close(self) -> None: ...
@@ -189,12 +205,21 @@ class Versions:
     def __init__(self, predictors: dict[Model, Predictor]) -> None:
         self.predictors = predictors
         self.versions: dict[Model, str] = dict.fromkeys(predictors, "1")
+        self.challengers: dict[Model, str] = {}
 
-    def version_of(self, model: Model, alias: Alias) -> str | None:
-        return self.versions.get(model)
+    def aliases(self, model: Model) -> dict[Alias, str]:
+        named = {Alias.CHAMPION: self.versions, Alias.CHALLENGER: self.challengers}
+        return {alias: of[model] for alias, of in named.items() if model in of}
 
-    def load(self, model: Model, version: str) -> Predictor:
-        return self.predictors[model]
+    def load(self, model: Model, version: str) -> Candidate:
+        return Candidate(version, "run", self.predictors[model], None)
+
+    def kept(self, model: Model, alias: Alias) -> Candidate | None:
+        return None
+
+    def keep(self, model: Model, alias: Alias, candidate: Candidate) -> None: ...
+
+    def forget(self, model: Model, alias: Alias) -> None: ...
 
 
 @dataclass
@@ -206,18 +231,47 @@ class World:
     clock: FixedClock
     log: Kept
     registry: Versions
-    watch: ChampionWatch
+    watch: VersionWatch
+    shadows: ShadowQueue
     features: OnlineFeatures
     app: FastAPI
+    settings: Settings
+    guard: Guard
+    audit: Kept
+
+    def headers(self, *roles: Role, subject: str = "tester") -> dict[str, str]:
+        return bearer(self.settings, roles, subject)
 
 
 @pytest.fixture(scope="session")
 def predictors() -> dict[Model, Predictor]:
-    return {model: predictor(model) for model in Model}
+    return {model: predictor(model) for model in WORKFLOW_MODELS}
 
 
 @pytest.fixture
-def world(predictors: dict[Model, Predictor], tmp_path: Path) -> Any:
+def challenger_ratio() -> dict[Model, float]:
+    return {}
+
+
+@pytest.fixture
+def shadowed() -> set[Model]:
+    return set()
+
+
+@pytest.fixture
+def cache() -> AnswerCache:
+    """A cache that is off; `test_cache` has one that is on."""
+    return AnswerCache("redis://127.0.0.1:1", 0)
+
+
+@pytest.fixture
+def world(
+    predictors: dict[Model, Predictor],
+    challenger_ratio: dict[Model, float],
+    shadowed: set[Model],
+    cache: AnswerCache,
+    tmp_path: Path,
+) -> Any:
     store = Rows(
         [
             feature_row("WF-1"),
@@ -228,12 +282,57 @@ def world(predictors: dict[Model, Predictor], tmp_path: Path) -> Any:
         ]
     )
     clock, log, registry = FixedClock(), Kept(), Versions(predictors)
-    watch = ChampionWatch(registry, warm_up)
+    watch = VersionWatch(registry, version_check(lambda _: set(TYPES) | REQUEST_TIME_NAMES))
     watch.look()
     features = OnlineFeatures(store, clock)  # type: ignore[arg-type]
     features.probe()
-    idle = Poller("idle", lambda: None, 60)
-    runtime = Runtime(create_engine(NOWHERE), clock, features, watch, log, idle)  # type: ignore[arg-type]
+    shadows = ShadowQueue(lambda: None)
+    shadows.start()
+    settings = Settings(home=tmp_path / "home", _env_file=None)  # type: ignore[call-arg]
+    guard, audit = make_guard(settings)
+    runtime = Runtime(
+        engine=create_engine(NOWHERE),
+        clock=clock,  # type: ignore[arg-type]
+        features=features,
+        watch=watch,
+        traffic=Traffic(watch, challenger_ratio, shadowed),
+        shadows=shadows,
+        cache=cache,
+        log=log,  # type: ignore[arg-type]
+        meter=Poller("idle", lambda: None, 60),
+        guard=guard,
+        registry_events_secret=EVENTS_SECRET,
+    )
     app = create_app(lambda: runtime, "0.0.0")
     with TestClient(app, raise_server_exceptions=False) as client:
-        yield World(client, store, clock, log, registry, watch, features, app)
+        client.headers.update(bearer(settings, list(Role), "tester"))
+        yield World(
+            client,
+            store,
+            clock,
+            log,
+            registry,
+            watch,
+            shadows,
+            features,
+            app,
+            settings,
+            guard,
+            audit,
+        )
+
+
+def make_guard(settings: Settings) -> tuple[Guard, Kept]:
+    """The guard of a worker without servers: keys of the development issuer, no Valkey."""
+    ensure_issuer(settings)
+    keys, audit = IssuerKeys(settings.jwks, refetch_s=0), Kept()
+    keys.look()
+    guard = Guard(
+        keys=keys,
+        tokens=Tokens(settings, keys, open_pseudonyms(settings)),
+        rates=Rates(Valkey("redis://127.0.0.1:1/0"), settings.rate_limit_per_minute),
+        audit=audit,  # type: ignore[arg-type]
+        max_request_bytes=settings.max_request_bytes,
+        request_timeout_s=settings.request_timeout_s,
+    )
+    return guard, audit

@@ -38,7 +38,7 @@ def task_duration(
 
     from pipelines.bench.report import print_table, write_json
     from pipelines.bench.task_duration import HEADER, duration_table, measure_task_duration
-    from pipelines.learning.task_spans import Span
+    from pipelines.learning.task_duration.spans import Span
 
     console = Console(highlight=False)
     with console.status("reading") as status:

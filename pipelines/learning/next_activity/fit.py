@@ -12,7 +12,11 @@ from pipelines.learning.encode import Encoder
 from pipelines.learning.fit_encoder import fit_encoder
 from pipelines.learning.next_activity.model import NextActivityModel, mixed
 from pipelines.learning.next_activity.ngram import NGram
-from pipelines.learning.next_activity.prefixes import next_activities, prefix_features
+from pipelines.learning.next_activity.prefixes import (
+    EVENT_COLUMNS,
+    next_activities,
+    prefix_features,
+)
 from pipelines.learning.next_activity.vocabulary import Codes, Vocabulary
 from pipelines.learning.ranking import UNKNOWN, ranking_metrics, ranks
 
@@ -79,6 +83,7 @@ def fit_next_activity(events: pd.DataFrame, validation: Mask, seed: int = 0) -> 
         lgb.train(params, data, rounds),
         fit_ngram(vocabulary, features, target),
         weight,
+        tuple(name for name in EVENT_COLUMNS if name in events),
         {
             "event_count": len(events),
             "workflow_count": int(events["workflow_id"].nunique()),

@@ -1,6 +1,7 @@
 """Say which activities may follow in a running workflow, and how likely each of them is."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipelines.errors import TrainingError
+from pipelines.learning.columns import require_columns
 from pipelines.learning.encode import Encoder
 from pipelines.learning.next_activity.ngram import NGram
 from pipelines.learning.next_activity.prefixes import prefix_features
@@ -34,7 +36,13 @@ class NextActivityModel:
     trees: lgb.Booster = field(repr=False)
     ngram: NGram = field(repr=False)
     ngram_weight: float  # 0 to 1; the trees have the rest
-    facts: dict[str, Any]
+    columns: tuple[str, ...]  # of the events learned from
+    facts: Mapping[str, Any]
+
+    @property
+    def input_columns(self) -> list[str]:
+        """Columns that an event must have."""
+        return list(self.columns)
 
     def probabilities(self, features: pd.DataFrame) -> Values:
         """Return (rows, classes of the vocabulary) for rows of `prefix_features`."""
@@ -43,18 +51,22 @@ class NextActivityModel:
         of_ngram = self.ngram.probabilities(self.vocabulary.contexts(features))
         return mixed(of_trees, of_ngram, self.ngram_weight)
 
-    def predict(self, events: pd.DataFrame, count: int = 3) -> pd.DataFrame:
+    def predict(self, frame: pd.DataFrame, count: int = 3) -> pd.DataFrame:
         """Return the likeliest activities to follow the last event of each workflow.
 
         Args:
-            events: all events so far of the running workflows, as for `prefix_features`.
+            frame: all events so far of the running workflows, as for `prefix_features`.
             count: how many for each workflow.
 
         Returns:
             workflow_id, rank (1, 2, …), activity (`END` where the workflow may end) and
             probability, workflows in the order of their rows.
+
+        Raises:
+            TrainingError: a column of `input_columns` is missing.
         """
-        last = prefix_features(events).drop_duplicates("workflow_id", keep="last")
+        require_columns(frame, self.columns, "events")
+        last = prefix_features(frame).drop_duplicates("workflow_id", keep="last")
         shares = self.probabilities(last)
         best = np.argsort(-shares, axis=1, kind="stable")[:, :count]
         return pd.DataFrame(
@@ -75,7 +87,8 @@ class NextActivityModel:
             "encoder": self.encoder.to_spec(),
             "ngram": self.ngram.save(folder),
             "ngram_weight": self.ngram_weight,
-            "facts": self.facts,
+            "columns": self.columns,
+            "facts": dict(self.facts),
         }
         (folder / _SPEC).write_text(json.dumps(spec, indent=2), encoding="utf-8")
 
@@ -94,6 +107,7 @@ class NextActivityModel:
                 lgb.Booster(model_str=(folder / _TREES).read_text(encoding="utf-8")),
                 NGram.load(folder, spec["ngram"]),
                 float(spec["ngram_weight"]),
+                tuple(spec["columns"]),
                 spec["facts"],
             )
         except (OSError, KeyError, ValueError, lgb.basic.LightGBMError) as err:

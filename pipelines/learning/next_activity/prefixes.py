@@ -25,6 +25,9 @@ _OF_EVENT: Final = {
 }
 _AT_OPENING: Final = ("template_id", "client_id", "priority", "workflow_attributes")
 
+EVENT_COLUMNS: Final = (WORKFLOW_ID, AS_OF, "activity", "person_id", *_OF_EVENT, *_AT_OPENING)
+"""Columns of events that are read, as far as they are there."""
+
 
 def prefix_features(events: pd.DataFrame) -> pd.DataFrame:
     """Return one row an event with what its workflow's events up to it tell.

@@ -42,6 +42,15 @@ class TemplateModel:
     untried: tuple[str, ...]
     facts: Mapping[str, Any]
 
+    @property
+    def input_columns(self) -> list[str]:
+        """Columns that an opening must have."""
+        return list(dict.fromkeys([WORKFLOW_ID, CLIENT, PRIORITY, *self.content.encoder.sources]))
+
+    def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Suggest the best three templates for openings, as `suggest` does."""
+        return self.suggest(frame)
+
     def scores(self, openings: pd.DataFrame) -> Values:
         """Return (workflows, templates) blended reciprocal ranks, higher is better."""
         return blended(

@@ -6,9 +6,9 @@ import pytest
 
 from pipelines.errors import TrainingError
 from pipelines.learning.boosting import TreeParams
-from pipelines.learning.task_duration import Fitted, TaskDurationModel, fit_task_duration
-from pipelines.learning.task_features import task_features
-from pipelines.learning.task_spans import Span, task_spans
+from pipelines.learning.task_duration.features import task_features
+from pipelines.learning.task_duration.fit import Fitted, TaskDurationModel, fit_task_duration
+from pipelines.learning.task_duration.spans import Span, task_spans
 from tests.learning.task_history import make_task_history
 
 _NAME = Span.SERVICE.value

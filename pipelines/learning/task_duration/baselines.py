@@ -5,7 +5,7 @@ from typing import Final
 
 import pandas as pd
 
-from pipelines.learning.task_features import TASK_ACTIVITY, TASK_PERSON
+from pipelines.learning.task_duration.features import TASK_ACTIVITY, TASK_PERSON
 
 BY_ACTIVITY: Final = (TASK_ACTIVITY,)
 BY_PERSON: Final = (TASK_ACTIVITY, TASK_PERSON)

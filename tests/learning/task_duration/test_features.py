@@ -1,8 +1,8 @@
 import pandas as pd
 import pytest
 
-from pipelines.learning.task_features import task_features
-from pipelines.learning.task_spans import Span, task_spans
+from pipelines.learning.task_duration.features import task_features
+from pipelines.learning.task_duration.spans import Span, task_spans
 from tests.learning.task_history import TaskHistory, make_task_history
 
 

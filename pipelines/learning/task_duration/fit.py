@@ -18,8 +18,8 @@ from pipelines.learning.examples import Examples, age_ratios
 from pipelines.learning.fit_encoder import fit_encoder
 from pipelines.learning.intervals import Groups, Margins, Values, calibrate
 from pipelines.learning.model_files import read_model, write_model
-from pipelines.learning.task_features import TASK_ACTIVITY
-from pipelines.learning.task_spans import Span
+from pipelines.learning.task_duration.features import TASK_ACTIVITY
+from pipelines.learning.task_duration.spans import Span
 
 Mask = npt.NDArray[np.bool_]
 

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from pipelines.errors import TrainingError
-from pipelines.learning.task_spans import Span, task_spans
+from pipelines.learning.task_duration.spans import Span, task_spans
 
 _DAY = pd.Timestamp("2024-05-06", tz="UTC")
 

@@ -1,0 +1,102 @@
+"""What each model learns from: questions of the past, with what was known when they were asked."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import pandas as pd
+
+from pipelines.contracts import FEATURE_MODELS, WORKFLOW_MODELS, Model
+from pipelines.features.history import read_history
+from pipelines.features.request_time import add_request_time
+from pipelines.learning.next_activity.rows import next_activity_rows
+from pipelines.learning.split import TimeSplit, split_by_time
+from pipelines.learning.task_duration.rows import task_questions, task_training_set
+from pipelines.learning.template.rows import template_rows
+from pipelines.learning.training_set import TrainingSet, build_training_set
+from pipelines.settings import Settings
+from pipelines.store.moments import prediction_moments
+from pipelines.store.repo import open_store
+from pipelines.store.training_sets import training_set
+
+
+@dataclass(frozen=True)
+class _Past:
+    """A history up to a moment, split by time, and how much of it to take."""
+
+    settings: Settings
+    until: datetime
+    seed: int
+    max_rows: int
+    workflows: pd.DataFrame = field(repr=False)
+    closures: pd.DataFrame = field(repr=False)
+    task_events: pd.DataFrame = field(repr=False)
+    split: TimeSplit = field(repr=False)
+
+
+def make_training_set(
+    settings: Settings, model: Model, until: datetime, seed: int, max_rows: int
+) -> TrainingSet:
+    """Take the questions of a model from the history before `until`, labelled and split by time.
+
+    Raises:
+        TrainingError: too little history on one side of the split.
+        FeatureStoreError: the features cannot be joined.
+    """
+    history = read_history(settings.lake, until)
+    workflows, closures = history.workflows.to_pandas(), history.workflow_closures.to_pandas()
+    split = split_by_time(workflows, closures, settings.test_ratio)
+    # Moments of workflows are sampled in the lake itself: no need of the events here.
+    events = pd.DataFrame() if model in WORKFLOW_MODELS else history.task_events.to_pandas()
+    past = _Past(settings, until, seed, max_rows, workflows, closures, events, split)
+    return _MAKERS[model](past, model)
+
+
+def feature_service(model: Model) -> str:
+    """Return the feature service a model reads; empty for one that reads the history itself."""
+    return model.value if model in FEATURE_MODELS else ""
+
+
+def _of_workflows(past: _Past, model: Model) -> TrainingSet:
+    settings = past.settings
+    moments = prediction_moments(
+        settings.lake, past.until, past.seed, past.max_rows, past.split.workflow_ids
+    )
+    features = add_request_time(training_set(open_store(settings), moments, model.value))
+    return build_training_set(
+        features, past.workflows, past.closures, past.split, settings.late_quantile
+    )
+
+
+def _of_tasks(past: _Past, model: Model) -> TrainingSet:
+    questions = task_questions(past.task_events, past.split, past.max_rows, past.seed)
+    rows = training_set(open_store(past.settings), questions, model.value, has_keys=True)
+    return task_training_set(add_request_time(rows), past.split)
+
+
+def _of_templates(past: _Past, _model: Model) -> TrainingSet:
+    rows = template_rows(
+        past.workflows,
+        past.closures,
+        past.task_events,
+        past.split,
+        past.settings.late_quantile,
+    )
+    return TrainingSet(rows, past.split, str(rows["late_rule"].mode().iloc[0]))
+
+
+def _of_next_activities(past: _Past, _model: Model) -> TrainingSet:
+    rows = next_activity_rows(
+        past.task_events, past.workflows, past.split, past.max_rows, past.seed
+    )
+    return TrainingSet(rows, past.split)
+
+
+_MAKERS: Final[Mapping[Model, Callable[[_Past, Model], TrainingSet]]] = {
+    Model.REMAINING_TIME: _of_workflows,
+    Model.DELAY_RISK: _of_workflows,
+    Model.TASK_DURATION: _of_tasks,
+    Model.TEMPLATE: _of_templates,
+    Model.NEXT_ACTIVITY: _of_next_activities,
+}

@@ -1,0 +1,31 @@
+"""A stamp on the online store's content: as long as it is the same, so is what can be read.
+
+Materialisation takes it away before it writes and puts a new one when it has written, so nothing
+derived from the content before or during the writing is ever taken for something of after it. One
+that is cut off leaves none, until the next one is through. Two must not write at a time.
+"""
+
+from typing import Final
+from uuid import uuid4
+
+from pipelines.store.valkey import Valkey, command, require
+
+STAMP_KEY: Final = b"workcast:online-stamp"
+
+
+def take_stamp_away(valkey: Valkey) -> None:
+    """Say that the content is about to change.
+
+    Raises:
+        redis.RedisError: Valkey does not answer in time.
+    """
+    require(valkey.ask([command(b"DEL", STAMP_KEY)])[0])
+
+
+def put_new_stamp(valkey: Valkey) -> None:
+    """Say that the content will stay as it is for now.
+
+    Raises:
+        redis.RedisError: Valkey does not answer in time.
+    """
+    require(valkey.ask([command(b"SET", STAMP_KEY, uuid4().hex.encode())])[0])

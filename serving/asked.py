@@ -1,0 +1,160 @@
+"""One question while it is answered: what is known of its workflows, and what is remembered."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+from pipelines.contracts import Model
+from pipelines.monitoring.prediction import LoggedPrediction
+from pipelines.store.online_rows import ServiceRows
+from serving import metrics
+from serving.problems import (
+    ClosedWorkflowError,
+    ForgottenWorkflowError,
+    ProblemError,
+    UnknownWorkflowError,
+)
+from serving.schemas import Answer, ModelVersion
+from serving.traffic import Choice
+
+if TYPE_CHECKING:
+    from serving.runtime import Runtime
+
+ABOUT: Final = frozenset(Answer.model_fields)
+"""What every answer says about itself; the rest is the model's output."""
+
+_OUTSIDE: Final = set(ABOUT)  # pydantic wants a set
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Started:
+    """When a request began."""
+
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    clock_s: float = field(default_factory=time.perf_counter)
+
+    @property
+    def latency_ms(self) -> float:
+        """Milliseconds since then."""
+        return (time.perf_counter() - self.clock_s) * 1_000
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request, or the part of it that one version answers, while it is answered."""
+
+    runtime: "Runtime"
+    model: Model
+    choice: Choice
+    features: ServiceRows  # a row for each workflow asked about
+    rows: Sequence[Row]  # the same
+    started: Started
+    degraded_because: list[str]
+
+
+def ask(
+    runtime: "Runtime",
+    model: Model,
+    choice: Choice,
+    workflow_ids: Sequence[str],
+    started: Started,
+) -> Asked:
+    """Read what is known of workflows.
+
+    Raises:
+        FeaturesAwayError: there is no clock, or no features to read.
+    """
+    is_stale = runtime.clock.read().is_stale
+    with metrics.FEATURES_SECONDS.labels(model.value).time():
+        features = runtime.features.read(workflow_ids, model)
+    return Asked(
+        runtime,
+        model,
+        choice,
+        features,
+        features.rows(),
+        started,
+        ["the clock of the features could not be read lately"] if is_stale else [],
+    )
+
+
+def fault_of(row: Row) -> ProblemError | None:
+    """Say why a workflow cannot be answered about, or None."""
+    workflow_id, as_of = row["workflow_id"], row["as_of"].isoformat()
+    if not row["is_known"]:
+        return UnknownWorkflowError(
+            f"Workflow {workflow_id!r} is unknown: no event of it had been recorded by {as_of}. "
+            "Check the id, or wait until its history has been extracted.",
+            workflow_id=workflow_id,
+        )
+    if row["is_closed"]:
+        closed_at = row["closed_at"]
+        since = "" if closed_at is None else f" since {closed_at.isoformat()}"
+        return ClosedWorkflowError(
+            f"Workflow {workflow_id!r} has been closed{since}: there is nothing left to predict.",
+            workflow_id=workflow_id,
+            closed_at=None if closed_at is None else closed_at.isoformat(),
+        )
+    if row["features_known_at"] is None:
+        return ForgottenWorkflowError(
+            f"Workflow {workflow_id!r} has no event young enough to predict from at {as_of}. "
+            "It needs a new event, or to be closed in the source.",
+            workflow_id=workflow_id,
+        )
+    return None
+
+
+def about(asked: Asked, row: Row) -> dict[str, Any]:
+    """Return what every answer says about itself."""
+    return {
+        "prediction_id": uuid4(),
+        "workflow_id": row["workflow_id"],
+        "model": ModelVersion(
+            name=asked.choice.loaded.name.value,
+            version=asked.choice.loaded.version,
+            alias=asked.choice.loaded.alias.value,
+        ),
+        "as_of": row["as_of"],
+        "features_known_at": row["features_known_at"],
+        "is_degraded": bool(asked.degraded_because),
+        "degraded_because": asked.degraded_because,
+    }
+
+
+def log_answers(asked: Asked, rows: Sequence[Row], answers: Sequence[Answer]) -> None:
+    """Remember answers, one for each row, with what they rest on."""
+    latency_ms = asked.started.latency_ms
+    choice = asked.choice
+    metrics.ANSWERS.labels(
+        choice.loaded.name.value,
+        choice.loaded.version,
+        str(bool(asked.degraded_because)).lower(),
+        choice.variant.value,
+    ).inc(len(answers))
+    asked.runtime.log.add(
+        [
+            LoggedPrediction(
+                prediction_id=answer.prediction_id,
+                model_name=answer.model.name,
+                model_version=answer.model.version,
+                model_alias=answer.model.alias,
+                workflow_id=answer.workflow_id,
+                as_of=answer.as_of,
+                features_known_at=answer.features_known_at,
+                requested_at=asked.started.at,
+                latency_ms=latency_ms,
+                inputs={"workflow_id": answer.workflow_id, "workflow_count": len(asked.rows)},
+                features={name: row[name] for name in choice.loaded.predictor.input_columns},
+                output=answer.model_dump(exclude=_OUTSIDE),
+                is_degraded=answer.is_degraded,
+                variant=choice.variant.value,
+                propensity=choice.propensity,
+            )
+            for row, answer in zip(rows, answers, strict=True)
+        ]
+    )

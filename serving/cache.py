@@ -1,0 +1,135 @@
+"""Answers kept in Valkey, for as long as nothing they rest on has changed.
+
+An entry belongs to a model, a version and its variant, and a workflow. In it stands what it was
+made from: the stamp of the online store's content, the times of the workflow's own rows, which
+tell of rows that somebody else has written, and the clock. One round trip brings all of these and
+the entry; it counts only where they agree. An answer from the cache is a new one, with an id of
+its own in the log.
+
+Entries are written behind the answers. While Valkey is slow or away the circuit breaker keeps
+everybody from asking.
+"""
+
+import logging
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import redis
+from circuitbreaker import CircuitBreaker
+
+from pipelines.contracts import FeatureView
+from pipelines.features.views import VIEWS
+from pipelines.store.addresses import Entity, timestamp_field
+from pipelines.store.clock import microseconds
+from pipelines.store.stamp import STAMP_KEY
+from pipelines.store.valkey import Valkey, bulk, command, command_start, require
+from serving.poller import Poller
+from serving.traffic import Choice
+
+logger = logging.getLogger(__name__)
+
+# Longer than this is no gain over making the answer.
+_ANSWER_SECONDS: Final = 0.05
+_PAUSE_SECONDS: Final = 2
+_FLUSH_SECONDS: Final = 0.1
+_MOST_WAITING: Final = 2_000
+_START: Final = b'{"prediction_id":"'
+_ID_LENGTH: Final = 36
+_OWN_VIEWS: Final = (FeatureView.WORKFLOW_PROGRESS, FeatureView.WORKFLOW_STATUS)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What looking for an answer gave: where one belongs, what it must rest on, perhaps itself."""
+
+    key: bytes
+    basis: bytes
+    first_id: str = ""  # of the prediction that was kept
+    rest: bytes = b""  # of its JSON, behind the id
+
+    @property
+    def is_hit(self) -> bool:
+        """Whether there is an answer."""
+        return bool(self.rest)
+
+    def body(self, prediction_id: str) -> bytes:
+        """Return the answer as JSON, under a new id."""
+        return _START + prediction_id.encode() + self.rest
+
+
+class AnswerCache:
+    """Finds and keeps answers; with a time to live of 0 it does neither."""
+
+    def __init__(self, url: str, ttl_s: int) -> None:
+        self.is_on = ttl_s > 0
+        self._valkey = Valkey(url, _ANSWER_SECONDS, _ANSWER_SECONDS)
+        self._expiry = bulk(b"EX") + bulk(b"%d" % ttl_s)
+        self._breaker = CircuitBreaker(1, _PAUSE_SECONDS, redis.RedisError, "answer-cache")
+        self._waiting: deque[bytes] = deque(maxlen=_MOST_WAITING)
+        self._writer = Poller("answer-cache", self.flush, _FLUSH_SECONDS)
+        entity = Entity(VIEWS[FeatureView.WORKFLOW_PROGRESS].entity_columns)
+        self._address = entity.address
+        self._get_stamp = command(b"GET", STAMP_KEY)
+        fields = [timestamp_field(view) for view in _OWN_VIEWS]
+        self._times_start = command_start(b"HMGET", 1 + len(fields))
+        self._times_end = b"".join(map(bulk, fields))
+
+    def start(self) -> None:
+        """Start writing what is kept."""
+        if self.is_on:
+            self._writer.start()
+
+    def stop(self) -> None:
+        """Stop writing; what waits is dropped."""
+        self._writer.stop()
+        self._valkey.close()
+
+    def find(self, choice: Choice, workflow_id: str, as_of: datetime) -> Found | None:
+        """Look for an answer; None where the cache cannot be asked or may not be believed."""
+        if not self.is_on or self._breaker.opened:
+            return None
+        loaded = choice.loaded
+        name = f"workcast:answer:{loaded.name}:{loaded.version}:{choice.variant}:{workflow_id}"
+        key = name.encode(errors="surrogatepass")
+        address = self._address((workflow_id,))
+        commands = [
+            self._get_stamp,
+            self._times_start + bulk(address) + self._times_end,
+            command(b"GET", key),
+        ]
+        try:
+            with self._breaker:
+                stamp, times, entry = map(require, self._valkey.ask(commands))
+        except redis.RedisError as err:
+            logger.warning("Answers are not looked for in the cache for now: %s", err)
+            return None
+        if stamp is None:  # features are being written
+            return None
+        own = b",".join(b"" if time is None else time.hex().encode() for time in times)
+        basis = b"%b,%d,%b" % (stamp, microseconds(as_of), own)
+        if entry is not None:
+            made_from, _, kept = entry.partition(b"\n")
+            if made_from == basis:
+                return Found(key, basis, kept[:_ID_LENGTH].decode(), kept[_ID_LENGTH:])
+        return Found(key, basis)
+
+    def keep(self, found: Found, body: bytes) -> None:
+        """Keep an answer, JSON that begins with its id; it is written soon."""
+        entry = found.basis + b"\n" + body[len(_START) :]
+        start = command_start(b"SET", 4)
+        self._waiting.append(start + bulk(found.key) + bulk(entry) + self._expiry)
+
+    def flush(self) -> None:
+        """Write what waits."""
+        commands: list[bytes] = []
+        while self._waiting:
+            commands.append(self._waiting.popleft())
+        if not commands or self._breaker.opened:
+            return
+        try:
+            with self._breaker:
+                self._valkey.ask(commands)
+        except redis.RedisError as err:
+            logger.warning("Answers are not kept in the cache for now: %s", err)

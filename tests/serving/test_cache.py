@@ -1,0 +1,200 @@
+"""Kept answers, with a real Valkey; the features come from the tests' own rows."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import redis
+
+from pipelines.contracts import FeatureView, Model
+from pipelines.features.views import VIEWS
+from pipelines.source.platform_tables import predictions
+from pipelines.store.addresses import Entity, timestamp_field
+from pipelines.store.stamp import STAMP_KEY, put_new_stamp, take_stamp_away
+from pipelines.store.valkey import Valkey
+from serving.cache import AnswerCache
+from tests.serving.conftest import AS_OF, World
+
+pytestmark = pytest.mark.integration
+
+TTL_S = 1_000
+ENDPOINTS = ["/predict_duration", "/assess_risk"]
+
+
+@pytest.fixture
+def valkey(valkey_url: str) -> redis.Redis:
+    server = redis.Redis.from_url(valkey_url)
+    server.flushall()
+    put_new_stamp(Valkey(valkey_url))
+    return server
+
+
+@pytest.fixture
+def cache(valkey: redis.Redis, valkey_url: str) -> AnswerCache:
+    return AnswerCache(valkey_url, TTL_S)
+
+
+def ask(world: World, cache: AnswerCache, endpoint: str = ENDPOINTS[0], of: str = "WF-1") -> Any:
+    """Ask, and let what is kept be written."""
+    answer = world.client.post(endpoint, json={"workflow_id": of})
+    assert answer.status_code == 200, answer.text
+    cache.flush()
+    return answer.json()
+
+
+def is_read(world: World) -> bool:
+    """Whether features were read since the last time this was asked."""
+    count, world.store.read_count = world.store.read_count, 0
+    return count > 0
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_second_answer_is_the_first_under_an_id_of_its_own(
+    world: World, cache: AnswerCache, endpoint: str
+) -> None:
+    first = ask(world, cache, endpoint)
+    assert is_read(world)
+    second = ask(world, cache, endpoint)
+
+    assert not is_read(world)
+    assert first.pop("prediction_id") != second.pop("prediction_id")
+    assert first == second
+
+
+def test_an_answer_given_again_is_logged_as_one(world: World, cache: AnswerCache) -> None:
+    first, second = ask(world, cache, ENDPOINTS[1]), ask(world, cache, ENDPOINTS[1])
+
+    kept, again = world.log.rows
+    assert (str(kept.prediction_id), kept.cached_from) == (first["prediction_id"], None)
+    assert str(again.prediction_id) == second["prediction_id"]
+    assert again.cached_from == kept.prediction_id
+    same = ("model_name", "model_version", "model_alias", "workflow_id", "as_of", "variant",
+            "features_known_at", "inputs", "propensity", "task_id", "is_degraded")  # fmt: skip
+    assert [getattr(again, n) for n in same] == [getattr(kept, n) for n in same]
+    output = again.row()["output"]
+    assert output["late_probability"] == kept.row()["output"]["late_probability"]
+    assert output["reasons"] == kept.row()["output"]["reasons"]
+    assert output.keys() == kept.row()["output"].keys()
+    assert set(again.row()) == set(kept.row()) == set(predictions.c.keys())
+
+
+def test_a_new_version_answers_for_itself(world: World, cache: AnswerCache) -> None:
+    ask(world, cache)
+    world.registry.versions[Model.REMAINING_TIME] = "2"
+    world.watch.look()
+    is_read(world)
+
+    assert ask(world, cache)["model"]["version"] == "2"
+    assert is_read(world)
+    world.registry.versions[Model.REMAINING_TIME] = "1"
+    world.watch.look()
+    assert ask(world, cache)["model"]["version"] == "1"
+    assert not is_read(world)  # rolled back: what it said still holds
+
+
+def test_a_moved_clock_asks_anew(world: World, cache: AnswerCache) -> None:
+    ask(world, cache)
+    world.clock.as_of = AS_OF + timedelta(hours=1)
+    is_read(world)
+
+    answer = ask(world, cache)
+    assert is_read(world)
+    assert answer["as_of"] == "2016-04-01T13:00:00Z"
+
+
+def test_written_features_ask_anew_and_while_they_are_written_nothing_is_kept(
+    world: World, cache: AnswerCache, valkey_url: str
+) -> None:
+    ask(world, cache)
+    is_read(world)
+    take_stamp_away(Valkey(valkey_url))
+    for _ in range(2):
+        ask(world, cache)
+        assert is_read(world)
+    put_new_stamp(Valkey(valkey_url))
+    ask(world, cache)
+    assert is_read(world)
+    ask(world, cache)
+    assert not is_read(world)
+
+
+def test_an_answer_made_while_features_were_written_is_never_given_again(
+    world: World, cache: AnswerCache, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = world.store.read
+
+    def read_and_write(*asked: Any) -> Any:
+        rows = read(*asked)
+        take_stamp_away(Valkey(valkey_url))
+        put_new_stamp(Valkey(valkey_url))
+        return rows
+
+    monkeypatch.setattr(world.store, "read", read_and_write)
+    ask(world, cache)
+    is_read(world)
+    ask(world, cache)
+    assert is_read(world)
+
+
+@pytest.mark.parametrize("view", [FeatureView.WORKFLOW_PROGRESS, FeatureView.WORKFLOW_STATUS])
+def test_a_new_event_of_the_workflow_asks_anew_whoever_wrote_it(
+    world: World, cache: AnswerCache, valkey: redis.Redis, view: FeatureView
+) -> None:
+    ask(world, cache)
+    is_read(world)
+    address = Entity(VIEWS[view].entity_columns).address(("WF-1",))
+    valkey.hset(address, timestamp_field(view), b"\x08\x01")  # as Feast's own push does
+
+    ask(world, cache)
+    assert is_read(world)
+
+
+def test_workflows_and_models_do_not_share_answers(world: World, cache: AnswerCache) -> None:
+    seen = {ask(world, cache, e, i)["workflow_id"] + e for e in ENDPOINTS for i in ("WF-1", "WF-2")}
+    for endpoint in ENDPOINTS:
+        for workflow_id in ("WF-1", "WF-2"):
+            assert ask(world, cache, endpoint, workflow_id)["workflow_id"] == workflow_id
+    assert len(seen) == 4
+
+
+def test_what_is_degraded_is_neither_kept_nor_given_again(world: World, cache: AnswerCache) -> None:
+    world.clock.is_stale = True
+    ask(world, cache)
+    world.clock.is_stale = False
+    is_read(world)
+    assert not ask(world, cache)["is_degraded"]
+    assert is_read(world)
+    world.clock.is_stale = True
+    assert ask(world, cache)["is_degraded"]
+    assert is_read(world)
+
+
+def test_entries_end(world: World, cache: AnswerCache, valkey: redis.Redis) -> None:
+    ask(world, cache)
+
+    keys = [key for key in valkey.scan_iter() if key != STAMP_KEY]
+    assert keys == [b"workcast:answer:remaining_time:1:champion:WF-1"]
+    assert TTL_S - 100 < valkey.ttl(keys[0]) <= TTL_S
+
+
+def test_problems_are_not_kept(world: World, cache: AnswerCache, valkey: redis.Redis) -> None:
+    for workflow_id in ("nobody", "closed", "old"):
+        world.client.post(ENDPOINTS[0], json={"workflow_id": workflow_id})
+    cache.flush()
+    assert valkey.keys() == [STAMP_KEY]
+
+
+def test_a_cache_that_is_away_is_passed_by_and_not_asked_again_at_once(world: World) -> None:
+    away = AnswerCache("redis://127.0.0.1:1", TTL_S)
+    object.__setattr__(world.app.state.runtime, "cache", away)
+    for _ in range(3):
+        ask(world, away)
+        assert is_read(world)
+    assert away._breaker.opened
+    assert away._breaker.failure_count == 1
+
+
+def test_odd_ids_are_keys_too(world: World) -> None:
+    for odd in ("\n", "\x00", "🙂", "a:b"):
+        answer = world.client.post(ENDPOINTS[0], json={"workflow_id": odd})
+        assert answer.status_code == 404
