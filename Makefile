@@ -65,7 +65,7 @@ demo-here: setup
 	  $(if $(EXIT),--exit)
 
 demo-compose: up
-	@docker compose run --rm $(foreach file,$(LOG) $(MAPPING),-v '$(abspath $(file)):/in/$(notdir $(file)):ro') \
+	@docker compose run --rm --no-deps $(foreach file,$(LOG) $(MAPPING),-v '$(abspath $(file)):/in/$(notdir $(file)):ro') \
 	  workcast demo --attach $(if $(LOG),--log '/in/$(notdir $(LOG))') \
 	  $(if $(MAPPING),--mapping '/in/$(notdir $(MAPPING))')
 	@$(if $(EXIT),docker compose down,infra/compose/pages.sh)

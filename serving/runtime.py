@@ -68,9 +68,7 @@ class Runtime:
         watch = VersionWatch(registry, check, on_swap=_count_swap)
         traffic = Traffic(watch, settings.challenger_ratio, settings.shadow_models)
         shadows = ShadowQueue(metrics.SHADOWS_DROPPED.inc)
-        meter = Poller(
-            "meter", lambda: metrics.show_log(metrics.LOG_ROWS, log.counts), _SHOW_SECONDS
-        )
+        meter = Poller("meter", lambda: _show(log, clock), _SHOW_SECONDS)
         cache = AnswerCache(settings.valkey, settings.cache_ttl_s)
         for part in (clock, features, watch, shadows, cache, log, meter):
             part.start()
@@ -114,3 +112,8 @@ class Runtime:
 
 def _count_swap(model: Model, alias: Alias, result: str) -> None:
     metrics.SWAPS.labels(model.value, alias.value, result).inc()
+
+
+def _show(log: PredictionLog, clock: FeatureClock) -> None:
+    metrics.show_log(metrics.LOG_ROWS, log.counts)
+    metrics.show_clock(clock.reading and clock.reading.as_of)

@@ -40,6 +40,7 @@ def make_secrets(folder: Path, hosts: Mapping[str, str]) -> list[str]:
         "valkey_password": _password(),
         "grafana_password": _password(),
         "workcast_airflow_password": _password(),
+        "workcast_audit_key": secrets.token_urlsafe(32),
         "workcast_airflow_jwt_secret": secrets.token_urlsafe(64),
         "workcast_airflow_api_secret_key": secrets.token_urlsafe(32),
         "workcast_airflow_fernet_key": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),

@@ -194,7 +194,7 @@ def _options(
 
 
 def _metrics(statsd_address: str | None) -> dict[str, object]:
-    if statsd_address is None:
+    if not statsd_address:
         return {"statsd_on": False}
     host, _, port = statsd_address.partition(":")
     return {"statsd_on": True, "statsd_host": host, "statsd_port": port, "statsd_prefix": "airflow"}

@@ -16,6 +16,7 @@ from sqlalchemy import create_engine, make_url
 from pipelines.errors import PlatformError
 from pipelines.platform import airflow
 from pipelines.platform.environment import process_environment
+from pipelines.platform.issuer import ensure_issuer
 from pipelines.platform.owners import ensure_owned_database
 from pipelines.platform.postgres import ensure_database
 from pipelines.platform.processes import inherited_environment
@@ -48,6 +49,7 @@ def migrate_all(settings: Settings, console: Console, layout: Layout | None = No
         "Airflow": lambda: _airflow(settings, layout),
         "MLflow": lambda: _mlflow(settings, layout),
         "feature registry": lambda: _features(settings),
+        "development issuer": lambda: _issuer(settings),
     }
     for name, step in steps.items():
         begun = time.monotonic()
@@ -110,3 +112,8 @@ def _mlflow(settings: Settings, layout: Layout) -> None:
 
 def _features(settings: Settings) -> None:
     apply(settings)
+
+
+def _issuer(settings: Settings) -> None:
+    if settings.auth_issuer is None and settings.environment == "development":
+        ensure_issuer(settings)
