@@ -11,8 +11,8 @@ from tests.conftest import REPOSITORY
 HOSTS = {"postgres": "postgres:5432", "valkey": "valkey:6379"}
 
 
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
+def load_script() -> ModuleType:
+    """Import the script from where it lies, outside of every package."""
     path = REPOSITORY / "infra" / "compose" / "make_secrets.py"
     spec = importlib.util.spec_from_file_location("make_secrets", path)
     assert spec is not None
@@ -20,6 +20,11 @@ def script() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    return load_script()
 
 
 def test_every_secret_is_made_once_and_differs_between_installations(

@@ -46,6 +46,12 @@ def test_a_page_or_a_part_of_airflow_is_healthy_or_not(
     assert (found and found.removeprefix(address)) == expected
 
 
+def test_a_page_that_must_not_answer_is_not_at_fault_but_what_it_says_counts(address: str) -> None:
+    assert fault(f"{address}/busy", "scheduler", must_answer=False) is None
+    told = fault(f"{address}/health", "triggerer", must_answer=False)
+    assert told == "triggerer is None"
+
+
 def test_the_exit_code_tells_and_no_library_is_imported(address: str) -> None:
     code = (
         "import sys, runpy\n"
@@ -57,5 +63,6 @@ def test_the_exit_code_tells_and_no_library_is_imported(address: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "\n"
     command = [sys.executable, "-m", "pipelines.platform.probe", f"{address}/busy"]
+    assert subprocess.run([*command[:3], "--reachable", *command[3:]], check=False).returncode == 0
     failed = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (failed.returncode, "503" in failed.stderr) == (1, True)
