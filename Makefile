@@ -21,6 +21,11 @@ lock_extra = $(BIN)/python -c 'import tomllib; \
 NOT_SERVED := mypy mypy-extensions librt ast-serialize types-greenlet \
   dask partd locket toolz
 
+# What the profiles ask of the core's own servers; .env may say the same for good.
+IN_CONTAINERS = COMPOSE_PROFILES='$(PROFILES)' \
+  $(if $(findstring scale,$(PROFILES)),WORKCAST_AIRFLOW_EXECUTOR=CeleryExecutor) \
+  $(if $(findstring monitoring,$(PROFILES)),WORKCAST_STATSD_ADDRESS=statsd-exporter:9125)
+
 # Where `make demo` runs the platform: here, as processes, or compose, in containers.
 TARGET ?= here
 
@@ -76,8 +81,8 @@ images: ## Build the container images
 secrets: ## Make the secrets of an installation in containers that are missing
 	@$(PYTHON) infra/compose/make_secrets.py
 
-up: secrets ## Start the platform in containers [PROFILES=monitoring,scale]
-	@COMPOSE_PROFILES='$(PROFILES)' docker compose up -d --wait
+up: secrets ## Start the platform in containers [PROFILES=monitoring,scale,telemetry]
+	@$(IN_CONTAINERS) docker compose up -d --wait
 
 test: setup ## Run every test, the integration tests on real servers included
 	@$(BIN)/pytest

@@ -9,6 +9,7 @@ protects them on this machine.
 """
 
 import base64
+import json
 import secrets
 import sys
 from collections.abc import Mapping
@@ -56,6 +57,7 @@ def make_secrets(folder: Path, hosts: Mapping[str, str]) -> list[str]:
         "workcast_admin_database_url": f"postgresql://postgres:{admin}@{hosts['postgres']}/postgres",
         "workcast_valkey_url": f"redis://:{cache}@{hosts['valkey']}/0",
         "valkey_conf": f"requirepass {cache}\n",
+        "valkey_passwords": json.dumps({"redis://valkey:6379": cache}),  # as its exporter reads it
     }
     return written + [name for name, text in derived.items() if _write(folder / name, text)]
 
