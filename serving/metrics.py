@@ -4,6 +4,7 @@ BentoML gathers these from every worker: its worker processes are started with t
 folder that prometheus_client writes to.
 """
 
+from datetime import datetime
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -54,6 +55,10 @@ DEGRADED: Final = Gauge(
     "store), `clock` and `log` (the database), `registry`.",
     ["part"], multiprocess_mode="livemax",
 )  # fmt: skip
+FEATURES_AS_OF: Final = Gauge(
+    "workcast_features_as_of_seconds", "Moment that the features online speak of, since 1970.",
+    multiprocess_mode="livemax",
+)  # fmt: skip
 LOG_ROWS: Final = Gauge(
     "workcast_prediction_log_rows", "Predictions of the log since the start, by what became of "
     "them; `queued` and `waiting_files` are present numbers.",
@@ -72,6 +77,12 @@ RATE_FAILURES: Final = Counter(
     "workcast_rate_limit_failures", "Times that Valkey did not take the counts of requests; "
     "each worker limits by its own until it does.",
 )  # fmt: skip
+
+
+def show_clock(as_of: datetime | None) -> None:
+    """Show how far the features have come; nothing before the first build."""
+    if as_of is not None:
+        FEATURES_AS_OF.set(as_of.timestamp())
 
 
 def show_log(rows: Gauge, counts: LogCounts) -> None:

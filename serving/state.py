@@ -52,6 +52,7 @@ def show(runtime: "Runtime") -> None:
     ):
         metrics.WAITING.labels(queue).set(count)
     reading = runtime.clock.reading
+    metrics.show_clock(reading.as_of if reading else None)
     for part, is_away in (
         ("features", runtime.features.missing is not None),
         ("clock", reading is None or reading.is_stale),
