@@ -157,7 +157,7 @@ def open_tasks(settings: Settings, count: int) -> list[dict[str, str]]:
         "SELECT t.task_id, t.workflow_id, t.activity FROM workflow.tasks t "
         "JOIN workflow.workflows w USING (workflow_id) "
         "JOIN workcast.watermarks m ON m.stage = 'features' "
-        "WHERE t.created_at < m.watermark AND w.closed_at IS NULL "
+        "WHERE t.created_at < m.watermark_at AND w.closed_at IS NULL "
         "AND t.completed_at IS NULL AND t.cancelled_at IS NULL ORDER BY t.task_id LIMIT :count"
     )
     with engine.connect() as connection:
