@@ -17,9 +17,9 @@ LOCKED = --constraint $(LOCK) --universal --python-version 3.11 --generate-hashe
 lock_extra = $(BIN)/python -c 'import tomllib; \
   extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
   print(*extras["$(1)"], sep="\n")' | $(BIN)/uv pip compile - $(LOCKED)
-# Feast asks for them and serving imports none: types and tasks of its own development.
+# Feast asks for them and serving imports none.
 NOT_SERVED := mypy mypy-extensions librt ast-serialize types-greenlet \
-  dask partd locket toolz
+  dask partd locket
 
 # What the profiles ask of the core's own servers; .env may say the same for good.
 IN_CONTAINERS = COMPOSE_PROFILES='$(PROFILES)' \

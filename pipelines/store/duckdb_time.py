@@ -1,4 +1,4 @@
-"""Times as DuckDB writes and types them; apart, so that the service does without DuckDB."""
+"""Times as DuckDB writes and types them."""
 
 from datetime import timedelta
 from typing import Final

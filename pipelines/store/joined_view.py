@@ -1,4 +1,4 @@
-"""What a view to be joined is, as data; apart, so that the service does without DuckDB."""
+"""What a view to be joined is, as data."""
 
 from dataclasses import dataclass
 
