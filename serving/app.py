@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from serving.answers import duration_batch, one_duration, one_risk, risk_batch
 from serving.examples import with_examples
+from serving.feedback import add_feedback
 from serving.front import docs_page
 from serving.guard.middleware import GuardMiddleware
 from serving.guard.openapi import with_security
@@ -81,6 +82,7 @@ def create_app(open_runtime: "Callable[[], Runtime]", version: str) -> FastAPI:
     _add_questions(app)
     _add_state(app)
     add_registry_events(app)
+    add_feedback(app)
     return app
 
 

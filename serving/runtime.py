@@ -6,6 +6,7 @@ from typing import Final, Self
 from sqlalchemy import Engine, create_engine
 
 from pipelines.contracts import Alias, Model
+from pipelines.monitoring.feedback import FeedbackLog
 from pipelines.monitoring.prediction_log import PredictionLog
 from pipelines.settings import Settings
 from pipelines.store.online import OnlineReader
@@ -42,6 +43,7 @@ class Runtime:
     shadows: ShadowQueue
     cache: AnswerCache
     log: PredictionLog
+    feedback: FeedbackLog
     meter: Poller
     guard: Guard
     registry_events_secret: str | None = field(default=None, repr=False)
@@ -63,6 +65,7 @@ class Runtime:
         reader = OnlineReader(settings)
         features = OnlineFeatures(reader, clock)
         log = PredictionLog(settings.database, settings.home / "spill" / "predictions")
+        feedback = FeedbackLog(settings.database, settings.home / "spill" / "feedback")
         registry = MlflowRegistry(settings.mlflow, settings.model_cache)
         check = version_check(lambda model: reader.columns(model.value) | REQUEST_TIME_NAMES)
         watch = VersionWatch(registry, check, on_swap=_count_swap)
@@ -72,7 +75,7 @@ class Runtime:
             "meter", lambda: metrics.show_log(metrics.LOG_ROWS, log.counts), _SHOW_SECONDS
         )
         cache = AnswerCache(settings.valkey, settings.cache_ttl_s)
-        for part in (clock, features, watch, shadows, cache, log, meter):
+        for part in (clock, features, watch, shadows, cache, log, feedback, meter):
             part.start()
         secret = settings.registry_events_secret
         return cls(
@@ -84,17 +87,19 @@ class Runtime:
             shadows,
             cache,
             log,
+            feedback,
             meter,
             guard,
             secret.get_secret_value() if secret else None,
         )
 
     def close(self) -> None:
-        """Stop all parts; the prediction log last, with everything written."""
+        """Stop all parts; the logs last, with everything written."""
         parts = (self.shadows, self.cache, self.meter, self.watch, self.features, self.clock)
         for part in parts:
             part.stop()
         self.log.close()
+        self.feedback.close()
         self.guard.close()
         self.engine.dispose()
 

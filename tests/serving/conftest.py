@@ -25,6 +25,7 @@ from pipelines.learning.fit_encoder import fit_encoder
 from pipelines.learning.predictor import Predictor
 from pipelines.monitoring.audit_log import AuditEntry
 from pipelines.monitoring.batch_log import LogCounts
+from pipelines.monitoring.feedback import Feedback
 from pipelines.monitoring.prediction import LoggedPrediction
 from pipelines.monitoring.pseudonym import open_pseudonyms
 from pipelines.platform.issuer import ensure_issuer
@@ -189,8 +190,8 @@ class Kept:
     rows: list[Any] = field(default_factory=list)
     is_away: bool = False
 
-    def add(self, predictions: Sequence[LoggedPrediction | AuditEntry]) -> None:
-        self.rows.extend(predictions)
+    def add(self, entries: Sequence[LoggedPrediction | AuditEntry | Feedback]) -> None:
+        self.rows.extend(entries)
 
     def close(self) -> None: ...
 
@@ -238,6 +239,7 @@ class World:
     settings: Settings
     guard: Guard
     audit: Kept
+    feedback: Kept
 
     def headers(self, *roles: Role, subject: str = "tester") -> dict[str, str]:
         return bearer(self.settings, roles, subject)
@@ -282,6 +284,7 @@ def world(
         ]
     )
     clock, log, registry = FixedClock(), Kept(), Versions(predictors)
+    feedback = Kept()
     watch = VersionWatch(registry, version_check(lambda _: set(TYPES) | REQUEST_TIME_NAMES))
     watch.look()
     features = OnlineFeatures(store, clock)  # type: ignore[arg-type]
@@ -299,6 +302,7 @@ def world(
         shadows=shadows,
         cache=cache,
         log=log,  # type: ignore[arg-type]
+        feedback=feedback,  # type: ignore[arg-type]
         meter=Poller("idle", lambda: None, 60),
         guard=guard,
         registry_events_secret=EVENTS_SECRET,
@@ -319,6 +323,7 @@ def world(
             settings,
             guard,
             audit,
+            feedback,
         )
 
 
