@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from pydantic import BaseModel
 
+from serving.alerts import add_alerts
 from serving.answers import duration_batch, one_duration, one_risk, risk_batch
 from serving.examples import with_examples
 from serving.feedback import add_feedback
@@ -83,6 +84,7 @@ def create_app(open_runtime: "Callable[[], Runtime]", version: str) -> FastAPI:
     _add_state(app)
     add_registry_events(app)
     add_feedback(app)
+    add_alerts(app)
     return app
 
 

@@ -11,6 +11,7 @@ from pipelines.monitoring.prediction_log import PredictionLog
 from pipelines.settings import Settings
 from pipelines.store.online import OnlineReader
 from serving import metrics
+from serving.alerts import AlertBoard
 from serving.cache import AnswerCache
 from serving.checks import version_check
 from serving.clock import FeatureClock
@@ -44,6 +45,7 @@ class Runtime:
     cache: AnswerCache
     log: PredictionLog
     feedback: FeedbackLog
+    alerts: AlertBoard
     meter: Poller
     guard: Guard
     registry_events_secret: str | None = field(default=None, repr=False)
@@ -66,6 +68,7 @@ class Runtime:
         features = OnlineFeatures(reader, clock)
         log = PredictionLog(settings.database, settings.home / "spill" / "predictions")
         feedback = FeedbackLog(settings.database, settings.home / "spill" / "feedback")
+        alerts = AlertBoard(engine)
         registry = MlflowRegistry(settings.mlflow, settings.model_cache)
         check = version_check(lambda model: reader.columns(model.value) | REQUEST_TIME_NAMES)
         watch = VersionWatch(registry, check, on_swap=_count_swap)
@@ -75,7 +78,7 @@ class Runtime:
             "meter", lambda: metrics.show_log(metrics.LOG_ROWS, log.counts), _SHOW_SECONDS
         )
         cache = AnswerCache(settings.valkey, settings.cache_ttl_s)
-        for part in (clock, features, watch, shadows, cache, log, feedback, meter):
+        for part in (clock, features, watch, shadows, cache, log, feedback, alerts, meter):
             part.start()
         secret = settings.registry_events_secret
         return cls(
@@ -88,6 +91,7 @@ class Runtime:
             cache,
             log,
             feedback,
+            alerts,
             meter,
             guard,
             secret.get_secret_value() if secret else None,
@@ -98,6 +102,7 @@ class Runtime:
         parts = (self.shadows, self.cache, self.meter, self.watch, self.features, self.clock)
         for part in parts:
             part.stop()
+        self.alerts.stop()
         self.log.close()
         self.feedback.close()
         self.guard.close()

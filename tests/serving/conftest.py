@@ -33,6 +33,7 @@ from pipelines.platform.token import bearer
 from pipelines.settings import Settings
 from pipelines.store.online_rows import ServiceRows
 from pipelines.store.valkey import Valkey
+from serving.alerts import AlertBoard
 from serving.app import create_app
 from serving.cache import AnswerCache
 from serving.checks import version_check
@@ -240,6 +241,7 @@ class World:
     guard: Guard
     audit: Kept
     feedback: Kept
+    alerts: AlertBoard
 
     def headers(self, *roles: Role, subject: str = "tester") -> dict[str, str]:
         return bearer(self.settings, roles, subject)
@@ -284,7 +286,8 @@ def world(
         ]
     )
     clock, log, registry = FixedClock(), Kept(), Versions(predictors)
-    feedback = Kept()
+    feedback, engine = Kept(), create_engine(NOWHERE)
+    alerts = AlertBoard(engine)
     watch = VersionWatch(registry, version_check(lambda _: set(TYPES) | REQUEST_TIME_NAMES))
     watch.look()
     features = OnlineFeatures(store, clock)  # type: ignore[arg-type]
@@ -294,7 +297,7 @@ def world(
     settings = Settings(home=tmp_path / "home", _env_file=None)  # type: ignore[call-arg]
     guard, audit = make_guard(settings)
     runtime = Runtime(
-        engine=create_engine(NOWHERE),
+        engine=engine,
         clock=clock,  # type: ignore[arg-type]
         features=features,
         watch=watch,
@@ -303,6 +306,7 @@ def world(
         cache=cache,
         log=log,  # type: ignore[arg-type]
         feedback=feedback,  # type: ignore[arg-type]
+        alerts=alerts,
         meter=Poller("idle", lambda: None, 60),
         guard=guard,
         registry_events_secret=EVENTS_SECRET,
@@ -324,6 +328,7 @@ def world(
             guard,
             audit,
             feedback,
+            alerts,
         )
 
 
