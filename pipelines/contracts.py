@@ -95,6 +95,7 @@ class DagId(StrEnum):
     TRAIN_MODELS = "train_models"
     PROMOTE_MODELS = "promote_models"
     MONITOR_DRIFT = "monitor_drift"
+    RAISE_ALERTS = "raise_alerts"
 
 
 class AssetName(StrEnum):
