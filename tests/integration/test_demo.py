@@ -104,7 +104,10 @@ def test_every_dag_ran_once_and_left_its_pages(learned: tuple[Settings, datetime
     settings, _ = learned
     with AirflowClient.of(settings) as client:
         runs = client.runs(datetime(2020, 1, 1, tzinfo=UTC))
-    assert sorted(run.dag_id for run in runs) == sorted(DagId)
+    run_counts = Counter(run.dag_id for run in runs)
+    # Once for the features, and once more for the first champions.
+    assert run_counts.pop(DagId.RAISE_ALERTS) in {1, 2}
+    assert run_counts == Counter(set(DagId) - {DagId.RAISE_ALERTS})
     assert {run.state for run in runs} == {"success"}
     projects = httpx.get(f"{settings.evidently}/api/projects").json()
     assert {p["name"] for p in projects} == {f"Workcast {model}" for model in WORKFLOW_MODELS}
