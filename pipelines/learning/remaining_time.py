@@ -85,7 +85,8 @@ def fit(
     ends = validation_raw["p10"], validation_raw["p90"]
     actual = examples.target[examples.validation]
     weight = examples.weight[examples.validation]
-    margins = calibrate(*ends, actual, groups, COVERAGE, weight=weight)
+    workflow = None if examples.workflow is None else examples.workflow[examples.validation]
+    margins = calibrate(*ends, actual, groups, COVERAGE, weight=weight, workflow=workflow)
     validation_raw |= dict(zip(("p10", "p90"), margins.widen(*ends, groups), strict=True))
     constants = {"group_column": column, "margins": margins.to_spec()}
     return Fitted(scores, constants, choice, validation_raw)

@@ -102,6 +102,12 @@ def test_the_strict_track_knows_nothing_that_ended_later(frames: LogFrames) -> N
     validated = rows.frame.loc[rows.validation, "opened_at"].min()
     assert (rows.frame.loc[rows.fit, "last_event_at_total"] < validated).all()
     assert not (rows.fit & rows.validation).any()
+    # Long workflows are rare among those that had ended: the others stand for them.
+    lead_time = rows.frame["last_event_at_total"] - rows.frame["opened_at"]
+    weight = pd.Series(rows.weight).groupby(lead_time[rows.train]).first()
+    assert weight.is_monotonic_increasing
+    assert weight.iloc[0] < weight.iloc[-1]
+    assert (public_rows(frames.events).weight == 1).all()
 
 
 def test_of_two_logs_the_end_of_the_first_chooses(frames: LogFrames) -> None:
