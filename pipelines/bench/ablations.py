@@ -41,7 +41,7 @@ class Ablation:
 ABLATIONS: Final = (
     Ablation(WHOLE),
     Ablation("no search: the defaults, once", one_trial=True),
-    Ablation("no blend: the best alone", replace(_SPACE, most_trials=1)),
+    Ablation("up to three pairs blended", replace(_SPACE, most_trials=3)),
     Ablation("boosted trees alone", replace(_SPACE, learners=(Learner.BOOSTING,))),
     Ablation("forests alone", replace(_SPACE, learners=(Learner.FOREST,))),
     Ablation("never drawn to zero", replace(_SPACE, shrinks=False)),

@@ -44,7 +44,7 @@ PROBLEM: Final = Problem(
     objective={"objective": "regression_l1", "metric": "l1"},
     loss=mean_absolute_error_hours,
     loss_name="mae_hours",
-    space=Space(learners=(Learner.PAIR,), shrinks=True),
+    space=Space(learners=(Learner.PAIR,), most_trials=1, shrinks=True),
 )
 
 
