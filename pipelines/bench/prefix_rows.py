@@ -116,12 +116,10 @@ def _censoring_weights(
     frame: pd.DataFrame, known: Mask, train: Mask, test_start: pd.Timestamp
 ) -> Values:
     """Return each prefix's weight, one where it is not in `train`."""
-    workflows = frame.assign(is_train=train)[known & (frame["opened_at"] < test_start)]
-    workflows = workflows.groupby("workflow_id")[["opened_at", "last_event_at_total", "is_train"]]
-    workflows = workflows.first().rename(columns={"last_event_at_total": "recorded_at"})
-    weights = censoring_weights(
-        workflows["opened_at"], workflows[workflows["is_train"]], test_start
-    )
+    rows = frame.assign(is_train=train)[known & (frame["opened_at"] < test_start)]
+    facts = rows.groupby("workflow_id")[["opened_at", "last_event_at_total", "is_train"]].first()
+    closed = facts[facts["is_train"]].rename(columns={"last_event_at_total": "recorded_at"})
+    weights = censoring_weights(facts["opened_at"], closed, test_start)
     return frame["workflow_id"].map(weights).fillna(1.0).to_numpy(dtype=float)
 
 
