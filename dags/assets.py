@@ -2,6 +2,8 @@
 
 source_history -> extract_history -> lake_history -> build_features -> features
 -> train_models -> challengers -> promote_models -> promotions -> monitor_drift
+
+raise_alerts follows features and promotions both.
 """
 
 from airflow.sdk import Asset

@@ -70,6 +70,23 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class RiskKind(StrEnum):
+    """What an alert warns of."""
+
+    LATE_WORKFLOW = "late_workflow"
+    LATE_TASK = "late_task"
+    OVERLOADED_PERSON = "overloaded_person"
+    BOTTLENECK_ACTIVITY = "bottleneck_activity"
+
+
+class Severity(StrEnum):
+    """How urgent an alert is, the least first."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
 class DagId(StrEnum):
     """The DAGs, one file each under `dags/`."""
 
@@ -78,6 +95,7 @@ class DagId(StrEnum):
     TRAIN_MODELS = "train_models"
     PROMOTE_MODELS = "promote_models"
     MONITOR_DRIFT = "monitor_drift"
+    RAISE_ALERTS = "raise_alerts"
 
 
 class AssetName(StrEnum):

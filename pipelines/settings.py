@@ -16,7 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
 
-from pipelines.contracts import Engine, Model
+from pipelines.contracts import Engine, Model, RiskKind
 from pipelines.errors import SettingsError
 
 # Files named like the variables (workcast_database_url), where an orchestrator lays them.
@@ -151,6 +151,12 @@ class Settings(BaseSettings):
     )
     registry_events_secret: SecretStr | None = Field(
         None, description="Signs MLflow's webhooks to the service; not set: it only polls."
+    )
+    alert_min_score: dict[RiskKind, Annotated[float, Field(ge=0, le=1)]] = Field(
+        {}, description='Risks below raise no alert: {"late_task": 0.9}; not named: 0.5.'
+    )
+    alert_max_count: int = Field(
+        200, ge=1, le=1_000, description="Alerts of a kind that are open at most, the greatest."
     )
     report_retention: int = Field(20, ge=1, description="Drift reports kept.")
     seed: int = 20_240_101

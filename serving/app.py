@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
+from serving.alerts import add_alerts
 from serving.answers import duration_batch, one_duration, one_risk, risk_batch
 from serving.examples import with_examples
+from serving.feedback import add_feedback
 from serving.front import docs_page
 from serving.guard.middleware import GuardMiddleware
 from serving.guard.openapi import with_security
@@ -86,6 +88,8 @@ def create_app(open_runtime: "Callable[[], Runtime]", version: str) -> FastAPI:
     add_assignees(app)
     _add_state(app)
     add_registry_events(app)
+    add_feedback(app)
+    add_alerts(app)
     return app
 
 

@@ -42,6 +42,9 @@ CACHE: Final = Counter(
 REGISTRY_EVENTS: Final = Counter(
     "workcast_registry_events", "Signed events of the model registry that were taken."
 )
+FEEDBACK: Final = Counter(
+    "workcast_feedback", "Feedback that was taken, by what became of the answer.", ["verdict"]
+)
 SHADOWS_DROPPED: Final = Counter(
     "workcast_shadow_dropped", "Shadow answers not computed because too many waited."
 )

@@ -15,7 +15,17 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE: Final = "application/problem+json"
 _TYPE: Final = "urn:problem-type:workcast:"
 # Parts of an error's place that pydantic and FastAPI add to the names of the fields.
-_NOT_FIELDS: Final = ("body", "one", "many", "task", "tasks", "step", "new", "running")
+_NOT_FIELDS: Final = (
+    "body",
+    "query",
+    "one",
+    "many",
+    "task",
+    "tasks",
+    "step",
+    "new",
+    "running",
+)
 
 
 class ProblemError(Exception):

@@ -8,10 +8,12 @@ from typing import Final, Self
 from sqlalchemy import Engine, create_engine
 
 from pipelines.contracts import Alias, Model
+from pipelines.monitoring.feedback import FeedbackLog
 from pipelines.monitoring.prediction_log import PredictionLog
 from pipelines.settings import Settings
 from pipelines.store.online import OnlineReader
 from serving import metrics
+from serving.alerts import AlertBoard
 from serving.cache import AnswerCache
 from serving.checks import version_check
 from serving.clock import FeatureClock
@@ -53,6 +55,8 @@ class Runtime:
     shadows: ShadowQueue
     cache: AnswerCache
     log: PredictionLog
+    feedback: FeedbackLog
+    alerts: AlertBoard
     guard: Guard
     stop_tracing: Callable[[], None] = lambda: None
     registry_events_secret: str | None = field(default=None, repr=False)
@@ -76,6 +80,8 @@ class Runtime:
         features = OnlineFeatures(reader, clock, lake)
         staff = Staff(settings.lake, clock)
         log = PredictionLog(settings.database, settings.home / "spill" / "predictions")
+        feedback = FeedbackLog(settings.database, settings.home / "spill" / "feedback")
+        alerts = AlertBoard(engine)
         registry = MlflowRegistry(settings.mlflow, settings.model_cache)
         check = version_check(
             lambda model: reader.plans[model.value].columns | REQUEST_TIME_NAMES | TASK_NAMES
@@ -84,7 +90,7 @@ class Runtime:
         traffic = Traffic(watch, settings.challenger_ratio, settings.shadow_models)
         shadows = ShadowQueue(metrics.SHADOWS_DROPPED.inc)
         cache = AnswerCache(settings.valkey, settings.cache_ttl_s)
-        for part in (clock, features, lake, staff, watch, shadows, cache, log):
+        for part in (clock, features, lake, staff, watch, shadows, cache, log, feedback, alerts):
             part.start()
         secret = settings.registry_events_secret
         runtime = cls(
@@ -100,6 +106,8 @@ class Runtime:
             shadows,
             cache,
             log,
+            feedback,
+            alerts,
             guard,
             start_tracing(settings.otlp_endpoint, settings.trace_ratio),
             secret.get_secret_value() if secret else None,
@@ -113,12 +121,14 @@ class Runtime:
         return Poller("meter", lambda: show(self), _SHOW_SECONDS)
 
     def close(self) -> None:
-        """Stop all parts; the prediction log last, with everything written."""
+        """Stop all parts; the logs last, with everything written."""
         for part in (self.shadows, self.cache, self.meter, self.watch, self.staff, self.lake):
             part.stop()
         self.features.stop()
+        self.alerts.stop()
         self.clock.stop()
         self.log.close()
+        self.feedback.close()
         self.guard.close()
         self.engine.dispose()
         self.stop_tracing()

@@ -66,6 +66,7 @@ def train(
         age_ratio=age_ratios(train_rows[AS_OF]),
         fit=fit_rows,
         validation=validation_rows,
+        workflow=pd.factorize(train_rows[WORKFLOW_ID])[0],
     )
     fitted = method.fit(examples, trial_count, seed)
     choice = fitted.choice

@@ -111,17 +111,13 @@ feedback: Final = Table(
     "feedback",
     METADATA,
     Column("feedback_id", UUID, primary_key=True, server_default=text("gen_random_uuid()")),
-    Column(
-        "prediction_id",
-        UUID,
-        ForeignKey("workcast.predictions.prediction_id"),
-        nullable=False,
-        index=True,
-    ),
-    Column("kind", Text, nullable=False),
-    document("content"),
+    # No reference: the prediction may still be in another process's queue, or on its disk.
+    Column("prediction_id", UUID, nullable=False, index=True),
+    Column("kind", Text, nullable=False),  # the verdict
+    document("content"),  # chosen: what was done instead; reason
     Column("given_by", Text),
     moment("given_at", nullable=False, default_now=True),
+    CheckConstraint("kind IN ('accepted', 'overridden', 'rejected')", name="kind_known"),
     schema=PLATFORM_SCHEMA,
 )
 
@@ -131,15 +127,23 @@ alerts: Final = Table(
     Column("alert_id", UUID, primary_key=True, server_default=text("gen_random_uuid()")),
     Column("kind", Text, nullable=False),
     Column("severity", Text, nullable=False),
-    Column("subject", Text, nullable=False),  # a workflow, a model, a feature
+    Column("subject", Text, nullable=False),  # id of a workflow, a task, a person, an activity
+    Column("score", Double),
     Column("message", Text, nullable=False),
     document("details"),
+    moment("as_of"),  # of the history in which it was seen last
     moment("raised_at", nullable=False, default_now=True),
+    moment("updated_at", nullable=False, default_now=True),
+    moment("closed_at"),  # null while it holds
     moment("acknowledged_at"),
     Column("acknowledged_by", Text),
     CheckConstraint("severity IN ('info', 'warning', 'critical')", name="severity_known"),
+    CheckConstraint("score BETWEEN 0 AND 1", name="score_is_ratio"),
     CheckConstraint("acknowledged_at >= raised_at", name="acknowledged_after_raised"),
+    CheckConstraint("closed_at >= raised_at", name="closed_after_raised"),
     Index(None, "raised_at"),
+    # Nothing is open twice.
+    Index(None, "kind", "subject", unique=True, postgresql_where=text("closed_at IS NULL")),
     schema=PLATFORM_SCHEMA,
 )
 

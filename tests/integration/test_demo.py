@@ -104,7 +104,10 @@ def test_every_dag_ran_once_and_left_its_pages(learned: tuple[Settings, datetime
     settings, _ = learned
     with AirflowClient.of(settings) as client:
         runs = client.runs(datetime(2020, 1, 1, tzinfo=UTC))
-    assert sorted(run.dag_id for run in runs) == sorted(DagId)
+    run_counts = Counter(run.dag_id for run in runs)
+    # Once for the features, and once more for the first champions.
+    assert run_counts.pop(DagId.RAISE_ALERTS) in {1, 2}
+    assert run_counts == Counter(set(DagId) - {DagId.RAISE_ALERTS})
     assert {run.state for run in runs} == {"success"}
     projects = httpx.get(f"{settings.evidently}/api/projects").json()
     assert {p["name"] for p in projects} == {f"Workcast {model}" for model in WORKFLOW_MODELS}
@@ -157,7 +160,7 @@ def open_tasks(settings: Settings, count: int) -> list[dict[str, str]]:
         "SELECT t.task_id, t.workflow_id, t.activity FROM workflow.tasks t "
         "JOIN workflow.workflows w USING (workflow_id) "
         "JOIN workcast.watermarks m ON m.stage = 'features' "
-        "WHERE t.created_at < m.watermark AND w.closed_at IS NULL "
+        "WHERE t.created_at < m.watermark_at AND w.closed_at IS NULL "
         "AND t.completed_at IS NULL AND t.cancelled_at IS NULL ORDER BY t.task_id LIMIT :count"
     )
     with engine.connect() as connection:

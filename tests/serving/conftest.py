@@ -25,6 +25,7 @@ from pipelines.learning.fit_encoder import fit_encoder
 from pipelines.learning.predictor import Predictor
 from pipelines.monitoring.audit_log import AuditEntry
 from pipelines.monitoring.batch_log import LogCounts
+from pipelines.monitoring.feedback import Feedback
 from pipelines.monitoring.prediction import LoggedPrediction
 from pipelines.monitoring.pseudonym import open_pseudonyms
 from pipelines.platform.issuer import ensure_issuer
@@ -32,6 +33,7 @@ from pipelines.platform.token import bearer
 from pipelines.settings import Settings
 from pipelines.store.online_rows import ServiceRows
 from pipelines.store.valkey import Valkey
+from serving.alerts import AlertBoard
 from serving.app import create_app
 from serving.cache import AnswerCache
 from serving.checks import version_check
@@ -192,8 +194,8 @@ class Kept:
     rows: list[Any] = field(default_factory=list)
     is_away: bool = False
 
-    def add(self, predictions: Sequence[LoggedPrediction | AuditEntry]) -> None:
-        self.rows.extend(predictions)
+    def add(self, entries: Sequence[LoggedPrediction | AuditEntry | Feedback]) -> None:
+        self.rows.extend(entries)
 
     def close(self) -> None: ...
 
@@ -241,6 +243,8 @@ class World:
     settings: Settings
     guard: Guard
     audit: Kept
+    feedback: Kept
+    alerts: AlertBoard
 
     def headers(self, *roles: Role, subject: str = "tester") -> dict[str, str]:
         return bearer(self.settings, roles, subject)
@@ -285,6 +289,8 @@ def world(
         ]
     )
     clock, log, registry = FixedClock(), Kept(), Versions(predictors)
+    feedback, engine = Kept(), create_engine(NOWHERE)
+    alerts = AlertBoard(engine)
     watch = VersionWatch(registry, version_check(lambda _: set(TYPES) | REQUEST_TIME_NAMES))
     watch.look()
     features = OnlineFeatures(store, clock)  # type: ignore[arg-type]
@@ -293,7 +299,6 @@ def world(
     shadows.start()
     settings = Settings(home=tmp_path / "home", _env_file=None)  # type: ignore[call-arg]
     guard, audit = make_guard(settings)
-    engine = create_engine(NOWHERE)
     runtime = Runtime(
         engine=engine,
         history=SourceHistory(engine),
@@ -307,6 +312,8 @@ def world(
         shadows=shadows,
         cache=cache,
         log=log,  # type: ignore[arg-type]
+        feedback=feedback,  # type: ignore[arg-type]
+        alerts=alerts,
         guard=guard,
         registry_events_secret=EVENTS_SECRET,
     )
@@ -326,6 +333,8 @@ def world(
             settings,
             guard,
             audit,
+            feedback,
+            alerts,
         )
 
 

@@ -1,36 +1,18 @@
 """How a risk is told: what it is of, how great it is, and why."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from pipelines.contracts import CREATED_TIMESTAMP, EVENT_TIMESTAMP
+from pipelines.contracts import CREATED_TIMESTAMP, EVENT_TIMESTAMP, RiskKind, Severity
 from pipelines.errors import TrainingError
 from pipelines.learning.columns import AS_OF, require_columns
 
 RISK_COLUMNS: Final = ("kind", "subject_id", "score", "level", "reason", AS_OF)
 WARNING_SCORE: Final = 0.5
 CRITICAL_SCORE: Final = 0.75
-
-
-class RiskKind(StrEnum):
-    """What a risk is of."""
-
-    LATE_WORKFLOW = "late_workflow"
-    LATE_TASK = "late_task"
-    OVERLOADED_PERSON = "overloaded_person"
-    BOTTLENECK_ACTIVITY = "bottleneck_activity"
-
-
-class Level(StrEnum):
-    """How urgent it is: the severities of the table `alerts`."""
-
-    INFO = "info"
-    WARNING = "warning"
-    CRITICAL = "critical"
 
 
 def risk_frame(
@@ -44,8 +26,8 @@ def risk_frame(
     score = np.asarray(scores, dtype=float)
     level = np.select(
         [score >= CRITICAL_SCORE, score >= WARNING_SCORE],
-        [Level.CRITICAL.value, Level.WARNING.value],
-        Level.INFO.value,
+        [Severity.CRITICAL.value, Severity.WARNING.value],
+        Severity.INFO.value,
     )
     frame = pd.DataFrame(
         {

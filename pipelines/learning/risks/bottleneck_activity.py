@@ -13,7 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import kendalltau, theilslopes
 
-from pipelines.learning.risks.alert import RiskKind, daily, risk_frame
+from pipelines.contracts import RiskKind
+from pipelines.learning.risks.alert import daily, risk_frame
 
 _COLUMNS: Final = ("open_task_count", "completed_count_30d")
 _WEEK, _MONTH = 7, 30

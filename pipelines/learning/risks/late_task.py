@@ -13,9 +13,10 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import CensoredData, ecdf
 
+from pipelines.contracts import RiskKind
 from pipelines.errors import TrainingError
 from pipelines.learning.columns import require_columns
-from pipelines.learning.risks.alert import RiskKind, risk_frame
+from pipelines.learning.risks.alert import risk_frame
 
 Values = npt.NDArray[np.float64]
 

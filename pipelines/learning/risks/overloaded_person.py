@@ -11,7 +11,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from pipelines.learning.risks.alert import RiskKind, daily, risk_frame
+from pipelines.contracts import RiskKind
+from pipelines.learning.risks.alert import daily, risk_frame
 
 _COLUMNS: Final = ("open_task_count", "completed_count_7d", "completed_count_30d")
 _WEEK, _MONTH = 7, 30
