@@ -49,7 +49,9 @@ def test_every_container_is_contained(services: dict[str, Service]) -> None:
 
 
 def test_only_pages_are_published_and_on_loopback(services: dict[str, Service]) -> None:
-    published = {name: service["ports"] for name, service in services.items() if service.get("ports")}
+    published = {
+        name: service["ports"] for name, service in services.items() if service.get("ports")
+    }
     assert set(published) == {
         "mlflow",
         "airflow-api-server",
@@ -81,7 +83,10 @@ def test_secrets_are_files_and_each_is_made(compose: dict[str, Any], tmp_path: A
         assert set(service.get("secrets", [])) <= made, name
         for variable, value in service.get("environment", {}).items():
             is_file = "FILE" in variable or variable.endswith("_SECRETS_DIR")
-            assert is_file or not re.search(r"PASSWORD|SECRET|TOKEN|_KEY\b", variable), (name, variable)
+            assert is_file or not re.search(r"PASSWORD|SECRET|TOKEN|_KEY\b", variable), (
+                name,
+                variable,
+            )
             assert "@" not in str(value), (name, variable)
 
 

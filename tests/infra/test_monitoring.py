@@ -84,7 +84,10 @@ def test_the_alerts_fire_when_they_should_and_only_then(promtool: str) -> None:
 
 
 def test_prometheus_takes_its_configuration(promtool: str) -> None:
-    for what, *files in (["rules", *RULES], ["config", "--syntax-only", MONITORING / "prometheus.yml"]):
+    for what, *files in (
+        ["rules", *RULES],
+        ["config", "--syntax-only", MONITORING / "prometheus.yml"],
+    ):
         command = [promtool, "check", what, *map(str, files)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
