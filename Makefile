@@ -63,7 +63,7 @@ lock: ## Resolve the dependencies anew into the hashed locks
 	@$(call lock_extra,serving) $(addprefix --no-emit-package ,$(NOT_SERVED)) --output-file $(SERVING_LOCK)
 	@$(BIN)/uv pip compile pyproject.toml --extra cluster $(LOCKED) --output-file $(PLATFORM_LOCK)
 
-demo: demo-$(TARGET) ## Run the whole platform on a history [LOG=file] [MAPPING=file] [EXIT=1] [TARGET=compose]
+demo: demo-$(TARGET) ## Run the whole platform on a history [LOG=file] [MAPPING=file] [EXIT=1] [TARGET=compose [TASKS=n]]
 
 demo-here: setup
 	@$(BIN)/workcast demo $(if $(LOG),--log '$(LOG)') $(if $(MAPPING),--mapping '$(MAPPING)') \
@@ -71,7 +71,7 @@ demo-here: setup
 
 demo-compose: up
 	@docker compose run --rm --no-deps $(foreach file,$(LOG) $(MAPPING),-v '$(abspath $(file)):/in/$(notdir $(file)):ro') \
-	  workcast demo --attach $(if $(LOG),--log '/in/$(notdir $(LOG))') \
+	  workcast demo --attach $(if $(TASKS),--tasks $(TASKS)) $(if $(LOG),--log '/in/$(notdir $(LOG))') \
 	  $(if $(MAPPING),--mapping '/in/$(notdir $(MAPPING))')
 	@$(if $(EXIT),docker compose down,infra/compose/pages.sh)
 

@@ -5,6 +5,8 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Final
 
+import pandas as pd
+
 from pipelines.contracts import Model
 from pipelines.learning import delay_risk, remaining_time
 from pipelines.learning.baselines import MEDIAN, baseline_predictions
