@@ -4,12 +4,32 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 LOCK := infra/requirements/lock.txt
+PLATFORM_LOCK := infra/requirements/platform.txt
+SERVING_LOCK := infra/requirements/serving.txt
 # Spark has an environment of its own: the same lock and, on top of it, Spark's.
 SPARK_BIN := .venv-spark/bin
 SPARK_STAMP := .venv-spark/.installed
 SPARK_LOCK := infra/requirements/spark.txt
 
-.PHONY: help setup setup-spark lock demo test test-spark lint types contracts format clean
+# The images' locks hold no version that the lock of the tests does not hold.
+LOCKED = --constraint $(LOCK) --universal --python-version 3.11 --generate-hashes --no-header \
+  --quiet --upgrade
+lock_extra = $(BIN)/python -c 'import tomllib; \
+  extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
+  print(*extras["$(1)"], sep="\n")' | $(BIN)/uv pip compile - $(LOCKED)
+# Feast asks for them and serving imports none.
+NOT_SERVED := mypy mypy-extensions librt ast-serialize types-greenlet \
+  dask partd locket
+
+# What the profiles ask of the core's own servers; .env may say the same for good.
+IN_CONTAINERS = COMPOSE_PROFILES='$(PROFILES)' \
+  $(if $(findstring scale,$(PROFILES)),WORKCAST_AIRFLOW_EXECUTOR=CeleryExecutor) \
+  $(if $(findstring monitoring,$(PROFILES)),WORKCAST_STATSD_ADDRESS=statsd-exporter:9125)
+
+# Where `make demo` runs the platform: here, as processes, or compose, in containers.
+TARGET ?= here
+
+.PHONY: help setup setup-spark lock demo demo-here demo-compose images secrets up test test-spark lint types contracts format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -39,15 +59,30 @@ $(SPARK_STAMP): $(STAMP) $(SPARK_LOCK)
 lock: ## Resolve the dependencies anew into the hashed locks
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-header --quiet --upgrade --output-file $(LOCK)
-	@$(BIN)/python -c 'import tomllib; \
-	  extras = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
-	  print(*extras["spark"], sep="\n")' \
-	  | $(BIN)/uv pip compile - --constraint $(LOCK) --universal --python-version 3.11 \
-	  --generate-hashes --no-header --quiet --upgrade --output-file $(SPARK_LOCK)
+	@$(call lock_extra,spark) --output-file $(SPARK_LOCK)
+	@$(call lock_extra,serving) $(addprefix --no-emit-package ,$(NOT_SERVED)) --output-file $(SERVING_LOCK)
+	@$(BIN)/uv pip compile pyproject.toml --extra cluster $(LOCKED) --output-file $(PLATFORM_LOCK)
 
-demo: setup ## Run the whole platform on a history [LOG=file] [MAPPING=file] [EXIT=1]
+demo: demo-$(TARGET) ## Run the whole platform on a history [LOG=file] [MAPPING=file] [EXIT=1] [TARGET=compose [TASKS=n]]
+
+demo-here: setup
 	@$(BIN)/workcast demo $(if $(LOG),--log '$(LOG)') $(if $(MAPPING),--mapping '$(MAPPING)') \
 	  $(if $(EXIT),--exit)
+
+demo-compose: up
+	@docker compose run --rm --no-deps $(foreach file,$(LOG) $(MAPPING),-v '$(abspath $(file)):/in/$(notdir $(file)):ro') \
+	  workcast demo --attach $(if $(TASKS),--tasks $(TASKS)) $(if $(LOG),--log '/in/$(notdir $(LOG))') \
+	  $(if $(MAPPING),--mapping '/in/$(notdir $(MAPPING))')
+	@$(if $(EXIT),docker compose down,infra/compose/pages.sh)
+
+images: ## Build the container images
+	@docker compose --profile '*' build
+
+secrets: ## Make the secrets of an installation in containers that are missing
+	@$(PYTHON) infra/compose/make_secrets.py
+
+up: secrets ## Start the platform in containers [PROFILES=monitoring,scale,telemetry]
+	@$(IN_CONTAINERS) docker compose up -d --wait
 
 test: setup ## Run every test, the integration tests on real servers included
 	@$(BIN)/pytest

@@ -85,6 +85,40 @@ def status() -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+def migrate() -> None:
+    """Bring every database to this version, before its servers start: owners, tables, registries.
+
+    `workcast up` does this by itself; containers and clusters run it once before their servers.
+    """
+    from pipelines.platform.migrate import migrate_all
+    from pipelines.settings import get_settings
+
+    migrate_all(get_settings(), console())
+
+
+@app.command()
+def run(role: Annotated[str, typer.Argument(metavar="ROLE")]) -> None:
+    """Become one server of the platform, as containers do; the others are named by URL settings.
+
+    Roles: mlflow, evidently, airflow-api-server, airflow-scheduler, airflow-dag-processor,
+    airflow-triggerer, airflow-worker. The service runs by itself: bentoml serve.
+    """
+    from pipelines.platform.role import become_role
+    from pipelines.settings import get_settings
+
+    become_role(get_settings(), role)
+
+
+@app.command("configure-airflow")
+def configure_airflow() -> None:
+    """Write airflow.cfg from the settings, for a pod that runs a DAG task."""
+    from pipelines.platform.role import configure_airflow
+    from pipelines.settings import get_settings
+
+    configure_airflow(get_settings())
+
+
 @app.command("import-log")
 def import_log(file: LogArgument, mapping: MappingOption = None) -> None:
     """Import an event log into the source database and tell the DAGs about it.
@@ -230,11 +264,17 @@ def demo(
     stop: Annotated[
         bool, typer.Option("--exit", help="Stop everything at the end instead of staying up.")
     ] = False,
+    attach: Annotated[
+        bool, typer.Option("--attach", help="Use servers that run already; start and stop none.")
+    ] = False,
 ) -> None:
     """Run the whole platform on one history and ask it about the workflows then running."""
-    from pipelines.platform.demo import run_demo
+    from pipelines.platform.demo import run_attached, run_demo
     from pipelines.settings import get_settings
 
+    if attach:
+        run_attached(get_settings(), console(), log=log, mapping=mapping, task_count=tasks)
+        return
     run_demo(get_settings(), console(), log=log, mapping=mapping, task_count=tasks, stop=stop)
 
 

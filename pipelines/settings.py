@@ -2,10 +2,11 @@
 
 Each server is addressed by a URL. A URL that is not set means the embedded server that
 `workcast up` runs for it; its address follows from `home` and the ports alone, so every
-process computes the same one.
+process computes the same one. In containers, what is secret comes as files, one a setting.
 """
 
 import hashlib
+import os
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -18,12 +19,16 @@ from sqlalchemy import URL, make_url
 from pipelines.contracts import Engine, Model, RiskKind
 from pipelines.errors import SettingsError
 
+# Files named like the variables (workcast_database_url), where an orchestrator lays them.
+_SECRETS_VARIABLE = "WORKCAST_SECRETS_DIR"
+_SECRETS_DIR = "/run/secrets"
+
 # A unix socket's path may have 107 bytes; PostgreSQL adds "/.s.PGSQL.5432".
 _LONGEST_SOCKET_DIR = 90
 
 
 class Settings(BaseSettings):
-    """Settings of every process, read from `WORKCAST_*` variables and `.env`."""
+    """Settings of every process, read from `WORKCAST_*` variables, `.env` and secret files."""
 
     model_config = SettingsConfigDict(
         env_prefix="WORKCAST_", env_file=".env", extra="ignore", frozen=True
@@ -42,6 +47,33 @@ class Settings(BaseSettings):
     valkey_url: SecretStr | None = Field(None, description="redis://…; not set: embedded Valkey.")
     mlflow_url: str | None = Field(None, description="http://…; not set: own MLflow server.")
     lake_url: str | None = Field(None, description="Folder or object-store URL of the lake.")
+    artifacts_url: str | None = Field(
+        None, description="Folder or object-store URL of MLflow's artifacts; not set: in the home."
+    )
+    airflow_url: str | None = Field(None, description="http://…; not set: own Airflow.")
+    service_url: str | None = Field(None, description="http://…; not set: own Bento service.")
+    evidently_url: str | None = Field(None, description="http://…; not set: own Evidently UI.")
+    admin_database_url: SecretStr | None = Field(
+        None, description="Makes databases and their owners; for `workcast migrate` alone."
+    )
+
+    airflow_executor: Literal["LocalExecutor", "CeleryExecutor", "KubernetesExecutor"] = (
+        "LocalExecutor"
+    )
+    airflow_parallelism: int = Field(
+        3, ge=1, description="DAG tasks at a time; three suit two cores."
+    )
+    airflow_password: SecretStr | None = Field(
+        None, description="Of the user admin; not set: made by `workcast up`, as the next three."
+    )
+    airflow_fernet_key: SecretStr | None = Field(
+        None, description="Encrypts connections; to rotate: new,old."
+    )
+    airflow_jwt_secret: SecretStr | None = None
+    airflow_api_secret_key: SecretStr | None = None
+    statsd_address: str | None = Field(
+        None, description="host:port that Airflow sends its metrics to; not set: nowhere."
+    )
 
     engine: Engine = Field(
         Engine.DUCKDB, description="Computes and joins features; spark needs workcast[spark]."
@@ -105,6 +137,18 @@ class Settings(BaseSettings):
     cache_ttl_s: int = Field(
         300, ge=0, description="Seconds an answer is kept at most in Valkey; 0: none is kept."
     )
+    fallback_max_rows: int = Field(
+        50_000,
+        ge=0,
+        description="Feature rows of a view that a worker keeps to answer without Valkey; 0: none.",
+    )
+    otlp_endpoint: str | None = Field(
+        None, description="http://… of an OpenTelemetry collector; not set: no traces."
+    )
+    trace_ratio: float = Field(1.0, ge=0, le=1, description="Share of requests that are traced.")
+    log_format: Literal["text", "json"] | None = Field(
+        None, description="Of the service's log; not set: json in production, else text."
+    )
     registry_events_secret: SecretStr | None = Field(
         None, description="Signs MLflow's webhooks to the service; not set: it only polls."
     )
@@ -166,17 +210,22 @@ class Settings(BaseSettings):
     @property
     def airflow(self) -> str:
         """HTTP address of Airflow's API server and UI."""
-        return f"http://{self.bind_host}:{self.airflow_port}"
+        return self.airflow_url or f"http://{self.bind_host}:{self.airflow_port}"
 
     @property
     def service(self) -> str:
         """HTTP address of the Bento service."""
-        return f"http://{self.bind_host}:{self.service_port}"
+        return self.service_url or f"http://{self.bind_host}:{self.service_port}"
 
     @property
     def issuer(self) -> str:
         """`iss` of the tokens that the service takes."""
         return self.auth_issuer or "urn:workcast:development"
+
+    @property
+    def is_own_issuer(self) -> bool:
+        """Whether this platform signs its tokens itself; never in production."""
+        return self.auth_issuer is None and self.environment == "development"
 
     @property
     def issuer_dir(self) -> Path:
@@ -189,9 +238,21 @@ class Settings(BaseSettings):
         return self.auth_jwks_url or (self.issuer_dir / "jwks.json").as_uri()
 
     @property
+    def has_json_logs(self) -> bool:
+        """Whether the service writes its log as JSON."""
+        if self.log_format is not None:
+            return self.log_format == "json"
+        return self.environment == "production"
+
+    @property
     def evidently(self) -> str:
         """HTTP address of the Evidently UI."""
-        return f"http://{self.bind_host}:{self.evidently_port}"
+        return self.evidently_url or f"http://{self.bind_host}:{self.evidently_port}"
+
+    @property
+    def artifacts(self) -> str:
+        """Where MLflow's server keeps artifacts: a local path or an object-store URL."""
+        return self.artifacts_url or str(self.home / "mlflow" / "artifacts")
 
     @property
     def docs_dir(self) -> Path:
@@ -269,8 +330,10 @@ def get_settings() -> Settings:
     Raises:
         SettingsError: a variable has a value that its setting does not take.
     """
+    folder = Path(os.environ.get(_SECRETS_VARIABLE, _SECRETS_DIR))
     try:
-        return Settings()
+        # Asked for where it is not there, pydantic-settings warns.
+        return Settings(_secrets_dir=folder if folder.is_dir() else None)
     except ValidationError as err:
         # The value itself is left out: it may be a password.
         faults = "; ".join(

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from pipelines.monitoring.prediction import LoggedPrediction
-from serving import metrics
-from serving.asked import ABOUT, Started
+from serving.asked import ABOUT, Started, count_answers
 from serving.cache import Found
 from serving.traffic import Choice
 
@@ -24,7 +23,8 @@ def say_again(runtime: "Runtime", choice: Choice, found: Found, started: Started
     body = found.body(str(prediction_id))
     said = json.loads(body)
     loaded = choice.loaded
-    metrics.ANSWERS.labels(loaded.name.value, loaded.version, "false", choice.variant.value).inc()
+    latency_ms = started.latency_ms
+    count_answers(choice, 1, latency_ms, is_degraded=False)
     runtime.log.add(
         [
             LoggedPrediction(
@@ -36,7 +36,7 @@ def say_again(runtime: "Runtime", choice: Choice, found: Found, started: Started
                 as_of=datetime.fromisoformat(said["as_of"]),
                 features_known_at=datetime.fromisoformat(said["features_known_at"]),
                 requested_at=started.at,
-                latency_ms=started.latency_ms,
+                latency_ms=latency_ms,
                 inputs={"workflow_id": said["workflow_id"], "workflow_count": 1},
                 features={},
                 output={name: value for name, value in said.items() if name not in ABOUT},

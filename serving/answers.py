@@ -1,6 +1,7 @@
 """The questions of the service: how long a workflow will still take, and will it be late."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +13,7 @@ from serving.asked import Asked, about, log_answers
 from serving.questions import many, one
 from serving.reasons import given_values, reasons
 from serving.schemas import Duration, DurationBatch, Risk, RiskBatch
+from serving.tracing import span
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
@@ -59,7 +61,7 @@ def risk_batch(runtime: "Runtime", workflow_ids: Sequence[str]) -> RiskBatch:
 
 
 def _durations(asked: Asked, positions: list[int]) -> list[Duration]:
-    with metrics.INFERENCE_SECONDS.labels(Model.REMAINING_TIME.value).time():
+    with _inference(asked):
         predicted = _predicted(asked, positions)
     rows = [asked.rows[position] for position in positions]
     answers = [
@@ -75,7 +77,7 @@ def _durations(asked: Asked, positions: list[int]) -> list[Duration]:
 
 
 def _risks(asked: Asked, positions: list[int]) -> list[Risk]:
-    with metrics.INFERENCE_SECONDS.labels(Model.DELAY_RISK.value).time():
+    with _inference(asked):
         predicted = _predicted(asked, positions)
         shares = _contributions(asked, positions)
     rows = [asked.rows[position] for position in positions]
@@ -91,6 +93,16 @@ def _risks(asked: Asked, positions: list[int]) -> list[Risk]:
     ]
     log_answers(asked, rows, answers)
     return answers
+
+
+@contextmanager
+def _inference(asked: Asked) -> Iterator[None]:
+    model, version = asked.model.value, asked.choice.loaded.version
+    with (
+        metrics.INFERENCE_SECONDS.labels(model).time(),
+        span("model", model=model, version=version),
+    ):
+        yield
 
 
 def _predicted(asked: Asked, positions: list[int]) -> list[dict[str, float]]:

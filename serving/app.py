@@ -3,11 +3,10 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
-from pydantic import BaseModel
 
 from serving.alerts import add_alerts
 from serving.answers import duration_batch, one_duration, one_risk, risk_batch
@@ -16,8 +15,9 @@ from serving.feedback import add_feedback
 from serving.front import docs_page
 from serving.guard.middleware import GuardMiddleware
 from serving.guard.openapi import with_security
-from serving.problems import MEDIA_TYPE, add_problem_handlers
+from serving.problems import add_problem_handlers
 from serving.registry_events import add_registry_events
+from serving.responses import finished, json_response, problems, runtime_of
 from serving.schemas import (
     Duration,
     DurationBatch,
@@ -28,13 +28,26 @@ from serving.schemas import (
     Risk,
     RiskBatch,
 )
+from serving.task_durations import one_task, task_batch
+from serving.task_routes import add_assignees
+from serving.task_schemas import (
+    DurationQuestion,
+    ManyTasks,
+    OneTask,
+    TaskDuration,
+    TaskDurationBatch,
+)
+from serving.template_routes import add_templates
+from serving.tracing import TraceMiddleware
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
 
 _ABOUT: Final = """
-How long running workflows will still take, and which will be late, from the history of an
-organisation. Ids are the history's own. Every failure is a problem object (RFC 9457).
+How long running workflows and their tasks will still take, which will be late, who should do
+what, and which template fits, from the history of an organisation. Ids are the history's own.
+A request needs a bearer token (Authorize): in development `workcast token` prints one that may
+ask for predictions. Every failure is a problem object (RFC 9457).
 
 A single question about an unknown workflow is answered by 404, about a closed one by 422.
 In a batch every workflow is answered on its own: `answers` holds those that can be, `problems`
@@ -42,18 +55,7 @@ the others, both in the order asked, and the status is 200.
 """
 
 
-def _problems(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    meanings = {
-        HTTPStatus.NOT_FOUND: "The workflow is unknown.",
-        HTTPStatus.UNPROCESSABLE_ENTITY: "The request is malformed; or the workflow is closed, "
-        "or its features have expired.",
-        HTTPStatus.SERVICE_UNAVAILABLE: "There is no model, or no features to read.",
-    }
-    return {int(s): {"description": meanings[s], "content": content} for s in statuses}
-
-
-_ASKED: Final = _problems(
+_ASKED: Final = problems(
     HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE
 )
 
@@ -80,7 +82,10 @@ def create_app(open_runtime: "Callable[[], Runtime]", version: str) -> FastAPI:
     )
     add_problem_handlers(app)
     app.add_middleware(GuardMiddleware)
+    app.add_middleware(TraceMiddleware)  # the last is the first
     _add_questions(app)
+    add_templates(app)
+    add_assignees(app)
     _add_state(app)
     add_registry_events(app)
     add_feedback(app)
@@ -88,32 +93,23 @@ def create_app(open_runtime: "Callable[[], Runtime]", version: str) -> FastAPI:
     return app
 
 
-def _runtime(request: Request) -> "Runtime":
-    return cast("Runtime", request.app.state.runtime)
-
-
-def _json(body: BaseModel, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    """Encode once: FastAPI would check and copy the answer a second time."""
-    return _finished(body.model_dump_json(), status)
-
-
-def _finished(body: str | bytes, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    return Response(body, status, media_type="application/json")
-
-
 def _add_questions(app: FastAPI) -> None:
     @app.post(
         "/predict_duration",
-        response_model=Duration | DurationBatch,
+        response_model=Duration | DurationBatch | TaskDuration | TaskDurationBatch,
         responses=_ASKED,
-        summary="How long will a workflow still take?",
+        summary="How long will a workflow still take, or a task?",
     )
-    def predict_duration(question: Question, request: Request) -> Response:
-        """Answer with the remaining time and the range that holds it four times in five."""
-        asked, runtime = question.root, _runtime(request)
+    def predict_duration(question: DurationQuestion, request: Request) -> Response:
+        """Answer with the expected time and the ranges that hold it four times in five."""
+        asked, runtime = question.root, runtime_of(request)
         if isinstance(asked, ManyWorkflows):
-            return _json(duration_batch(runtime, asked.workflow_ids))
-        return _finished(one_duration(runtime, asked.workflow_id))
+            return json_response(duration_batch(runtime, asked.workflow_ids))
+        if isinstance(asked, OneTask):
+            return json_response(one_task(runtime, asked.task_id, asked.person_id))
+        if isinstance(asked, ManyTasks):
+            return json_response(task_batch(runtime, asked.task_ids))
+        return finished(one_duration(runtime, asked.workflow_id))
 
     @app.post(
         "/assess_risk",
@@ -123,17 +119,17 @@ def _add_questions(app: FastAPI) -> None:
     )
     def assess_risk(question: Question, request: Request) -> Response:
         """Answer with the probability of being late and the inputs that moved it most."""
-        asked, runtime = question.root, _runtime(request)
+        asked, runtime = question.root, runtime_of(request)
         if isinstance(asked, ManyWorkflows):
-            return _json(risk_batch(runtime, asked.workflow_ids))
-        return _finished(one_risk(runtime, asked.workflow_id))
+            return json_response(risk_batch(runtime, asked.workflow_ids))
+        return finished(one_risk(runtime, asked.workflow_id))
 
 
 def _add_state(app: FastAPI) -> None:
     @app.get("/models", response_model=Models, summary="Which model versions answer?")
     async def models(request: Request) -> Response:
         """Tell the version of each model, and why one is missing or kept out."""
-        return _json(_runtime(request).models())
+        return json_response(runtime_of(request).models())
 
     @app.get(
         "/readyz",
@@ -143,9 +139,9 @@ def _add_state(app: FastAPI) -> None:
     )
     async def readyz(request: Request) -> Response:
         """Answer 200 when every model, the clock and the features are there, else 503 and why."""
-        readiness = _runtime(request).readiness()
+        readiness = runtime_of(request).readiness()
         status = HTTPStatus.OK if readiness.is_ready else HTTPStatus.SERVICE_UNAVAILABLE
-        return _json(readiness, status)
+        return json_response(readiness, status)
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
@@ -155,7 +151,7 @@ def _add_state(app: FastAPI) -> None:
     @app.get("/docs.json", include_in_schema=False)
     def openapi(request: Request) -> JSONResponse:
         return JSONResponse(
-            with_security(with_examples(app.openapi(), _runtime(request).example_ids()))
+            with_security(with_examples(app.openapi(), runtime_of(request).example_ids()))
         )
 
     @app.get("/", include_in_schema=False)

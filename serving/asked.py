@@ -13,11 +13,13 @@ from pipelines.store.online_rows import ServiceRows
 from serving import metrics
 from serving.problems import (
     ClosedWorkflowError,
+    FeaturesAwayError,
     ForgottenWorkflowError,
     ProblemError,
     UnknownWorkflowError,
 )
 from serving.schemas import Answer, ModelVersion
+from serving.tracing import span
 from serving.traffic import Choice
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class Asked:
     rows: Sequence[Row]  # the same
     started: Started
     degraded_because: list[str]
+    is_partial: bool  # a workflow without a row may exist all the same
 
 
 def ask(
@@ -70,22 +73,31 @@ def ask(
         FeaturesAwayError: there is no clock, or no features to read.
     """
     is_stale = runtime.clock.read().is_stale
-    with metrics.FEATURES_SECONDS.labels(model.value).time():
-        features = runtime.features.read(workflow_ids, model)
+    with metrics.FEATURES_SECONDS.labels(model.value).time(), span("features", model=model.value):
+        read = runtime.features.read(workflow_ids, model)
+    stale = "the clock of the features could not be read lately" if is_stale else None
     return Asked(
         runtime,
         model,
         choice,
-        features,
-        features.rows(),
+        read.rows,
+        read.rows.rows(),
         started,
-        ["the clock of the features could not be read lately"] if is_stale else [],
+        [reason for reason in (stale, read.degraded_because) if reason],
+        read.is_partial,
     )
 
 
-def fault_of(row: Row) -> ProblemError | None:
+def fault_of(asked: Asked, position: int) -> ProblemError | None:
     """Say why a workflow cannot be answered about, or None."""
+    row = asked.rows[position]
     workflow_id, as_of = row["workflow_id"], row["as_of"].isoformat()
+    if not row["is_known"] and asked.is_partial:
+        return FeaturesAwayError(
+            f"Workflow {workflow_id!r} is not among those that are answered about while the online "
+            "store is away. Ask again later.",
+            workflow_id=workflow_id,
+        )
     if not row["is_known"]:
         return UnknownWorkflowError(
             f"Workflow {workflow_id!r} is unknown: no event of it had been recorded by {as_of}. "
@@ -130,31 +142,36 @@ def log_answers(asked: Asked, rows: Sequence[Row], answers: Sequence[Answer]) ->
     """Remember answers, one for each row, with what they rest on."""
     latency_ms = asked.started.latency_ms
     choice = asked.choice
-    metrics.ANSWERS.labels(
-        choice.loaded.name.value,
-        choice.loaded.version,
-        str(bool(asked.degraded_because)).lower(),
-        choice.variant.value,
-    ).inc(len(answers))
-    asked.runtime.log.add(
-        [
-            LoggedPrediction(
-                prediction_id=answer.prediction_id,
-                model_name=answer.model.name,
-                model_version=answer.model.version,
-                model_alias=answer.model.alias,
-                workflow_id=answer.workflow_id,
-                as_of=answer.as_of,
-                features_known_at=answer.features_known_at,
-                requested_at=asked.started.at,
-                latency_ms=latency_ms,
-                inputs={"workflow_id": answer.workflow_id, "workflow_count": len(asked.rows)},
-                features={name: row[name] for name in choice.loaded.predictor.input_columns},
-                output=answer.model_dump(exclude=_OUTSIDE),
-                is_degraded=answer.is_degraded,
-                variant=choice.variant.value,
-                propensity=choice.propensity,
-            )
-            for row, answer in zip(rows, answers, strict=True)
-        ]
-    )
+    is_degraded = bool(asked.degraded_because)
+    count_answers(choice, len(answers), latency_ms, is_degraded=is_degraded)
+    columns = choice.loaded.input_columns
+    with span("log"):
+        asked.runtime.log.add(
+            [
+                LoggedPrediction(
+                    prediction_id=answer.prediction_id,
+                    model_name=answer.model.name,
+                    model_version=answer.model.version,
+                    model_alias=answer.model.alias,
+                    workflow_id=answer.workflow_id,
+                    as_of=answer.as_of,
+                    features_known_at=answer.features_known_at,
+                    requested_at=asked.started.at,
+                    latency_ms=latency_ms,
+                    inputs={"workflow_id": answer.workflow_id, "workflow_count": len(asked.rows)},
+                    features={name: row[name] for name in columns},
+                    output=answer.model_dump(exclude=_OUTSIDE),
+                    is_degraded=answer.is_degraded,
+                    variant=choice.variant.value,
+                    propensity=choice.propensity,
+                )
+                for row, answer in zip(rows, answers, strict=True)
+            ]
+        )
+
+
+def count_answers(choice: Choice, count: int, latency_ms: float, *, is_degraded: bool) -> None:
+    """Count answers of one version, and how long their request took."""
+    version = (choice.loaded.name.value, choice.loaded.version, choice.variant.value)
+    metrics.ANSWERS.labels(*version, str(is_degraded).lower()).inc(count)
+    metrics.ANSWER_SECONDS.labels(*version).observe(latency_ms / 1_000)

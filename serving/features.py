@@ -1,8 +1,9 @@
-"""The features of running workflows, as the online store has them at the clock's moment."""
+"""The features of running workflows at the clock's moment: from the online store, or the lake."""
 
 import gc
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -33,12 +34,51 @@ class Reads(Protocol):
         """Return one row for each id, in their order."""
 
 
-class OnlineFeatures:
-    """Read features and complete them with those of the moment of asking."""
+@dataclass(frozen=True)
+class Fallback:
+    """Rows from elsewhere than the online store."""
 
-    def __init__(self, reader: Reads, clock: FeatureClock, seconds: float = 2.0) -> None:
+    rows: ServiceRows
+    as_of: datetime
+    is_partial: bool  # a workflow that is not in it may still exist
+
+
+class FallsBack(Protocol):
+    """What is needed of the copy from the lake."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a copy."""
+
+    def read(self, workflow_ids: Sequence[str], service: str) -> Fallback | None:
+        """Return one row for each id, in their order; None where there is no copy."""
+
+
+@dataclass(frozen=True)
+class FeatureRead:
+    """One row for each id, and what is not as it should be."""
+
+    rows: ServiceRows
+    degraded_because: str | None = None
+    is_partial: bool = False
+
+
+class OnlineFeatures:
+    """Read features and complete them with those of the moment of asking.
+
+    A read that fails opens the circuit: until the probe finds the store again nobody asks it.
+    """
+
+    def __init__(
+        self,
+        reader: Reads,
+        clock: FeatureClock,
+        fallback: FallsBack | None = None,
+        seconds: float = 2.0,
+    ) -> None:
         self._reader = reader
         self._clock = clock
+        self._fallback = fallback
         self._missing: str | None = "the online store has not been asked yet"
         self._poller = Poller("online-store-probe", self.probe, seconds)
 
@@ -52,8 +92,13 @@ class OnlineFeatures:
 
     @property
     def missing(self) -> str | None:
-        """Why features cannot be read, or None."""
+        """Why the online store cannot be read, or None."""
         return self._missing
+
+    @property
+    def has_fallback(self) -> bool:
+        """Whether questions can be answered without the online store."""
+        return self._fallback is not None and self._fallback.is_there
 
     def probe(self) -> None:
         """Ask for a workflow that does not exist."""
@@ -69,30 +114,46 @@ class OnlineFeatures:
         else:
             self._missing = None
 
-    def read(self, workflow_ids: Sequence[str], model: Model) -> ServiceRows:
+    def read(self, workflow_ids: Sequence[str], model: Model) -> FeatureRead:
         """Read one row for each id: what `OnlineReader.read` gives, and request-time features.
 
         `as_of` is the clock's moment. Where a workflow's features are younger than the clock
         (the moment between writing them and moving it), it is their moment: nothing is
-        answered about a time before what the answer rests on.
+        answered about a time before what the answer rests on. From the lake, it is the moment
+        of the copy.
 
         Raises:
-            FeaturesAwayError: there is no clock, or the online store does not answer.
+            FeaturesAwayError: there is no clock, or neither the online store nor the copy from
+                the lake can be read.
         """
         as_of = self._clock.read().as_of
-        # Only the probe waits for a store that is away or hangs.
-        if self._missing is not None:
+        if self._missing is None:  # only the probe waits for a store that is away or hangs
+            try:
+                rows = self._reader.read(workflow_ids, model.value, as_of)
+            except FeatureStoreError as err:
+                logger.warning("Features cannot be read: %s", err)
+                self._missing = str(err)
+            else:
+                return FeatureRead(completed(rows, as_of))
+        fallback = self._fallback
+        found = None if fallback is None else fallback.read(workflow_ids, model.value)
+        if found is None:
             raise FeaturesAwayError(f"Features cannot be read: {self._missing}")
-        try:
-            rows = self._reader.read(workflow_ids, model.value, as_of)
-        except FeatureStoreError as err:
-            self._missing = str(err)
-            raise FeaturesAwayError(f"Features cannot be read: {err}") from err
-        known_at = rows.columns["features_known_at"]
-        asked_at = [max(as_of, known) if known else as_of for known in known_at]
-        times = (asked_at, *(rows.columns[name] for name in _TIMES))
-        features = request_time(*map(moments, times))
-        return rows.with_columns(
-            {"as_of": asked_at, **{name: values.tolist() for name, values in features.items()}},
-            _REQUEST_TIME_TYPES,
+        return FeatureRead(
+            completed(found.rows, found.as_of),
+            f"the online store does not answer: features from the lake, as known at "
+            f"{found.as_of.isoformat()}",
+            found.is_partial,
         )
+
+
+def completed(rows: ServiceRows, as_of: datetime) -> ServiceRows:
+    """Add the features of the moment of asking, which is not before what is known."""
+    known_at = rows.columns["features_known_at"]
+    asked_at = [max(as_of, known) if known else as_of for known in known_at]
+    times = (asked_at, *(rows.columns[name] for name in _TIMES))
+    features = request_time(*map(moments, times))
+    return rows.with_columns(
+        {"as_of": asked_at, **{name: values.tolist() for name, values in features.items()}},
+        _REQUEST_TIME_TYPES,
+    )

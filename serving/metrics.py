@@ -4,6 +4,7 @@ BentoML gathers these from every worker: its worker processes are started with t
 folder that prometheus_client writes to.
 """
 
+from datetime import datetime
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -14,7 +15,11 @@ _BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1
 
 ANSWERS: Final = Counter(
     "workcast_answers", "Answers by model, version, state and variant; no one is sent `shadow`.",
-    ["model", "version", "is_degraded", "variant"],
+    ["model", "version", "variant", "is_degraded"],
+)  # fmt: skip
+ANSWER_SECONDS: Final = Histogram(
+    "workcast_answer_seconds", "Time from a question's arrival in the app to its answer.",
+    ["model", "version", "variant"], buckets=_BUCKETS,
 )  # fmt: skip
 FEATURES_SECONDS: Final = Histogram(
     "workcast_features_seconds", "Time to read the features of one request.",
@@ -30,8 +35,8 @@ SWAPS: Final = Counter(
     ["model", "alias", "result"],
 )  # fmt: skip
 CACHE: Final = Counter(
-    "workcast_cache", "Single questions by what the cache did: `hit`, `miss` or `bypass` "
-    "(off, slow or away, features being written, or the clock stale).",
+    "workcast_cache", "Single questions by what the cache did: `hit`, `miss`, `first` (not asked "
+    "lately) or `bypass` (off, slow or away, features being written, or the clock stale).",
     ["model", "result"],
 )  # fmt: skip
 REGISTRY_EVENTS: Final = Counter(
@@ -43,6 +48,20 @@ FEEDBACK: Final = Counter(
 SHADOWS_DROPPED: Final = Counter(
     "workcast_shadow_dropped", "Shadow answers not computed because too many waited."
 )
+WAITING: Final = Gauge(
+    "workcast_waiting", "What waits to be done behind the answers: `shadow` answers to compute, "
+    "`cache` entries to write, `log` rows to insert.",
+    ["queue"], multiprocess_mode="livesum",
+)  # fmt: skip
+DEGRADED: Final = Gauge(
+    "workcast_degraded", "1 while a part behind the answers is away: `features` (the online "
+    "store), `clock` and `log` (the database), `registry`.",
+    ["part"], multiprocess_mode="livemax",
+)  # fmt: skip
+FEATURES_AS_OF: Final = Gauge(
+    "workcast_features_as_of_seconds", "Moment that the features online speak of, since 1970.",
+    multiprocess_mode="livemax",
+)  # fmt: skip
 LOG_ROWS: Final = Gauge(
     "workcast_prediction_log_rows", "Predictions of the log since the start, by what became of "
     "them; `queued` and `waiting_files` are present numbers.",
@@ -61,6 +80,12 @@ RATE_FAILURES: Final = Counter(
     "workcast_rate_limit_failures", "Times that Valkey did not take the counts of requests; "
     "each worker limits by its own until it does.",
 )  # fmt: skip
+
+
+def show_clock(as_of: datetime | None) -> None:
+    """Show how far the features have come; nothing before the first build."""
+    if as_of is not None:
+        FEATURES_AS_OF.set(as_of.timestamp())
 
 
 def show_log(rows: Gauge, counts: LogCounts) -> None:

@@ -15,7 +15,17 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE: Final = "application/problem+json"
 _TYPE: Final = "urn:problem-type:workcast:"
 # Parts of an error's place that pydantic and FastAPI add to the names of the fields.
-_NOT_FIELDS: Final = ("body", "query", "one", "many")
+_NOT_FIELDS: Final = (
+    "body",
+    "query",
+    "one",
+    "many",
+    "task",
+    "tasks",
+    "step",
+    "new",
+    "running",
+)
 
 
 class ProblemError(Exception):
@@ -87,6 +97,54 @@ class FeaturesAwayError(ProblemError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     kind = "features-away"
     title = "No features to answer from"
+
+
+class HistoryAwayError(ProblemError):
+    """The source database cannot be asked."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    kind = "history-away"
+    title = "No history to answer from"
+
+
+class UnknownTaskError(ProblemError):
+    """The source has no such task."""
+
+    status = HTTPStatus.NOT_FOUND
+    kind = "unknown-task"
+    title = "Unknown task"
+
+
+class EndedTaskError(ProblemError):
+    """There is nothing left to predict."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    kind = "ended-task"
+    title = "Ended task"
+
+
+class UnknownPersonError(ProblemError):
+    """The source has no such person."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    kind = "unknown-person"
+    title = "Unknown person"
+
+
+class NoCandidateError(ProblemError):
+    """The constraints leave nobody."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    kind = "no-candidate"
+    title = "Nobody may do it"
+
+
+class UnknownActivityError(ProblemError):
+    """Nobody has ever done this."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    kind = "unknown-activity"
+    title = "Unknown activity"
 
 
 def problem(error: ProblemError) -> JSONResponse:

@@ -13,7 +13,9 @@ from pipelines.contracts import Model
 from serving import metrics
 from serving.again import say_again
 from serving.asked import Asked, Started, ask, fault_of
+from serving.cache import BYPASSED, Result
 from serving.schemas import Answer, Problem, WorkflowProblem
+from serving.tracing import span
 from serving.traffic import Choice, Variant
 
 if TYPE_CHECKING:
@@ -35,20 +37,22 @@ def one(runtime: "Runtime", model: Model, workflow_id: str, say: Say[Said]) -> b
     started = Started()
     ((choice, _),) = runtime.traffic.choose(model, [workflow_id])
     clock = runtime.clock.read()
-    found = None if clock.is_stale else runtime.cache.find(choice, workflow_id, clock.as_of)
-    if found is not None and found.is_hit:
-        metrics.CACHE.labels(model.value, "hit").inc()
+    found = BYPASSED
+    if not clock.is_stale:
+        with span("cache"):
+            found = runtime.cache.find(choice, workflow_id, clock.as_of)
+    metrics.CACHE.labels(model.value, found.result.value).inc()
+    if found.result is Result.HIT:
         return say_again(runtime, choice, found, started)
-    metrics.CACHE.labels(model.value, "bypass" if found is None else "miss").inc()
     asked = ask(runtime, model, choice, [workflow_id], started)
-    fault = fault_of(asked.rows[0])
+    fault = fault_of(asked, 0)
     if fault is not None:
         raise fault
     (answer,) = _said(asked, [0], say)
     body = answer.model_dump_json().encode()
     # Only what was computed for the moment, and by the version, that was looked for.
     is_as_found = runtime.clock.read() == clock and answer.model.version == choice.loaded.version
-    if found is not None and is_as_found and not answer.is_degraded:
+    if found.result is Result.MISS and is_as_found and not answer.is_degraded:
         runtime.cache.keep(found, body)
     return body
 
@@ -63,7 +67,7 @@ def many(
     """
     parts = runtime.traffic.choose(model, workflow_ids)
     whole = ask(runtime, model, parts[0][0], workflow_ids, Started())
-    faults = [fault_of(row) for row in whole.rows]
+    faults = [fault_of(whole, position) for position in range(len(workflow_ids))]
     problems = [
         WorkflowProblem(workflow_id=workflow_id, problem=Problem(**fault.content()))
         for workflow_id, fault in zip(workflow_ids, faults, strict=True)
@@ -92,6 +96,11 @@ def _said(asked: Asked, positions: list[int], say: Say[Said]) -> list[Said]:
     shadow = asked.runtime.traffic.shadow(asked.model)
     if shadow is not None:
         asked.runtime.shadows.add(
-            lambda: say(replace(asked, choice=shadow, started=Started()), positions)
+            lambda: _in_the_shadow(replace(asked, choice=shadow), positions, say)
         )
     return answers
+
+
+def _in_the_shadow(asked: Asked, positions: list[int], say: Say[Said]) -> None:
+    with span("shadow", model=asked.model.value):
+        say(replace(asked, started=Started()), positions)

@@ -1,6 +1,8 @@
 """Everything a worker holds while it answers: clock, features, models, prediction log."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, Self
 
 from sqlalchemy import Engine, create_engine
@@ -18,11 +20,16 @@ from serving.clock import FeatureClock
 from serving.examples import running_ids
 from serving.features import REQUEST_TIME_NAMES, OnlineFeatures
 from serving.guard.parts import Guard
+from serving.lake_features import LakeFeatures
 from serving.poller import Poller
 from serving.registry import MlflowRegistry
 from serving.schemas import Models, Readiness
 from serving.shadow import ShadowQueue
-from serving.state import models_state, readiness
+from serving.staff import Staff
+from serving.state import models_state, readiness, show
+from serving.task_features import TASK_NAMES, TaskFeatures
+from serving.tasks import SourceHistory
+from serving.tracing import start_tracing
 from serving.traffic import Traffic
 from serving.watch import VersionWatch
 
@@ -37,8 +44,12 @@ class Runtime:
     """The parts behind the answers; each looks after itself in a thread of its own."""
 
     engine: Engine
+    history: SourceHistory
     clock: FeatureClock
     features: OnlineFeatures
+    lake: LakeFeatures
+    task_features: TaskFeatures
+    staff: Staff
     watch: VersionWatch
     traffic: Traffic
     shadows: ShadowQueue
@@ -46,8 +57,8 @@ class Runtime:
     log: PredictionLog
     feedback: FeedbackLog
     alerts: AlertBoard
-    meter: Poller
     guard: Guard
+    stop_tracing: Callable[[], None] = lambda: None
     registry_events_secret: str | None = field(default=None, repr=False)
 
     @classmethod
@@ -65,26 +76,31 @@ class Runtime:
         )
         clock = FeatureClock(engine)
         reader = OnlineReader(settings)
-        features = OnlineFeatures(reader, clock)
+        lake = LakeFeatures(settings.lake, reader.plans, clock, settings.fallback_max_rows)
+        features = OnlineFeatures(reader, clock, lake)
+        staff = Staff(settings.lake, clock)
         log = PredictionLog(settings.database, settings.home / "spill" / "predictions")
         feedback = FeedbackLog(settings.database, settings.home / "spill" / "feedback")
         alerts = AlertBoard(engine)
         registry = MlflowRegistry(settings.mlflow, settings.model_cache)
-        check = version_check(lambda model: reader.columns(model.value) | REQUEST_TIME_NAMES)
+        check = version_check(
+            lambda model: reader.plans[model.value].columns | REQUEST_TIME_NAMES | TASK_NAMES
+        )
         watch = VersionWatch(registry, check, on_swap=_count_swap)
         traffic = Traffic(watch, settings.challenger_ratio, settings.shadow_models)
         shadows = ShadowQueue(metrics.SHADOWS_DROPPED.inc)
-        meter = Poller(
-            "meter", lambda: metrics.show_log(metrics.LOG_ROWS, log.counts), _SHOW_SECONDS
-        )
         cache = AnswerCache(settings.valkey, settings.cache_ttl_s)
-        for part in (clock, features, watch, shadows, cache, log, feedback, alerts, meter):
+        for part in (clock, features, lake, staff, watch, shadows, cache, log, feedback, alerts):
             part.start()
         secret = settings.registry_events_secret
-        return cls(
+        runtime = cls(
             engine,
+            SourceHistory(engine),
             clock,
             features,
+            lake,
+            TaskFeatures(reader, features),
+            staff,
             watch,
             traffic,
             shadows,
@@ -92,21 +108,30 @@ class Runtime:
             log,
             feedback,
             alerts,
-            meter,
             guard,
+            start_tracing(settings.otlp_endpoint, settings.trace_ratio),
             secret.get_secret_value() if secret else None,
         )
+        runtime.meter.start()
+        return runtime
+
+    @cached_property
+    def meter(self) -> Poller:
+        """What shows the state of the parts to Prometheus."""
+        return Poller("meter", lambda: show(self), _SHOW_SECONDS)
 
     def close(self) -> None:
         """Stop all parts; the logs last, with everything written."""
-        parts = (self.shadows, self.cache, self.meter, self.watch, self.features, self.clock)
-        for part in parts:
+        for part in (self.shadows, self.cache, self.meter, self.watch, self.staff, self.lake):
             part.stop()
+        self.features.stop()
         self.alerts.stop()
+        self.clock.stop()
         self.log.close()
         self.feedback.close()
         self.guard.close()
         self.engine.dispose()
+        self.stop_tracing()
 
     def example_ids(self) -> list[str]:
         """Return ids that can be asked about now, for the OpenAPI page."""

@@ -32,6 +32,11 @@ class ShadowQueue:
         except Full:
             self._on_drop()
 
+    @property
+    def waiting_count(self) -> int:
+        """How many jobs wait."""
+        return self._jobs.qsize()
+
     def stop(self, timeout_seconds: float = 2.0) -> None:
         """Finish what waits, as far as the time allows, and stop the thread."""
         if self._thread.is_alive():

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipelines.contracts import WORKFLOW_MODELS, Alias
+from serving import metrics
+from serving.metrics import show_log
 from serving.schemas import Models, ModelState, Readiness
 from serving.traffic import Traffic
 from serving.watch import Place, WatchState
@@ -40,6 +42,27 @@ def models_state(states: Mapping[Place, WatchState], traffic: Traffic) -> Models
     )
 
 
+def show(runtime: "Runtime") -> None:
+    """Show Prometheus what waits and what is away."""
+    counts = runtime.log.counts
+    show_log(metrics.LOG_ROWS, counts)
+    for queue, count in (
+        ("shadow", runtime.shadows.waiting_count),
+        ("cache", runtime.cache.waiting_count),
+        ("log", counts.queued_count),
+    ):
+        metrics.WAITING.labels(queue).set(count)
+    reading = runtime.clock.reading
+    metrics.show_clock(reading.as_of if reading else None)
+    for part, is_away in (
+        ("features", runtime.features.missing is not None),
+        ("clock", reading is None or reading.is_stale),
+        ("log", runtime.log.is_away),
+        ("registry", runtime.watch.is_registry_away),
+    ):
+        metrics.DEGRADED.labels(part).set(is_away)
+
+
 def readiness(runtime: "Runtime") -> Readiness:
     """Tell whether every question could be answered now, and what is not as it should be."""
     champions = {m: s for (m, a), s in runtime.watch.states.items() if a is Alias.CHAMPION}
@@ -49,13 +72,18 @@ def readiness(runtime: "Runtime") -> Readiness:
         for m, s in champions.items()
         if s.loaded is None and m in WORKFLOW_MODELS
     ]
-    parts = (runtime.clock, runtime.features)
-    missing += [part.missing for part in parts if part.missing]
+    if runtime.clock.missing:
+        missing.append(runtime.clock.missing)
+    store = runtime.features.missing
+    if store and not runtime.features.has_fallback:
+        missing.append(store)
     degraded = [
         f"model {m}: {s.message}"
         for m, s in champions.items()
         if s.message and (s.loaded or (s.refused_version and m not in WORKFLOW_MODELS))
     ]
+    if store and runtime.features.has_fallback:
+        degraded.append(f"features come from the lake: {store}")
     keys = runtime.guard.keys
     if keys.missing:
         (degraded if keys.current else missing).append(keys.missing)

@@ -60,6 +60,7 @@ class VersionWatch:
         }
         self._poller = Poller("version-watch", self.look, seconds)
         self._is_tamed = False
+        self._is_away = False
 
     def start(self) -> None:
         """Start following the registry."""
@@ -98,25 +99,34 @@ class VersionWatch:
             )
         return state.loaded
 
+    @property
+    def is_registry_away(self) -> bool:
+        """Whether the registry did not answer lately."""
+        return self._is_away
+
     def look(self) -> None:
         """Ask the registry once about every model."""
+        reason: str | None = None
         for model in Model:
-            try:
-                versions = self._registry.aliases(model)
-            except WorkcastError as err:
-                for alias in Alias:
-                    self._set(model, alias, self._alone(model, alias, str(err)))
-            else:
-                for alias in Alias:
-                    self._set(model, alias, self._follow(model, alias, versions.get(alias)))
+            versions: Mapping[Alias, str] = {}
+            if reason is None:  # one that is away is asked once a look, not once a model
+                try:
+                    versions = self._registry.aliases(model)
+                except WorkcastError as err:
+                    reason = str(err)
+            for alias in Alias:
+                state = (
+                    self._follow(model, alias, versions.get(alias))
+                    if reason is None
+                    else self._alone(model, alias, reason)
+                )
+                # One assignment: a request sees the old mapping or the new one.
+                self._states = {**self._states, (model, alias): state}
+        self._is_away = reason is not None
         champions = (self.loaded(model, Alias.CHAMPION) for model in WORKFLOW_MODELS)
         if not self._is_tamed and all(champions):
             self._is_tamed = True
             tame_garbage_collector()
-
-    def _set(self, model: Model, alias: Alias, state: WatchState) -> None:
-        # One assignment: a request sees the old mapping or the new one.
-        self._states = {**self._states, (model, alias): state}
 
     def _alone(self, model: Model, alias: Alias, reason: str) -> WatchState:
         """Go on without the registry: with what is loaded, else with the copy on disk."""

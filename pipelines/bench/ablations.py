@@ -41,9 +41,10 @@ class Ablation:
 ABLATIONS: Final = (
     Ablation(WHOLE),
     Ablation("no search: the defaults, once", one_trial=True),
-    Ablation("no blend: the best alone", replace(_SPACE, most_members=1)),
+    Ablation("up to three pairs blended", replace(_SPACE, most_trials=3)),
     Ablation("boosted trees alone", replace(_SPACE, learners=(Learner.BOOSTING,))),
     Ablation("forests alone", replace(_SPACE, learners=(Learner.FOREST,))),
+    Ablation("never drawn to zero", replace(_SPACE, shrinks=False)),
     Ablation("recent rows not weighted", replace(_SPACE, half_lives=("none",))),
     Ablation("own history alone", replace(_SPACE, column_sets=(OWN_HISTORY,))),
     Ablation("every column always", replace(_SPACE, column_sets=(EVERYTHING,))),

@@ -13,8 +13,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipelines.errors import BenchmarkError
+from pipelines.learning.split import censoring_weights
 
 Mask = npt.NDArray[np.bool_]
+Values = npt.NDArray[np.float64]
 
 _FEWEST_ROWS: Final = 20
 _FEWEST_EVENTS: Final = 3  # of a scored workflow
@@ -27,7 +29,8 @@ class PrefixRows:
 
     `frame` has the columns of `LogFrames.events` and remaining_time_s, to the workflow's last
     event. `fit` and `validation` choose; `train` is what the chosen learns from at last; `test`
-    are the scored prefixes: of two events at least, of test workflows of at least three.
+    are the scored prefixes: of two events at least, of test workflows of at least three. `weight`
+    stands for the workflows left out of `train` as they had not ended (see `censoring_weights`).
     `overlap_count` training prefixes lie in the test period.
     """
 
@@ -36,6 +39,7 @@ class PrefixRows:
     validation: Mask
     train: Mask
     test: Mask
+    weight: Values
 
     @property
     def overlap_count(self) -> int:
@@ -63,6 +67,7 @@ def public_rows(events: pd.DataFrame) -> PrefixRows:
         chooses &= (frame["opened_at"] >= _late_opening(frame[log == 0])).to_numpy()
     return _checked(
         frame,
+        np.ones(len(frame)),
         fit=(log < last) & ~chooses,
         validation=chooses & scored,
         train=log < last,
@@ -85,13 +90,15 @@ def strict_rows(events: pd.DataFrame) -> PrefixRows:
     log, last = frame["log"].to_numpy(), int(frame["log"].max())
     scored = _is_scored(frame)
     opened_at, closed_at = frame["opened_at"], frame["last_event_at_total"]
-    train = (log < last) & (closed_at < opened_at[log == last].min()).to_numpy()
+    test_start = opened_at[log == last].min()
+    train = (log < last) & (closed_at < test_start).to_numpy()
     if not train.any():
         raise BenchmarkError("No workflow had ended when the first test workflow began.")
     start = _late_opening(frame[train])
     validation = train & (opened_at >= start).to_numpy() & scored
     return _checked(
         frame,
+        _censoring_weights(frame, log < last, train, test_start),
         fit=train & (closed_at < start).to_numpy(),
         validation=validation,
         train=train,
@@ -103,6 +110,17 @@ def _late_opening(frame: pd.DataFrame) -> pd.Timestamp:
     """Return when the latest opened fifth of the workflows begins."""
     openings = frame.groupby("workflow_id")["opened_at"].first().sort_values()
     return pd.Timestamp(openings.iloc[int(len(openings) * (1 - _VALIDATION_RATIO))])
+
+
+def _censoring_weights(
+    frame: pd.DataFrame, known: Mask, train: Mask, test_start: pd.Timestamp
+) -> Values:
+    """Return each prefix's weight, one where it is not in `train`."""
+    rows = frame.assign(is_train=train)[known & (frame["opened_at"] < test_start)]
+    facts = rows.groupby("workflow_id")[["opened_at", "last_event_at_total", "is_train"]].first()
+    closed = facts[facts["is_train"]].rename(columns={"last_event_at_total": "recorded_at"})
+    weights = censoring_weights(facts["opened_at"], closed, test_start)
+    return frame["workflow_id"].map(weights).fillna(1.0).to_numpy(dtype=float)
 
 
 def _with_labels(events: pd.DataFrame) -> pd.DataFrame:
@@ -118,11 +136,11 @@ def _is_scored(frame: pd.DataFrame) -> Mask:
     return np.asarray(is_long & (frame["prefix_length"] >= 2))  # noqa: PLR2004 - the protocol's
 
 
-def _checked(frame: pd.DataFrame, **masks: Mask) -> PrefixRows:
+def _checked(frame: pd.DataFrame, weight: Values, **masks: Mask) -> PrefixRows:
     for name, mask in masks.items():
         if mask.sum() < _FEWEST_ROWS:
             raise BenchmarkError(
                 f"{int(mask.sum())} prefixes for the part {name}, at least {_FEWEST_ROWS} are "
                 "needed: give longer logs."
             )
-    return PrefixRows(frame, **masks)
+    return PrefixRows(frame, weight=weight, **masks)

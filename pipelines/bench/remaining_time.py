@@ -164,10 +164,11 @@ def learned(
         encoder=encoder,
         matrix=matrix[learned],
         target=remaining_time.to_target(rows.frame["remaining_time_s"])[learned],
-        weight=np.ones(int(learned.sum())),
+        weight=rows.weight[learned],
         age_ratio=age_ratios(rows.frame.loc[learned, "as_of"]),
         fit=rows.fit[learned],
         validation=rows.validation[learned],
+        workflow=pd.factorize(rows.frame.loc[learned, "workflow_id"])[0],
     )
     fitted = remaining_time.fit(examples, trial_count, seed, problem=problem)
     raw = {name: score.raw(matrix[rows.test]) for name, score in fitted.scores.items()}

@@ -34,6 +34,7 @@ from pipelines.features.program import (
     UNSETTLED,
     Names,
     Program,
+    Reading,
 )
 from pipelines.features.scratch import creation
 from pipelines.features.timing import Span
@@ -80,19 +81,32 @@ class _Statements(list[str]):
         return compiled
 
 
+class _Read:
+    """The history, what of it the reading places, and the reading itself."""
+
+    def __init__(self) -> None:
+        self.history = History(*(_known(table) for table in HistoryTable))
+        search = _Statements()
+        search.place(BEFORE, unsettled_workflows(self.history, _FIRST_DAY))
+        reading = _Statements()
+        self.touched = reading.place("touched", touched_workflows(self.history, _SINCE))
+        self.part = _part(self.history, self.touched, reading)
+        reading.place(ACTIVITY_NAMES, activity_names(self.part.task_events))
+        reading.place(ATTRIBUTE_NAMES, attribute_names(self.part.task_events))
+        recent = recent_events(self.history.task_events, _FIRST_DAY)
+        self.daily_events = reading.place("daily_events", daily_events(recent))
+        self.reading = Reading(search[0], tuple(reading))
+
+
+def compile_reading() -> Reading:
+    """Compile what every program begins with."""
+    return _Read().reading
+
+
 def compile_program(names: Names, partition: PartitionUnit) -> Program:
     """Compile the program for partitions of this length and these names."""
-    history = History(*(_known(table) for table in HistoryTable))
-    search = _Statements()
-    search.place(BEFORE, unsettled_workflows(history, _FIRST_DAY))
-    reading = _Statements()
-    touched = reading.place("touched", touched_workflows(history, _SINCE))
-    part = _part(history, touched, reading)
-    reading.place(ACTIVITY_NAMES, activity_names(part.task_events))
-    reading.place(ATTRIBUTE_NAMES, attribute_names(part.task_events))
-    recent = recent_events(history.task_events, _FIRST_DAY)
-    daily = reading.place("daily_events", daily_events(recent))
-
+    read = _Read()
+    history, part = read.history, read.part
     statements = _Statements()
     rows: dict[str, str] = {}
 
@@ -112,11 +126,11 @@ def compile_program(names: Names, partition: PartitionUnit) -> Program:
         names.attribute_keys,
         names.activities,
     )
-    workflows = ViewComputer(named, statements.keep, touched=touched, since=_SINCE)
+    workflows = ViewComputer(named, statements.keep, touched=read.touched, since=_SINCE)
     # First, because it takes the longest, and nothing else needs it.
     add(dataset_of(VIEWS[FeatureView.WORKFLOW_PROGRESS]), workflows.progress())
     facts = {name: workflows.fact(name) for name in ("task_changes", "state_changes")}
-    facts["daily_events"] = daily
+    facts["daily_events"] = read.daily_events
     for dataset in KEPT_FACTS:
         new = workflows.fact(dataset.name)
         add(dataset, new)
@@ -133,7 +147,7 @@ def compile_program(names: Names, partition: PartitionUnit) -> Program:
         computer = workflows if view is FeatureView.WORKFLOW_STATUS else days
         add(dataset_of(VIEWS[view]), computer.view(view))
     statements.place(UNSETTLED, unsettled_workflows(part, _NEXT_DAY))
-    return Program(partition, names, search[0], tuple(reading), tuple(statements), rows)
+    return Program(partition, names, read.reading, tuple(statements), rows)
 
 
 def _part(history: History, touched: ir.Table, reading: _Statements) -> History:

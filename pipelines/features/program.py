@@ -28,7 +28,7 @@ PROGRAM: Final = f"{FACTS_FOLDER}/program.json"
 
 # Tables to be there before a program runs.
 HISTORY: Final = "history_"  # + history table: its rows that are not in quarantine
-BEFORE: Final = "unsettled_before"  # made by `Program.search` where none are kept
+BEFORE: Final = "unsettled_before"  # made by `Reading.search` where none are kept
 OLDER: Final = "older_"  # + fact: those recorded before the interval, and perhaps others
 BEGUN: Final = "begun_"  # + dataset: the partition in which the interval begins
 # Tables that its reading makes.
@@ -59,19 +59,29 @@ class Names:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """Statements that read the history and tell which names occur; they depend on none.
+
+    `search` looks for the unsettled workflows where none are kept.
+    """
+
+    search: str
+    statements: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Program:
     """What an interval runs: statements that each make a table, and queries of what is written.
 
     A statement names the tables it reads and can run as soon as they are there; what stands
-    first matters most. `reading` depends on no names and says which ones occur; `statements`
-    may be run where `names` has them all. `rows` has for each dataset the query of the rows
-    that the interval adds and of what was before it in the partition where it begins, in order.
+    first matters most. `statements` may be run where `names` has all names that occur. `rows`
+    has for each dataset the query of the rows that the interval adds and of what was before it
+    in the partition where it begins, in order.
     """
 
     partition: PartitionUnit
     names: Names
-    search: str
-    reading: tuple[str, ...]
+    reading: Reading
     statements: tuple[str, ...]
     rows: Mapping[str, str]
 
@@ -85,7 +95,7 @@ class Program:
         What lies in the lake could have been put there by others. (A name with a semicolon in it
         costs compiling every day.)
         """
-        makings = [self.search, *self.reading, *self.statements]
+        makings = [self.reading.search, *self.reading.statements, *self.statements]
         queries = list(self.rows.values())
         return (
             all(making.startswith(_MAKING) for making in makings)
@@ -125,8 +135,7 @@ def read_program(lake: str) -> Program | None:
     program = Program(
         kept["partition"],
         Names(*map(tuple, kept["names"].values())),
-        kept["search"],
-        tuple(kept["reading"]),
+        Reading(kept["reading"]["search"], tuple(kept["reading"]["statements"])),
         tuple(kept["statements"]),
         kept["rows"],
     )

@@ -28,7 +28,7 @@ from pipelines.features.built import (
     read_built,
     remember_built,
 )
-from pipelines.features.compile import compile_program
+from pipelines.features.compile import compile_program, compile_reading
 from pipelines.features.inputs import place_lake, place_unsettled
 from pipelines.features.program import (
     ACTIVITY_NAMES,
@@ -129,15 +129,17 @@ class _Interval:
     partition: PartitionUnit
     connection: DuckDBPyConnection
 
-    def prepare(self) -> Program:
+    def prepare(self) -> Program | None:
         """Place views of the lake, whose rows are not read yet; return the program it keeps."""
         place_lake(self.lake, self.since, self.until, self.partition, self.connection)
         set_bounds(self.connection, self.since, self.until)
-        return read_program(self.lake) or compile_program(Names(), self.partition)
+        return read_program(self.lake)
 
-    def run(self, program: Program, progress: Progress | None) -> dict[str, dict[datetime, int]]:
-        """Run a program; return the rows of each partition written, by dataset."""
-        program = self._read(program)
+    def run(
+        self, kept: Program | None, progress: Progress | None
+    ) -> dict[str, dict[datetime, int]]:
+        """Run the kept program if it will do; return the rows of each partition, by dataset."""
+        program = self._read(kept)
         if self.connection.table(f"{PART}{HistoryTable.TASK_EVENTS.value}").shape[0] < _FEW_EVENTS:
             # Then threads would rather wait for each other: each step has one, and two run.
             self.connection.execute("SET threads = 1")
@@ -159,15 +161,17 @@ class _Interval:
         write_unsettled(self.lake, self.until, self.connection.table(UNSETTLED).to_arrow_table())
         return counts
 
-    def _read(self, program: Program) -> Program:
-        """Run its reading; return the program, or one that knows all names that occur."""
-        place_unsettled(self.lake, self.since, program, self.connection)
-        for _ in run_steps(dict(self._statements(program.reading))):
+    def _read(self, kept: Program | None) -> Program:
+        """Run the reading; return the kept program, or one that knows all names that occur."""
+        reading = compile_reading() if kept is None else kept.reading
+        place_unsettled(self.lake, self.since, reading, self.connection)
+        for _ in run_steps(dict(self._statements(reading.statements))):
             pass
         names = Names(self._texts(ATTRIBUTE_NAMES), self._texts(ACTIVITY_NAMES))
-        if not program.covers(names, self.partition):
-            program = compile_program(program.names | names, self.partition)
-            write_program(self.lake, program)
+        if kept is not None and kept.covers(names, self.partition):
+            return kept
+        program = compile_program(names if kept is None else kept.names | names, self.partition)
+        write_program(self.lake, program)
         return program
 
     def _statements(self, statements: Sequence[str]) -> Iterator[tuple[str, Step]]:

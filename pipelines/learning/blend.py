@@ -52,7 +52,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Blend:
-    """Members whose weights sum to one."""
+    """Members whose weights sum to one, or to less: then the rest says zero."""
 
     members: tuple[Member, ...]
 

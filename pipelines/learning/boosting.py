@@ -1,4 +1,8 @@
-"""Gradient-boosted trees (LightGBM), stopped early on the validation rows."""
+"""Gradient-boosted trees (LightGBM), stopped early on the validation rows.
+
+Several boosters that differ in their seed alone may answer with their mean: what each makes of
+chance, the others do not share.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,25 +11,33 @@ from typing import Any, Final
 import lightgbm as lgb
 import numpy as np
 
+from pipelines.learning.average import averaged
 from pipelines.learning.examples import Examples, Mask, Values
 
+_SEEDS_APART: Final = 1_000  # a search takes the seeds after its own for its trials
 _FEWEST_ROUNDS: Final = 10
 NO_HALF_LIFE: Final = float("inf")
 
 
 @dataclass(frozen=True)
 class TreeParams:
-    """Hyper-parameters of both learners, boosted trees and forests."""
+    """Hyper-parameters of both learners, boosted trees and forests.
+
+    `half_life_ratio` (of the period, see `Examples.recency`) and `threads` are both's,
+    `forest_rows_in_leaf` is a forest's, and the others are those of boosted trees.
+    """
 
     num_leaves: int = 31
     min_rows_in_leaf: int = 40
-    feature_ratio: float = 0.8  # of the columns that a tree (in a forest: a split) may look at
-    half_life_ratio: float = NO_HALF_LIFE  # of the period; see `Examples.recency`
+    feature_ratio: float = 0.8  # of the columns that a tree may look at
+    forest_rows_in_leaf: int = 5
+    half_life_ratio: float = NO_HALF_LIFE
     learning_rate: float = 0.06
     row_ratio: float = 0.8
     l2: float = 1.0
     max_rounds: int = 500
     patience: int = 30
+    booster_count: int = 1  # boosted with seeds of their own; their mean answers
     # Threads of LightGBM wait by spinning: on a machine that is busy with other work a second
     # one makes training slower, not faster.
     threads: int = 1
@@ -51,7 +63,7 @@ class TreeParams:
 
 @dataclass(frozen=True)
 class Stopped:
-    """How long to boost, as the validation rows say, and what the booster says of them."""
+    """How long to boost, as the validation rows say, and what was boosted says of them."""
 
     rounds: int
     validation_raw: Values
@@ -75,21 +87,24 @@ def stop_early(
     """
     settings = _settings(objective, params, seed)
     to_fit = dataset(examples, columns, examples.fit, params, settings)
-    booster = lgb.train(
-        settings,
-        to_fit,
-        params.max_rounds,
-        valid_sets=[dataset(examples, columns, examples.validation, params, settings, to_fit)],
-        valid_names=["validation"],
-        callbacks=[lgb.early_stopping(params.patience, verbose=False)],
-    )
-    raw = booster.predict(
-        examples.matrix[examples.validation][:, list(columns)],
-        num_iteration=booster.best_iteration,
-        raw_score=True,
-        num_threads=params.threads,
-    )
-    return Stopped(max(booster.best_iteration, _FEWEST_ROUNDS), np.asarray(raw))
+    validation = dataset(examples, columns, examples.validation, params, settings, to_fit)
+    rows = examples.matrix[examples.validation][:, list(columns)]
+    rounds, raw = [], []
+    for of_seed in _of_seeds(settings, params.booster_count):
+        booster = lgb.train(
+            of_seed,
+            to_fit,
+            params.max_rounds,
+            valid_sets=[validation],
+            valid_names=["validation"],
+            callbacks=[lgb.early_stopping(params.patience, verbose=False)],
+        )
+        best = booster.best_iteration
+        rounds.append(best)
+        raw.append(
+            booster.predict(rows, num_iteration=best, raw_score=True, num_threads=params.threads)
+        )
+    return Stopped(max(round(np.mean(rounds)), _FEWEST_ROUNDS), np.mean(raw, axis=0))
 
 
 def boost(  # noqa: PLR0917 - explicit parameters beat a bag
@@ -103,7 +118,12 @@ def boost(  # noqa: PLR0917 - explicit parameters beat a bag
     """Boost on all training rows for so many rounds; the other arguments are `stop_early`'s."""
     settings = _settings(objective, params, seed)
     everything = dataset(examples, columns, examples.everything, params, settings)
-    return lgb.train(settings, everything, rounds)
+    return averaged(
+        [
+            lgb.train(of_seed, everything, rounds)
+            for of_seed in _of_seeds(settings, params.booster_count)
+        ]
+    )
 
 
 def dataset(  # noqa: PLR0917
@@ -132,9 +152,17 @@ def dataset(  # noqa: PLR0917
 def _settings(objective: Mapping[str, Any], params: TreeParams, seed: int) -> dict[str, Any]:
     return {
         **params.common(seed),
+        "data_random_seed": seed % (2**31),  # of binning: all boosters read the same bins
         "learning_rate": params.learning_rate,
         "feature_fraction": params.feature_ratio,
         "bagging_fraction": params.row_ratio,
         "lambda_l2": params.l2,
         **objective,
     }
+
+
+def _of_seeds(settings: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
+    return [
+        {**settings, "seed": (settings["seed"] + _SEEDS_APART * number) % (2**31)}
+        for number in range(count)
+    ]

@@ -1,12 +1,15 @@
-"""How every figure looks: colours, axes, titles, and names of features for people."""
+"""How every figure looks: colours, axes, titles, and names of features for people.
 
-from typing import Final, Literal
+Matplotlib is imported when something is drawn: the service, which loads models, never does.
+"""
 
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Final, Literal
 
 from pipelines.learning.columns import ATTRIBUTES_SUFFIX, COUNTS_SUFFIX
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 BLUE: Final = "#2563a8"
 ORANGE: Final = "#d9822b"
@@ -31,8 +34,11 @@ def feature_label(name: str) -> str:
     return words if origin in {"", "workflow_progress"} else f"{words} ({origin.replace('_', ' ')})"
 
 
-def canvas(title: str, subtitle: str, *, width: float = 8.0, height: float = 4.8) -> Axes:
+def canvas(title: str, subtitle: str, *, width: float = 8.0, height: float = 4.8) -> "Axes":
     """Return the axes of a new figure of so many inches, with its title."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
     figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     axes: Axes = figure.add_subplot()
@@ -46,14 +52,16 @@ def canvas(title: str, subtitle: str, *, width: float = 8.0, height: float = 4.8
     return axes
 
 
-def figure_of(axes: Axes) -> Figure:
+def figure_of(axes: "Axes") -> "Figure":
     """Return the figure that axes of `canvas` belong to."""
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
     figure = axes.figure
     if not isinstance(figure, Figure):  # axes inside a sub-figure: never made here
         raise TypeError(f"Axes of a {type(figure).__name__}, not of a figure.")
     return figure
 
 
-def legend(axes: Axes, *, where: Literal["best", "upper left"] = "best") -> None:
+def legend(axes: "Axes", *, where: Literal["best", "upper left"] = "best") -> None:
     """Explain what was drawn with a label."""
     axes.legend(frameon=False, fontsize=9, loc=where, labelcolor=INK)

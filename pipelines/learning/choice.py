@@ -1,7 +1,7 @@
 """What a search tried, and the few of it that are blended."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -37,13 +37,18 @@ class Trial:
             "num_leaves": self.params.num_leaves,
             "min_rows_in_leaf": self.params.min_rows_in_leaf,
             "feature_ratio": round(self.params.feature_ratio, 3),
+            "forest_rows_in_leaf": self.params.forest_rows_in_leaf,
+            "booster_count": self.params.booster_count,
             "rounds": self.rounds,
         }
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Trials, and how much weight those have that are blended, by trial number."""
+    """Trials, and how much weight those have that are blended, by trial number.
+
+    Weights that sum to less than one draw the answers towards zero.
+    """
 
     trials: tuple[Trial, ...]
     weights: Mapping[int, float]
@@ -76,7 +81,8 @@ def choose(
 ) -> Choice:
     """Blend trials: add one at a time, with repetition, while that lowers the loss.
 
-    Greedy ensemble selection (Caruana and others, ICML 2004), with few members.
+    Greedy ensemble selection (Caruana and others, ICML 2004), with few trials. Where answers may
+    shrink, zero can be added like a trial, but not first.
 
     Args:
         trials: what was tried, numbered in order.
@@ -84,28 +90,46 @@ def choose(
         problem: how loss and price are reckoned.
         sets: names of the sets of columns, smallest first.
     """
-    picks: list[Trial] = []
+    space = problem.space
+    picks: list[int | None] = []  # numbers of trials; None says zero
     least = float("inf")
     while len(picks) < _MOST_PICKS:
-        is_full = len({one.number for one in picks}) >= problem.space.most_members
-        prices = {
-            one.number: _price([*picks, one], target, problem, sets)
-            for one in (picks if is_full else trials)
-        }
-        best = min(prices, key=lambda number: (prices[number], number))
+        known = [number for number in dict.fromkeys(picks) if number is not None]
+        candidates: list[int | None] = [*known]
+        if len(known) < space.most_trials:
+            candidates = [one.number for one in trials]
+        if picks and space.shrinks:
+            candidates.append(None)
+        prices = [
+            _price(_weighted([*picks, one]), trials, target, problem, sets) for one in candidates
+        ]
+        best = int(np.argmin(prices))
         if prices[best] >= least:
             break
         least = prices[best]
-        picks.append(trials[best])
-    numbers = [one.number for one in picks]
-    weights = {number: numbers.count(number) / len(numbers) for number in dict.fromkeys(numbers)}
-    raw = np.mean([one.validation_raw for one in picks], axis=0)
-    return Choice(tuple(trials), weights, problem.loss(raw, target))
+        picks.append(candidates[best])
+    choice = Choice(tuple(trials), _weighted(picks), least)
+    return replace(choice, validation_loss=problem.loss(choice.validation_raw, target))
 
 
-def _price(picks: Sequence[Trial], target: Values, problem: Problem, sets: Sequence[str]) -> float:
+def _weighted(picks: Sequence[int | None]) -> dict[int, float]:
+    return {
+        number: picks.count(number) / len(picks)
+        for number in dict.fromkeys(picks)
+        if number is not None
+    }
+
+
+def _price(
+    weights: Mapping[int, float],
+    trials: Sequence[Trial],
+    target: Values,
+    problem: Problem,
+    sets: Sequence[str],
+) -> float:
     """Return the loss of a blend with what its largest set of columns has to earn."""
-    raw = np.mean([one.validation_raw for one in picks], axis=0)
+    blend = Choice(tuple(trials), weights, 0.0)
     return problem.price(
-        problem.loss(raw, target), max(sets.index(one.column_set) for one in picks)
+        problem.loss(blend.validation_raw, target),
+        max(sets.index(one.column_set) for one in blend.members),
     )

@@ -1,10 +1,9 @@
 """Figures that any model has: its measures beside the baselines', and what its trees lean on."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from pipelines.learning.canvas import (
     BLUE,
@@ -17,6 +16,9 @@ from pipelines.learning.canvas import (
     legend,
 )
 from pipelines.learning.metrics import Metrics
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _SHOWN_FEATURES: Final = 15
 _GREYS: Final = (GREY, "#8d96a1", "#d6dadf", "#6c7681")
@@ -31,7 +33,7 @@ def compared(
     subtitle: str,
     shown: Mapping[str, str],
     unit: str,
-) -> Figure:
+) -> "Figure":
     """Draw some measures of a model beside those of its baselines, a group of bars each.
 
     Args:
@@ -59,7 +61,7 @@ def compared(
     return figure_of(axes)
 
 
-def gains(importance: Mapping[str, float]) -> Figure:
+def gains(importance: Mapping[str, float]) -> "Figure":
     """Draw the features with the largest shares of the trees' gain."""
     top = list(importance.items())[:_SHOWN_FEATURES][::-1]
     axes = canvas(

@@ -12,6 +12,7 @@ from pipelines.learning.columns import AS_OF, WORKFLOW_ID
 from pipelines.learning.encode import Encoder, Matrix
 
 Values = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 _VALIDATION_RATIO: Final = 0.2
@@ -27,7 +28,8 @@ class Examples:
     is the censoring weight: calibration uses it, as most of the long workflows opened lately
     have not ended; the trees do not: measured on public logs, it made their error on later
     workflows larger as often as smaller. `age_ratio` is how long before the newest row a row
-    was true, as a share of the whole period.
+    was true, as a share of the whole period. `workflow` numbers the workflows of the rows; None
+    says that no two rows share one.
     """
 
     encoder: Encoder
@@ -37,6 +39,7 @@ class Examples:
     age_ratio: Values
     fit: Mask
     validation: Mask
+    workflow: Codes | None = None
 
     def recency(self, mask: Mask, half_life_ratio: float) -> Values:
         """Return weights of mean one that halve with every `half_life_ratio` of the period."""

@@ -21,7 +21,10 @@ from pipelines.learning.examples import Examples, Mask, Values
 
 LeafValues = npt.NDArray[np.float32]
 
-_TREES: Final = 150
+TREES: Final = 150
+TREES_OF_TRIAL: Final = 50  # enough to tell whether a forest is worth growing
+_LEAVES: Final = 255
+_FEATURE_RATIO: Final = 0.4  # of the columns that a split may look at
 _SAMPLES_PER_LEAF: Final = 4
 _ROW_RATIO: Final = 0.632  # of distinct rows in a bootstrap sample
 _MOST_ROWS_OF_TREE: Final = 30_000
@@ -52,7 +55,13 @@ class Forest:
 
 
 def grow(
-    examples: Examples, columns: Sequence[int], mask: Mask, params: TreeParams, seed: int
+    examples: Examples,
+    columns: Sequence[int],
+    mask: Mask,
+    params: TreeParams,
+    seed: int,
+    *,
+    tree_count: int = TREES,
 ) -> Forest:
     """Grow a forest on the rows of `mask`.
 
@@ -60,20 +69,23 @@ def grow(
         examples: encoded training rows.
         columns: positions of the columns to read.
         mask: rows to learn from.
-        params: hyper-parameters; rounds and rates are boosting's alone.
+        params: hyper-parameters.
         seed: of bagging, feature sampling and of what the leaves keep.
+        tree_count: trees to grow.
     """
     target = examples.target[mask]
     settings = {
         **params.common(seed),
+        "num_leaves": _LEAVES,
+        "min_data_in_leaf": params.forest_rows_in_leaf,
         "objective": "regression",
         "boosting": "rf",
         "bagging_fraction": min(_ROW_RATIO, _MOST_ROWS_OF_TREE / len(target)),
-        "feature_fraction_bynode": params.feature_ratio,
+        "feature_fraction_bynode": _FEATURE_RATIO,
     }
     ranks = rankdata(target) / len(target)
     rows = dataset(examples, columns, mask, params, settings, target=ranks)
-    booster = lgb.train(settings, rows, _TREES)
+    booster = lgb.train(settings, rows, tree_count)
     weight = None
     if params.half_life_ratio != NO_HALF_LIFE:
         weight = examples.recency(mask, params.half_life_ratio)

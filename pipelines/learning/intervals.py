@@ -20,6 +20,7 @@ from pipelines.errors import TrainingError
 
 Values = npt.NDArray[np.float64]
 Groups = npt.NDArray[np.object_]
+Codes = npt.NDArray[np.int64]
 Ends = tuple[float, float]
 
 # A group with fewer calibration rows shares its margins with the other small groups.
@@ -61,6 +62,7 @@ def calibrate(
     coverage: float,
     *,
     weight: Values | None = None,
+    workflow: Codes | None = None,
     symmetric: bool = False,
     least_of_group: int = LEAST_OF_GROUP,
 ) -> Margins:
@@ -75,6 +77,10 @@ def calibrate(
         weight: how much each row counts; all alike where None. With weights the guarantee is
             that of weighted conformal prediction (Tibshirani and others, 2019), a new row
             weighing as much as the mean row.
+        workflow: which rows belong together; each is its own where None. Rows of one workflow
+            miss together, so that a new row weighs as much as the mean workflow: there is no
+            more to learn from than there are workflows (hierarchical conformal prediction:
+            Dunn, Wasserman and Ramdas, 2023).
         symmetric: both ends move by as much, and only their joint coverage is held; otherwise
             each end alone is missed by half of what may be missed.
         least_of_group: rows a group needs for margins of its own.
@@ -91,14 +97,17 @@ def calibrate(
         )
 
     def margins(rows: npt.NDArray[np.bool_]) -> Ends:
-        if weight is None:
+        if weight is None and workflow is None:
             return _by_mapie(lower[rows], upper[rows], actual[rows], coverage, symmetric=symmetric)
         below, above = (lower - actual)[rows], (actual - upper)[rows]
         if symmetric:
             below = above = np.maximum(below, above)
+        weights = np.ones(len(below)) if weight is None else weight[rows]
+        count = len(below) if workflow is None else len(np.unique(workflow[rows]))
+        new = float(weights.sum()) / count
         return (
-            _weighted(below, weight[rows], 1 - miss_ratio),
-            _weighted(above, weight[rows], 1 - miss_ratio),
+            _weighted(below, weights, new, 1 - miss_ratio),
+            _weighted(above, weights, new, 1 - miss_ratio),
         )
 
     names, counts = np.unique(group.astype(str), return_counts=True)
@@ -144,9 +153,9 @@ def _by_mapie(
     return float(-apart - interval[0, 0, 0]), float(interval[0, 1, 0] - apart)
 
 
-def _weighted(scores: Values, weight: Values, share: float) -> float:
+def _weighted(scores: Values, weight: Values, new: float, share: float) -> float:
     """Return the score that `share` of the weight does not exceed, a new row's counted in."""
     # Should the new row alone weigh more than may be missed, the largest score is all there is.
     with_new = np.append(scores, scores.max())
-    weights = np.append(weight, weight.mean())
+    weights = np.append(weight, new)
     return float(np.quantile(with_new, share, weights=weights, method="inverted_cdf"))

@@ -1,12 +1,10 @@
 """Figures that show where a model is right and where it is not."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from pipelines.contracts import Model
 from pipelines.learning.canvas import (
@@ -22,6 +20,10 @@ from pipelines.learning.canvas import (
 )
 from pipelines.learning.metrics import HOUR_S, RELIABILITY_BINS, progress_bin, reliability
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 _SHOWN_FEATURES: Final = 15
 _BINS: Final = 10
 _LEAST_OF_BIN: Final = 10
@@ -35,7 +37,7 @@ def figures(
     predicted: pd.DataFrame,
     baseline: pd.DataFrame,
     contributions: pd.DataFrame,
-) -> dict[str, Figure]:
+) -> "dict[str, Figure]":
     """Draw a model's figures for test rows, by file name without ending.
 
     Args:
@@ -59,14 +61,14 @@ def figures(
     } | importance
 
 
-def _progress_axis(axes: Axes) -> None:
+def _progress_axis(axes: "Axes") -> None:
     axes.set_xticks(range(_BINS), [f"{10 * i}-{10 * i + 10}" for i in range(_BINS)])
     axes.set_xlabel("Share of the workflow's lead time passed, %")
 
 
 def _error_by_progress(
     truth: pd.DataFrame, predicted: pd.DataFrame, baseline: pd.DataFrame
-) -> Figure:
+) -> "Figure":
     actual = truth["remaining_time_s"].to_numpy(dtype=float)
     bins = progress_bin(truth).to_numpy(dtype=float, na_value=np.nan)
     unit, per_unit = _unit(actual)
@@ -87,7 +89,7 @@ def _error_by_progress(
     return figure_of(axes)
 
 
-def _predicted_against_actual(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
+def _predicted_against_actual(truth: pd.DataFrame, predicted: pd.DataFrame) -> "Figure":
     actual = truth["remaining_time_s"].to_numpy(dtype=float)
     answer = predicted["remaining_time_s"].to_numpy(dtype=float)
     unit, per_unit = _unit(actual)
@@ -114,7 +116,7 @@ def _predicted_against_actual(truth: pd.DataFrame, predicted: pd.DataFrame) -> F
     return figure_of(axes)
 
 
-def _coverage(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
+def _coverage(truth: pd.DataFrame, predicted: pd.DataFrame) -> "Figure":
     actual = truth["remaining_time_s"].to_numpy(dtype=float)
     low = predicted["remaining_time_s_p10"].to_numpy(dtype=float)
     high = predicted["remaining_time_s_p90"].to_numpy(dtype=float)
@@ -154,7 +156,7 @@ def _coverage(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
     return figure_of(axes)
 
 
-def _calibration(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
+def _calibration(truth: pd.DataFrame, predicted: pd.DataFrame) -> "Figure":
     table = reliability(
         truth["is_late"].to_numpy(dtype=bool), predicted["late_probability"].to_numpy(dtype=float)
     )
@@ -190,7 +192,7 @@ def _calibration(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
     return figure_of(axes)
 
 
-def _by_outcome(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
+def _by_outcome(truth: pd.DataFrame, predicted: pd.DataFrame) -> "Figure":
     late = truth["is_late"].to_numpy(dtype=bool)
     probability = predicted["late_probability"].to_numpy(dtype=float)
     axes = canvas(
@@ -217,7 +219,7 @@ def _by_outcome(truth: pd.DataFrame, predicted: pd.DataFrame) -> Figure:
 
 def _risk_by_progress(
     truth: pd.DataFrame, predicted: pd.DataFrame, baseline: pd.DataFrame
-) -> Figure:
+) -> "Figure":
     late = truth["is_late"].to_numpy(dtype=float)
     bins = progress_bin(truth).to_numpy(dtype=float, na_value=np.nan)
     axes = canvas(
@@ -237,7 +239,7 @@ def _risk_by_progress(
     return figure_of(axes)
 
 
-def _contributions(model: Model, contributions: pd.DataFrame) -> Figure:
+def _contributions(model: Model, contributions: pd.DataFrame) -> "Figure":
     mean = contributions.abs().mean().sort_values().tail(_SHOWN_FEATURES)
     unit = "log(1 + hours)" if model is Model.REMAINING_TIME else "log-odds of being late"
     axes = canvas(

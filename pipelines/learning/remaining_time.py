@@ -1,7 +1,6 @@
 """Remaining time of a workflow: its median, and the 10 % and 90 % quantiles around it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -10,7 +9,6 @@ import pandas as pd
 
 from pipelines.learning.blend import Blend, Member
 from pipelines.learning.boosting import TreeParams, boost, stop_early
-from pipelines.learning.choice import Trial
 from pipelines.learning.column_sets import column_sets
 from pipelines.learning.columns import base_name
 from pipelines.learning.encode import Encoder, Kind, Matrix
@@ -26,6 +24,8 @@ Values = npt.NDArray[np.float64]
 
 MEDIAN_SCORE: Final = "p50"
 COVERAGE: Final = 0.8  # of the interval from p10 to p90
+_MOST_BOOSTERS: Final = 5
+_BOOSTED_ROWS: Final = 60_000
 _GROUPINGS: Final = ("template_id", "last_activity")  # the first one that varies
 _QUANTILES: Final = {"p10": 0.1, "p90": 0.9}
 _COLUMNS: Final = {
@@ -44,7 +44,7 @@ PROBLEM: Final = Problem(
     objective={"objective": "regression_l1", "metric": "l1"},
     loss=mean_absolute_error_hours,
     loss_name="mae_hours",
-    space=Space(learners=(Learner.BOOSTING, Learner.FOREST)),
+    space=Space(learners=(Learner.PAIR,), most_trials=1, shrinks=True),
 )
 
 
@@ -68,10 +68,11 @@ def fit(
     each template, or, where there is one only, for each last activity; `validation_raw` of the
     result includes them.
     """
+    base = base or _defaults(len(examples.target))
     choice = search(examples, problem, trial_count, seed, base)
     scores = {MEDIAN_SCORE: train_choice(choice, examples, problem, seed)}
     validation_raw = {MEDIAN_SCORE: choice.validation_raw}
-    like = _boosting_trial(choice.members, choice.trials)
+    like = choice.members[0]
     columns = column_sets(examples.encoder)[like.column_set]
     for name, alpha in _QUANTILES.items():
         objective = {"objective": "quantile", "alpha": alpha, "metric": "quantile"}
@@ -84,7 +85,8 @@ def fit(
     ends = validation_raw["p10"], validation_raw["p90"]
     actual = examples.target[examples.validation]
     weight = examples.weight[examples.validation]
-    margins = calibrate(*ends, actual, groups, COVERAGE, weight=weight)
+    workflow = None if examples.workflow is None else examples.workflow[examples.validation]
+    margins = calibrate(*ends, actual, groups, COVERAGE, weight=weight, workflow=workflow)
     validation_raw |= dict(zip(("p10", "p90"), margins.widen(*ends, groups), strict=True))
     constants = {"group_column": column, "margins": margins.to_spec()}
     return Fitted(scores, constants, choice, validation_raw)
@@ -127,13 +129,10 @@ def _group_column(encoder: Encoder) -> str | None:
     return next((categories[name] for name in _GROUPINGS if name in categories), None)
 
 
-def _boosting_trial(members: Sequence[Trial], trials: Sequence[Trial]) -> Trial:
-    """Return the heaviest boosted member, else the best boosted trial, else the defaults."""
-    boosted = [one for one in members if one.learner is Learner.BOOSTING]
-    others = [one for one in trials if one.learner is Learner.BOOSTING]
-    if boosted or others:
-        return boosted[0] if boosted else min(others, key=lambda one: one.validation_loss)
-    return replace(members[0], learner=Learner.BOOSTING, params=TreeParams())
+def _defaults(row_count: int) -> TreeParams:
+    """Return the hyper-parameters not searched; few rows leave more to chance, and are cheap."""
+    boosters = int(np.clip(_BOOSTED_ROWS // row_count, 1, _MOST_BOOSTERS))
+    return TreeParams(booster_count=boosters, learning_rate=0.1, patience=20)
 
 
 def _in_seconds(raw: Mapping[str, Values]) -> dict[str, Values]:

@@ -7,6 +7,7 @@ tree-structured Parzen estimator (Bergstra and others, 2011) chooses the others.
 
 from typing import Final
 
+import numpy as np
 import optuna
 
 from pipelines.learning.blend import Blend, Member
@@ -14,7 +15,7 @@ from pipelines.learning.boosting import TreeParams, boost, stop_early
 from pipelines.learning.choice import Choice, Trial, choose
 from pipelines.learning.column_sets import column_sets
 from pipelines.learning.examples import Examples
-from pipelines.learning.forest import grow
+from pipelines.learning.forest import TREES_OF_TRIAL, grow
 from pipelines.learning.problem import Problem
 from pipelines.learning.space import Learner
 
@@ -49,12 +50,22 @@ def search(
 
     def _tried(number: int, learner: Learner, name: str, params: TreeParams) -> Trial:
         columns, rounds = sets[name], 0
-        if learner is Learner.FOREST:
-            forest = grow(examples, columns, examples.fit, params, seed + number)
-            raw = forest.median(examples.matrix[examples.validation][:, columns])
-        else:
+        said = []
+        if learner.has_forest:
+            forest = grow(
+                examples,
+                columns,
+                examples.fit,
+                params,
+                seed + number,
+                tree_count=TREES_OF_TRIAL,
+            )
+            said.append(forest.median(examples.matrix[examples.validation][:, columns]))
+        if learner.is_boosted:
             stopped = stop_early(examples, columns, problem.objective, params, seed + number)
-            rounds, raw = stopped.rounds, stopped.validation_raw
+            rounds = stopped.rounds
+            said.append(stopped.validation_raw)
+        raw = np.mean(said, axis=0)
         loss = problem.loss(raw, examples.target[examples.validation])
         return Trial(number, learner, name, params, rounds, loss, raw)
 
@@ -74,10 +85,12 @@ def train_choice(choice: Choice, examples: Examples, problem: Problem, seed: int
     for trial in choice.members:
         columns, weight = sets[trial.column_set], choice.weights[trial.number]
         number, params = seed + trial.number, trial.params
-        if trial.learner is Learner.FOREST:
+        if trial.learner is Learner.PAIR:
+            weight /= 2
+        if trial.learner.has_forest:
             forest = grow(examples, columns, examples.everything, params, number)
             members.append(Member(forest.booster, columns, weight, forest.leaf_values))
-        else:
+        if trial.learner.is_boosted:
             booster = boost(examples, columns, problem.objective, params, number, trial.rounds)
             members.append(Member(booster, columns, weight))
     return Blend(tuple(members))

@@ -11,45 +11,56 @@ from pipelines.learning.boosting import NO_HALF_LIFE, TreeParams
 from pipelines.learning.column_sets import SETS
 
 _HALF_LIVES: Final = {"none": NO_HALF_LIFE, "half": 0.5, "quarter": 0.25, "tenth": 0.1}
-_FOREST_FEATURE_RATIO: Final = 0.4
-_FOREST_LEAVES: Final = 255
-_FOREST_ROWS_IN_LEAF: Final = 5
 
 
 class Learner(StrEnum):
-    """What is trained."""
+    """What is trained.
+
+    Of a pair each says half, and that is not asked of the validation rows: they stopped the
+    boosting, and so flatter it.
+    """
 
     BOOSTING = "boosting"
     FOREST = "forest"
+    PAIR = "boosting and forest"
+
+    @property
+    def is_boosted(self) -> bool:
+        """Whether boosted trees are in it."""
+        return self is not Learner.FOREST
+
+    @property
+    def has_forest(self) -> bool:
+        """Whether a forest is in it."""
+        return self is not Learner.BOOSTING
 
 
 @dataclass(frozen=True)
 class Space:
     """The bounds of a search; to narrow it shows what a choice is worth.
 
-    `least_gain` is the share of the loss that each larger set of columns has to earn, and
-    `half_lives` how recent rows may be weighted: see `Examples.recency`.
+    `least_gain` is the share of the loss that each larger set of columns has to earn,
+    `half_lives` how recent rows may be weighted (see `Examples.recency`), and `shrinks` whether
+    answers may be drawn towards zero, where zero is an answer like any other.
     """
 
     learners: tuple[Learner, ...] = (Learner.BOOSTING,)
     column_sets: tuple[str, ...] = SETS
     half_lives: tuple[str, ...] = tuple(_HALF_LIVES)
     least_gain: float = 0.005
-    most_members: int = 3
+    most_trials: int = 3
+    shrinks: bool = False
 
     def sets_of(self, names: Sequence[str]) -> list[str]:
         """Return those of some sets that may be tried, in their order; at least the smallest."""
         return [name for name in names if name in self.column_sets] or list(names[:1])
 
     def first_trials(self, sets: Sequence[str]) -> list[dict[str, Any]]:
-        """Return the defaults on every set, forests on the ends, and recent rows weighted."""
-        fixed = [_first(Learner.BOOSTING, name) for name in sets]
-        if Learner.FOREST in self.learners:
-            ends = dict.fromkeys((sets[0], sets[-1]))
-            fixed += [_first(Learner.FOREST, name) for name in ends]
+        """Return the defaults on every set, and on the smallest with recent rows weighted."""
+        fixed = [_first(learner, name) for learner in self.learners for name in sets]
         if "quarter" in self.half_lives:
-            fixed.append(_first(Learner.BOOSTING, sets[0], "quarter"))
-        return [one for one in fixed if one["learner"] in self.learners]
+            fixed += [_first(learner, sets[0], "quarter") for learner in self.learners]
+        return fixed
 
     def suggest(
         self, trial: optuna.Trial, sets: Sequence[str], base: TreeParams
@@ -60,39 +71,27 @@ class Space:
         )
         name = trial.suggest_categorical("column_set", list(sets))
         half_life = _HALF_LIVES[trial.suggest_categorical("half_life", list(self.half_lives))]
-        if learner is Learner.FOREST:
-            return (
-                learner,
-                name,
-                replace(
-                    base,
-                    num_leaves=_FOREST_LEAVES,
-                    min_rows_in_leaf=trial.suggest_int("forest_rows_in_leaf", 3, 30, log=True),
-                    feature_ratio=_FOREST_FEATURE_RATIO,
-                    half_life_ratio=half_life,
-                ),
-            )
-        return (
-            learner,
-            name,
-            replace(
-                base,
+        params = replace(base, half_life_ratio=half_life)
+        if learner.has_forest:
+            rows = trial.suggest_int("forest_rows_in_leaf", 3, 30, log=True)
+            params = replace(params, forest_rows_in_leaf=rows)
+        if learner.is_boosted:
+            params = replace(
+                params,
                 num_leaves=trial.suggest_int("num_leaves", 7, 127, log=True),
                 min_rows_in_leaf=trial.suggest_int("min_rows_in_leaf", 10, 200, log=True),
                 feature_ratio=trial.suggest_float("feature_ratio", 0.3, 1.0),
-                half_life_ratio=half_life,
-            ),
-        )
+            )
+        return learner, name, params
 
 
 def _first(learner: Learner, column_set: str, half_life: str = "none") -> dict[str, Any]:
-    chosen: dict[str, Any] = {
+    defaults = TreeParams()
+    names: tuple[str, ...] = ("forest_rows_in_leaf",) if learner.has_forest else ()
+    if learner.is_boosted:
+        names += ("num_leaves", "min_rows_in_leaf", "feature_ratio")
+    return {
         "learner": learner.value,
         "column_set": column_set,
         "half_life": half_life,
-    }
-    if learner is Learner.FOREST:
-        return chosen | {"forest_rows_in_leaf": _FOREST_ROWS_IN_LEAF}
-    defaults = TreeParams()
-    names = ("num_leaves", "min_rows_in_leaf", "feature_ratio")
-    return chosen | {name: getattr(defaults, name) for name in names}
+    } | {name: getattr(defaults, name) for name in names}

@@ -5,6 +5,8 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Final
 
+import pandas as pd
+
 from pipelines.contracts import Model
 from pipelines.learning import delay_risk, remaining_time
 from pipelines.learning.baselines import MEDIAN, baseline_predictions
@@ -66,6 +68,7 @@ def train(
         age_ratio=age_ratios(train_rows[AS_OF]),
         fit=fit_rows,
         validation=validation_rows,
+        workflow=pd.factorize(train_rows[WORKFLOW_ID])[0],
     )
     fitted = method.fit(examples, trial_count, seed)
     choice = fitted.choice

@@ -3,16 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from pipelines.contracts import Model
 from pipelines.learning.choice import Trial
 from pipelines.learning.columns import WORKFLOW_ID
 from pipelines.learning.metrics import Metrics
 from pipelines.learning.training_set import TrainingSet
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure  # the service loads models and draws nothing
 
 
 class Recommender(Protocol):
@@ -48,7 +50,7 @@ class TrainedModel:
     validation_metrics: Metrics
     baseline_metrics: Mapping[str, Metrics]  # by baseline, on the test rows
     segments: Mapping[str, pd.DataFrame] = field(repr=False)
-    figures: Mapping[str, Figure] = field(repr=False)
+    figures: "Mapping[str, Figure]" = field(repr=False)
     card: str = field(repr=False)
     trials: tuple[Trial, ...] = field(repr=False)
     test_predictions: pd.DataFrame = field(repr=False)  # keys of the rows, what happened, answers

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import httpx
 import psycopg
@@ -31,8 +32,8 @@ MIGRATION_WAIT_S: Final = 300
 
 _TASK_API_WAIT_S: Final = 120
 
-# DAG tasks at a time: two cores.
-_PARALLELISM: Final = 3
+# Feast keeps features in the first database of the same Valkey.
+_CELERY_VALKEY_DATABASE: Final = 1
 
 
 def airflow_home(home: Path) -> Path:
@@ -130,8 +131,8 @@ def _options(
     return {
         "core": {
             "dags_folder": dags_folder,
-            "executor": "LocalExecutor",
-            "parallelism": _PARALLELISM,
+            "executor": settings.airflow_executor,
+            "parallelism": settings.airflow_parallelism,
             "load_examples": False,
             "dags_are_paused_at_creation": False,
             "auth_manager": (
@@ -154,7 +155,8 @@ def _options(
             "sql_alchemy_max_overflow": 7,
         },
         "api": {
-            "base_url": settings.airflow,
+            # Where servers know it by another name than people, its own pages take the latter.
+            **({} if settings.airflow_url else {"base_url": settings.airflow}),
             "host": settings.bind_host,
             "port": settings.airflow_port,
             "workers": 1,
@@ -186,5 +188,28 @@ def _options(
             "dag_processor_child_process_log_directory": settings.home / "logs" / "airflow-dags",
             "colored_console_log": False,
         },
-        "metrics": {"statsd_on": False, "otel_on": False},
+        "metrics": {**_metrics(settings.statsd_address), "otel_on": False},
+        **(_celery(settings) if settings.airflow_executor == "CeleryExecutor" else {}),
+    }
+
+
+def _metrics(statsd_address: str | None) -> dict[str, object]:
+    if not statsd_address:
+        return {"statsd_on": False}
+    host, _, port = statsd_address.partition(":")
+    return {"statsd_on": True, "statsd_host": host, "statsd_port": port, "statsd_prefix": "airflow"}
+
+
+def _celery(settings: Settings) -> dict[str, dict[str, object]]:
+    broker = urlsplit(settings.valkey)._replace(path=f"/{_CELERY_VALKEY_DATABASE}")
+    results = settings.airflow_database.render_as_string(hide_password=False)
+    return {
+        "celery": {
+            "broker_url": broker.geturl(),
+            "result_backend": f"db+{results}",
+            "worker_concurrency": settings.airflow_parallelism,
+            "worker_umask": "0077",
+        },
+        # A DAG task that outlives this is handed out a second time: longer than any may take.
+        "celery_broker_transport_options": {"visibility_timeout": 86_400},
     }

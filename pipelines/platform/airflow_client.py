@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from pipelines.errors import PlatformError
-from pipelines.platform.credentials import AIRFLOW_USER, read_credentials
+from pipelines.platform.credentials import AIRFLOW_USER, credentials_of
 from pipelines.settings import Settings
 
 _TIMEOUT_S: Final = 30.0
@@ -103,8 +103,8 @@ class AirflowClient:
 
     @classmethod
     def of(cls, settings: Settings, patience_s: float = 0) -> Self:
-        """Make the client of the local platform, with its generated password."""
-        password = read_credentials(settings.home).airflow_password
+        """Make the client of the platform's Airflow."""
+        password = credentials_of(settings).airflow_password
         return cls(settings.airflow, password, patience_s=patience_s)
 
     def __enter__(self) -> Self:

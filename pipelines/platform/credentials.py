@@ -7,7 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from pydantic import SecretStr
+
 from pipelines.errors import PlatformError
+from pipelines.settings import Settings
 
 AIRFLOW_USER: Final = "admin"
 
@@ -48,6 +51,29 @@ def read_credentials(home: Path) -> Credentials:
             f"{path} cannot be read ({type(err).__name__}): restore it, or remove it to have new "
             "passwords and keys made (connections stored in Airflow must be entered again then)."
         ) from err
+
+
+def credentials_of(settings: Settings) -> Credentials:
+    """Return the credentials that the settings give, else those of the platform at its home.
+
+    Raises:
+        PlatformError: the settings give some but not all; or see `read_credentials`.
+    """
+    given: dict[str, SecretStr | None] = {
+        "airflow_password": settings.airflow_password,
+        "jwt_secret": settings.airflow_jwt_secret,
+        "fernet_key": settings.airflow_fernet_key,
+        "api_secret_key": settings.airflow_api_secret_key,
+    }
+    found = {name: value.get_secret_value() for name, value in given.items() if value is not None}
+    if not found:
+        return read_credentials(settings.home)
+    if missing := sorted(given.keys() - found.keys()):
+        raise PlatformError(
+            f"The settings give Airflow some credentials but not {', '.join(missing)}: give all "
+            "four, or none to have them made by `workcast up`."
+        )
+    return Credentials(**found)
 
 
 def ensure_credentials(home: Path) -> Credentials:

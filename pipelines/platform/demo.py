@@ -16,11 +16,12 @@ from typing import Final
 from rich.console import Console
 
 from pipelines.contracts import AssetName, DagId
+from pipelines.errors import PlatformError
 from pipelines.platform.airflow_client import AirflowClient, wait_for_dags
 from pipelines.platform.answers import ask_service, print_answers, print_models
 from pipelines.platform.chain import follow_chain
 from pipelines.platform.intake import import_file, simulate_history
-from pipelines.platform.pages import print_pages
+from pipelines.platform.pages import print_pages, print_status
 from pipelines.platform.progress import progress_bars
 from pipelines.platform.status import require_supervised
 from pipelines.platform.supervise import down, up
@@ -54,20 +55,47 @@ def run_demo(
     with _stopping(settings, console):
         console.rule(f"1/4 platform in {settings.home}")
         up(settings, console=console)
-        console.rule("2/4 history")
-        if log is None:
-            simulate_history(settings, console, task_count=task_count)
-        else:
-            import_file(settings, log, mapping, console)
-        console.rule("3/4 DAGs")
-        as_of = learn(settings, console)
-        console.rule(f"4/4 answers as of {as_of:%Y-%m-%d %H:%M} UTC")
-        print_answers(ask_service(settings, as_of, console), console)
-        print_models(settings, console)
+        _history_to_answers(settings, console, log, mapping, task_count)
         print_pages(settings, console)
         console.print(f"Done in {time.monotonic() - begun:.0f} s.")
         if not stop:
             _stay(settings, console)
+
+
+def run_attached(
+    settings: Settings,
+    console: Console,
+    *,
+    log: Path | None = None,
+    mapping: Path | None = None,
+    task_count: int = 20_000,
+) -> None:
+    """Run the demo on servers that somebody else runs and the URL settings name.
+
+    Raises:
+        WorkcastError: a step failed, or a server does not answer.
+    """
+    begun = time.monotonic()
+    console.rule("1/4 platform")
+    if not print_status(settings, console):
+        raise PlatformError("Not every server is healthy; see the table above.")
+    _history_to_answers(settings, console, log, mapping, task_count)
+    console.print(f"Done in {time.monotonic() - begun:.0f} s.")
+
+
+def _history_to_answers(
+    settings: Settings, console: Console, log: Path | None, mapping: Path | None, task_count: int
+) -> None:
+    console.rule("2/4 history")
+    if log is None:
+        simulate_history(settings, console, task_count=task_count)
+    else:
+        import_file(settings, log, mapping, console)
+    console.rule("3/4 DAGs")
+    as_of = learn(settings, console)
+    console.rule(f"4/4 answers as of {as_of:%Y-%m-%d %H:%M} UTC")
+    print_answers(ask_service(settings, as_of, console), console)
+    print_models(settings, console)
 
 
 def own_home(settings: Settings, log: Path | None) -> Settings:
@@ -92,11 +120,16 @@ def learn(settings: Settings, console: Console) -> datetime:
         as_of = past_moment(engine, _KNOWN_SHARE)
     finally:
         engine.dispose()
+
+    def check() -> None:
+        if settings.airflow_url is None:  # else whoever runs it restarts it
+            require_supervised(settings)
+
     with AirflowClient.of(settings, _PATIENCE_S) as client, progress_bars(console) as progress:
         wait_for_dags(client, list(DagId), timeout_s=_DAGS_WAIT_S)
         since = datetime.now(UTC)
         client.create_asset_event(AssetName.SOURCE_HISTORY, {"end": as_of.isoformat()})
-        follow_chain(client, since, progress, check=lambda: require_supervised(settings))
+        follow_chain(client, since, progress, check=check)
     return as_of
 
 

@@ -42,6 +42,13 @@ def shared_environment(settings: Settings, layout: Layout) -> dict[str, str]:
     }
     return {
         **{f"WORKCAST_{name.upper()}": value for name, value in own.items()},
+        **process_environment(settings, layout),
+    }
+
+
+def process_environment(settings: Settings, layout: Layout) -> dict[str, str]:
+    """Return what every program gets beside the settings; nothing in it is secret."""
+    return {
         "MLFLOW_TRACKING_URI": settings.mlflow,
         "PYTHONPATH": str(layout.root),
         **_PROCESS,

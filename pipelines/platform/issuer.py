@@ -75,7 +75,7 @@ def rotate_issuer(settings: Settings, *, revoke: bool = False) -> SigningKey:
 
 
 def _keys(settings: Settings, *, make_new: bool, revoke: bool) -> list[SigningKey]:
-    if settings.auth_issuer is not None or settings.environment != "development":
+    if not settings.is_own_issuer:
         raise PlatformError(
             f"Tokens come from {settings.auth_issuer or 'an identity provider'}: this platform "
             "signs none of its own in production or where WORKCAST_AUTH_ISSUER is set."

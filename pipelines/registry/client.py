@@ -11,6 +11,8 @@ from mlflow.tracking import MlflowClient
 
 from pipelines.errors import NotFoundError, RegistryError, WorkcastError
 
+# Folder of a model that holds its predictor; the service loads that, not the model around it.
+PREDICTOR_ARTIFACT = "predictor"
 MISSING_CODES = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"})
 
 

@@ -11,9 +11,8 @@ from pipelines.contracts import Alias, Model
 from pipelines.errors import NotFoundError, RegistryError, TrainingError
 from pipelines.learning.methods import METHODS
 from pipelines.learning.trained import Recommender
-from pipelines.registry.client import connected, registry_client
+from pipelines.registry.client import PREDICTOR_ARTIFACT, connected, registry_client
 from pipelines.registry.kept import KeptVersion
-from pipelines.registry.log import PREDICTOR_ARTIFACT
 from pipelines.registry.promote import alias_version
 from pipelines.registry.sample import Sample, read_sample
 

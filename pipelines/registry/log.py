@@ -23,11 +23,10 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from pipelines.contracts import Alias
 from pipelines.learning.metrics import Metrics
 from pipelines.learning.trained import TrainedModel
-from pipelines.registry.client import connected, registry_client
+from pipelines.registry.client import PREDICTOR_ARTIFACT, connected, registry_client
 from pipelines.registry.sample import write_sample
 from pipelines.store.certificate import Certificate
 
-PREDICTOR_ARTIFACT: Final = "predictor"
 PARITY_ARTIFACT: Final = "parity_certificate.json"
 _CODE: Final = Path(__file__).with_name("pyfunc_model.py")
 _REQUIREMENTS: Final = ("mlflow", "lightgbm", "numpy", "pandas", "scikit-learn")

@@ -3,18 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-from duckdb import ConstantExpression, Expression
 
 from pipelines.errors import FeatureStoreError
 
 MICROSECOND: Final = "us"
 NANOSECOND: Final = "ns"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NANOSECOND_TYPES: Final = ("TIMESTAMP_NS", "TIMESTAMPTZ_NS")
-_MICROSECOND_TYPES: Final = ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE")
 
 
 def clock_unit(column_types: list[str], moments: pa.ChunkedArray) -> str:
@@ -46,32 +43,4 @@ def integer_times(moments: pa.ChunkedArray, unit: str) -> pa.ChunkedArray:
 
 def microseconds(moment: datetime) -> int:
     """Return an aware moment as its count of microseconds."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def time_literal(column_type: str, count: int, unit: str) -> Expression | None:
-    """Return a time as a literal of the column's own type, so that row groups can be skipped.
-
-    `count` is rounded to the next whole microsecond at or after it. None where the type has no
-    such literal or Python no such date.
-    """
-    if column_type not in _MICROSECOND_TYPES:
-        return None
-    microseconds = count if unit == MICROSECOND else -(-count // 1_000)
-    try:
-        moment = _EPOCH + timedelta(microseconds=microseconds)
-    except OverflowError:
-        return None
-    if column_type == "TIMESTAMP":
-        moment = moment.replace(tzinfo=None)
-    return ConstantExpression(moment)
-
-
-def epoch_function(unit: str) -> str:
-    """Name DuckDB's function from a timestamp to its integer count."""
-    return f"epoch_{unit}"
-
-
-def column_type(relation: duckdb.DuckDBPyRelation, name: str) -> str:
-    """Return DuckDB's name of a column's type."""
-    return str(relation.types[relation.columns.index(name)])
+    return (moment - EPOCH) // timedelta(microseconds=1)

@@ -16,9 +16,9 @@ from feast.infra.offline_stores.offline_utils import (
 )
 
 from pipelines.errors import FeatureStoreError
+from pipelines.store.joined_view import JoinedView
 from pipelines.store.pull import rows_until, rows_within
 from pipelines.store.scan import scan_parquet
-from pipelines.store.view_rows import JoinedView
 
 _MOMENT: Final = DEFAULT_ENTITY_DF_EVENT_TIMESTAMP_COL
 

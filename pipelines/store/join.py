@@ -19,10 +19,12 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.errors import FeatureStoreError
-from pipelines.store.clock import clock_unit, column_type, integer_times
+from pipelines.store.clock import clock_unit, integer_times
+from pipelines.store.duckdb_time import column_type
+from pipelines.store.joined_view import JoinedView
 from pipelines.store.match import NEVER, ROWS_PER_QUESTION, latest_events
 from pipelines.store.scan import scan_parquet
-from pipelines.store.view_rows import JoinedView, ViewRows
+from pipelines.store.view_rows import ViewRows
 
 __all__ = ["JoinedView", "point_in_time_join"]
 

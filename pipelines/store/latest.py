@@ -27,6 +27,7 @@ def latest_rows(
     end: datetime,
     *,
     memory_limit: str | None = None,
+    threads: int | None = None,
     keys_a_batch: int = KEYS_A_BATCH,
 ) -> Iterator[tuple[pa.Table, int]]:
     """Yield the row of each key that the offline join gives just before `end`, in batches.
@@ -39,7 +40,7 @@ def latest_rows(
         Rows with the columns of the view's schema, and how many keys there are in all; nothing
         where the view has no files.
     """
-    with duckdb_session(memory_limit=memory_limit) as connection:
+    with duckdb_session(threads, memory_limit) as connection:
         keys = _keys(connection, _url(lake, spec), spec, start, end)
         if keys is None:
             return

@@ -32,7 +32,7 @@ class OnlineReader(ViewReader):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings.valkey, VIEWS.values())
-        self._plans = {
+        self.plans = {
             name: ServicePlan(
                 [FeatureView(view.name) for view in service.feature_view_projections], self._views
             )
@@ -57,10 +57,10 @@ class OnlineReader(ViewReader):
         Raises:
             FeatureStoreError: no such service, or Valkey does not answer.
         """
-        plan = self._plans.get(service)
+        plan = self.plans.get(service)
         if plan is None:
             raise FeatureStoreError(
-                f"No feature service {service!r}; there are {', '.join(sorted(self._plans))}."
+                f"No feature service {service!r}; there are {', '.join(sorted(self.plans))}."
             )
         ids = list(dict.fromkeys(workflow_ids))
         chunks = [ids[i : i + _KEYS_A_SCRIPT] for i in range(0, len(ids), _KEYS_A_SCRIPT)]
@@ -72,10 +72,6 @@ class OnlineReader(ViewReader):
             ]
             found = self._decoded(parts, microseconds(as_of))
         return plan.rows(workflow_ids, as_of, found)
-
-    def columns(self, service: str) -> frozenset[str]:
-        """Return the names of the columns that `read` gives for a feature service."""
-        return self._plans[service].columns
 
     def candidates(
         self, person_ids: Sequence[str], activity: str, as_of: datetime

@@ -7,14 +7,8 @@ import pyarrow as pa
 from duckdb import ColumnExpression, ConstantExpression, FunctionExpression
 
 from pipelines.errors import FeatureStoreError
-from pipelines.store.clock import (
-    MICROSECOND,
-    NANOSECOND,
-    column_type,
-    epoch_function,
-    microseconds,
-    time_literal,
-)
+from pipelines.store.clock import MICROSECOND, NANOSECOND, microseconds
+from pipelines.store.duckdb_time import column_type, epoch_function, time_literal
 from pipelines.store.scan import scan_parquet
 
 

@@ -1,6 +1,6 @@
 """What reading one feature service takes: the script's arguments, and rows from its replies."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha1
 from pathlib import Path
@@ -20,6 +20,7 @@ from pipelines.store.training_sets import AS_OF, DERIVED_KEYS, WORKFLOW_ID
 from pipelines.store.valkey import bulk, command_start
 
 Found = Mapping[FeatureView, Mapping[Key, OnlineRow | None]]
+Find = Callable[[FeatureView, Sequence[Key]], Mapping[Key, OnlineRow | None]]
 Part = tuple[Sequence[OnlineView], dict[Key, Reply]]
 
 _PROGRESS: Final = FeatureView.WORKFLOW_PROGRESS
@@ -102,6 +103,20 @@ class ServicePlan:
             (i,): reply[len(_SOURCES) :] for i, reply in zip(workflow_ids, own, strict=True)
         }
         return [(self._own, mine), *((self._followed[n], known) for n, known in followed.items())]
+
+    def follow(self, workflow_ids: Sequence[str], find: Find) -> Found:
+        """Find the rows of workflows and those that their progress names, step by step."""
+        mine = [(workflow_id,) for workflow_id in workflow_ids]
+        found = {view.spec.name: find(view.spec.name, mine) for view in self._own}
+        spec = self._views[_PROGRESS].spec
+        places = {column.name: place for place, column in enumerate(spec.columns)}
+        known = [row.features for row in found[_PROGRESS].values() if row and row.features]
+        for names, views in self._followed.items():
+            sources = [places[DERIVED_KEYS[name]] for name in names]
+            keys = [tuple(features[place] for place in sources) for features in known]
+            named = [key for key in keys if None not in key]
+            found |= {view.spec.name: find(view.spec.name, named) for view in views}
+        return found
 
     def rows(self, workflow_ids: Sequence[str], as_of: datetime, found: Found) -> ServiceRows:
         """Put the rows of all views side by side, one for each workflow."""

@@ -14,7 +14,7 @@ from feast.type_map import feast_value_type_to_pa
 from feast.types import FeastType
 
 from pipelines.errors import FeatureStoreError
-from pipelines.store.join import JoinedView
+from pipelines.store.joined_view import JoinedView
 
 PARQUET: Final = "parquet"
 _MICROSECOND: Final = timedelta(microseconds=1)

@@ -10,27 +10,15 @@ import numpy.typing as npt
 import pyarrow as pa
 from duckdb import ColumnExpression, ConstantExpression, Expression, FunctionExpression
 
-from pipelines.store.clock import MICROSECOND, column_type, epoch_function, time_literal
+from pipelines.store.clock import MICROSECOND
+from pipelines.store.duckdb_time import column_type, epoch_function, time_literal
+from pipelines.store.joined_view import JoinedView
 from pipelines.store.match import Questions, Rows
 
 # Rows matched at a time: many enough beside the entity rows, which are looked up in each batch.
 _BATCH_ROWS: Final = 1 << 20
 _BATCH_ROWS_PER_QUESTION: Final = 4
 _Integers = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class JoinedView:
-    """What to join: where the rows lie, by which columns, and how their values are called."""
-
-    name: str
-    url: str
-    keys: tuple[tuple[str, str], ...]  # (source column, column of the entity frame)
-    features: tuple[tuple[str, str], ...]  # (source column, name in the result)
-    types: tuple[pa.DataType, ...]  # of the features, for a source without files
-    event: str
-    created: str | None
-    ttl_us: int  # 0: rows never expire
 
 
 @dataclass(frozen=True)

@@ -26,14 +26,14 @@ class Exchange:
     Where they do not, the guard answers itself, and what the app says later is not heard.
     """
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, max_bytes: int) -> None:
         self.scope = scope
         self.caller: Caller | None = None
         self.verdict: Verdict | None = None
         self.status = 0
-        self.max_bytes = 0
         self._receive = receive
         self._send = send
+        self._max_bytes = max_bytes
         self._came_at = datetime.now(UTC)
         self._started = time.perf_counter()
         self._received_bytes = 0
@@ -49,8 +49,8 @@ class Exchange:
         message = await self._receive()
         if message["type"] == "http.request":
             self._received_bytes += len(message.get("body", b""))
-            if self._received_bytes > self.max_bytes:
-                await self.refuse(too_large(self.max_bytes))
+            if self._received_bytes > self._max_bytes:
+                await self.refuse(too_large(self._max_bytes))
                 return _GONE
         return message
 
@@ -91,7 +91,7 @@ class Exchange:
             action=f"{self.scope['method']} {self.scope['path']}",
             subject=self._first_prediction,
             details={
-                "roles": sorted(caller.roles),
+                "roles": sorted(role.value for role in caller.roles),
                 "status": self.status or 500,  # the app failed: it is answered outside the guard
                 "latency_ms": round((time.perf_counter() - self._started) * 1_000, 3),
                 "prediction_count": self._prediction_count,
@@ -100,7 +100,7 @@ class Exchange:
 
     async def _deliver(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status = int(message["status"])
             if self.verdict is not None:
                 message["headers"] = [*message.get("headers", ()), *self.verdict.headers]
         await self._send(message)

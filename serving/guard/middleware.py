@@ -26,8 +26,7 @@ class GuardMiddleware:
             await self._app(scope, receive, send)
             return
         guard = cast("Guard", scope["app"].state.runtime.guard)
-        exchange = Exchange(scope, receive, send)
-        exchange.max_bytes = guard.max_request_bytes
+        exchange = Exchange(scope, receive, send, guard.max_request_bytes)
         timer = exchange.time_out(guard.request_timeout_s)
         try:
             await _admit(guard, exchange)
@@ -50,6 +49,7 @@ async def _admit(guard: "Guard", exchange: Exchange) -> None:
     roles = roles_for(exchange.scope)
     if roles is not OPEN:
         caller = exchange.caller = await guard.tokens.caller(exchange.scope)
+        exchange.scope.setdefault("state", {})["caller"] = caller  # request.state.caller
         _require_role(caller, roles, exchange.scope)
         verdict = exchange.verdict = guard.rates.ask(caller.pseudonym)
         if not verdict.is_allowed:

@@ -6,6 +6,7 @@ from typing import Self
 
 from pipelines.monitoring.audit_log import AuditLog
 from pipelines.monitoring.pseudonym import open_pseudonyms
+from pipelines.platform.issuer import ensure_issuer
 from pipelines.settings import Settings
 from pipelines.store.valkey import Valkey
 from serving import metrics
@@ -37,8 +38,11 @@ class Guard:
         Raises:
             SettingsError: the settings would let in tokens that nobody answers for.
             MonitoringError: there is no key for pseudonyms.
+            PlatformError: the keys of the development issuer are damaged.
         """
         settings.require_guard()
+        if settings.is_own_issuer:
+            ensure_issuer(settings)
         keys = IssuerKeys(settings.jwks)
         rates = Rates(Valkey(settings.valkey), settings.rate_limit_per_minute)
         audit = AuditLog(settings.database, settings.home / "spill" / "audit")

@@ -58,6 +58,25 @@ def test_a_cut_changes_no_feature_before_it(
     pd.testing.assert_frame_equal(feature_frame(before), feature_frame(whole))
 
 
+def test_pauses_of_the_test_period_change_no_feature_before_it(
+    frames: LogFrames, logs: list[Path], tmp_path: Path
+) -> None:
+    first = pd.read_csv(logs[0])
+    moments = pd.to_datetime(first["time:timestamp"], utc=True, format="ISO8601")
+    late = first.groupby("case:concept:name").tail(1).head(20)
+    late = late.assign(**{"time:timestamp": moments[late.index] + pd.Timedelta(days=100)})
+    path = tmp_path / "log.csv"
+    pd.concat([first, late]).to_csv(path, index=False)
+    (tmp_path / "frames").mkdir()
+    longer = read_logs([path, *logs[1:]], None, tmp_path / "frames").events
+    start = frames.events.loc[frames.events["log"] == 2, "as_of"].min()
+    then, now = (
+        feature_frame(of[of["as_of"] < start]).reset_index(drop=True)
+        for of in (longer, frames.events)
+    )
+    pd.testing.assert_frame_equal(then, now)
+
+
 def test_the_public_protocol_scores_prefixes_of_two_events_and_more(
     frames: LogFrames, logs: list[Path]
 ) -> None:
@@ -83,6 +102,12 @@ def test_the_strict_track_knows_nothing_that_ended_later(frames: LogFrames) -> N
     validated = rows.frame.loc[rows.validation, "opened_at"].min()
     assert (rows.frame.loc[rows.fit, "last_event_at_total"] < validated).all()
     assert not (rows.fit & rows.validation).any()
+    # Long workflows are rare among those that had ended: the others stand for them.
+    lead_time = rows.frame["last_event_at_total"] - rows.frame["opened_at"]
+    weight = pd.Series(rows.weight).groupby(lead_time[rows.train]).first()
+    assert weight.is_monotonic_increasing
+    assert weight.iloc[0] < weight.iloc[-1]
+    assert (public_rows(frames.events).weight == 1).all()
 
 
 def test_of_two_logs_the_end_of_the_first_chooses(frames: LogFrames) -> None:

@@ -79,7 +79,7 @@ def test_program_is_a_function_of_names_and_unit() -> None:
 
 def test_statements_read_what_stands_before_them() -> None:
     compiled = compile_program(Names(("k",), ("A", "B")), "month")
-    statements = [*compiled.reading, *compiled.statements]
+    statements = [*compiled.reading.statements, *compiled.statements]
     makes = [made_by(statement) for statement in statements]
     assert len(set(makes)) == len(makes)
     for number, statement in enumerate(statements):
@@ -130,7 +130,7 @@ def test_statements_that_do_more_are_not_run(lake: str, part: str, text: str) ->
     if part == "rows":
         content["rows"]["team_load"] = text
     else:
-        content[part].append(text)
+        (content if part == "statements" else content["reading"])["statements"].append(text)
     changed = json.dumps(content).encode()
     path.write_bytes(program._digest(changed) + b"\n" + changed)
     assert read_program(lake) is None

@@ -144,6 +144,18 @@ def test_anything_doubtful_is_built_from_scratch(
     assert because in result.because
 
 
+def test_interval_leaves_out_what_is_in_quarantine(lake: str) -> None:
+    start = list_partitions(lake, "history/task_events")[1]
+    rows = read_partition(lake, "history/task_events", start)
+    refused = rows.filter(pc.equal(rows["recorded_at"], pc.max(rows["recorded_at"])))
+    replace_partition(lake, "quarantine/task_events", start, refused)
+    assert update_features(lake, at(40), "month").since == at(35)
+    updated = files(lake)
+    result = build_features(lake, at(40), "month")
+    assert updated == files(lake)
+    assert result.rows[FeatureView.WORKFLOW_PROGRESS] == 39
+
+
 def test_other_definition_unit_or_direction_is_built_from_scratch(
     lake: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,10 +111,10 @@ class Stack:
         return self.settings.service
 
     def post(self, endpoint: str, body: Any) -> httpx.Response:
-        return httpx.post(f"{self.url}{endpoint}", json=body, timeout=30)
+        return httpx.post(f"{self.url}{endpoint}", json=body, headers=self.headers, timeout=30)
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"{self.url}{path}", timeout=30)
+        return httpx.get(f"{self.url}{path}", headers=self.headers, timeout=30)
 
     def version(self, model: Model) -> str | None:
         states = self.get("/models").json()["models"]
@@ -198,6 +198,7 @@ def make_stack(folder: Path, database: Engine, mlflow_url: str) -> Stack:
             "WORKCAST_VALKEY_URL": settings.valkey,
             "WORKCAST_MLFLOW_PORT": str(mlflow_port),
             "WORKCAST_SERVICE_PORT": str(service_port),
+            "WORKCAST_RATE_LIMIT_PER_MINUTE": "1000000",
             "BENTOML_HOME": str(folder / "bentoml"),
         },
         folder / "service.log",

@@ -1,8 +1,9 @@
 """From nothing to answers through the real scheduler, on the simulated company."""
 
 import socket
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import mkdtemp
@@ -14,13 +15,14 @@ import pytest
 from rich.console import Console
 from sqlalchemy import select, text
 
-from pipelines.contracts import WORKFLOW_MODELS, DagId, Model
+from pipelines.contracts import WORKFLOW_MODELS, DagId, Model, Role
 from pipelines.platform.airflow_client import AirflowClient
 from pipelines.platform.answers import ask_service
 from pipelines.platform.demo import learn
 from pipelines.platform.intake import simulate_history
 from pipelines.platform.processes import find_processes
 from pipelines.platform.supervise import down, up
+from pipelines.platform.token import bearer
 from pipelines.registry.figures import version_figures
 from pipelines.settings import Settings
 from pipelines.source.connect import open_engine
@@ -131,3 +133,131 @@ def test_nothing_recorded_after_the_moment_reached_the_lake(
         files = Path(settings.lake, folder).rglob("part.parquet")
         newest = max(pd.read_parquet(file, columns=[column])[column].max() for file in files)
         assert newest < as_of
+
+
+@pytest.fixture(scope="module")
+def service(learned: tuple[Settings, datetime]) -> Iterator[httpx.Client]:
+    settings, _ = learned
+    headers = bearer(settings, list(Role), "test")
+    with httpx.Client(base_url=settings.service, headers=headers, timeout=60) as client:
+        wait_until(lambda: all(m["version"] for m in client.get("/models").json()["models"]))
+        # The history of who did what is replayed behind the first answers.
+        wait_until(lambda: client.post("/recommend_assignees", json=some_step(settings)).is_success)
+        yield client
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "not within the time"
+        time.sleep(0.5)
+
+
+def open_tasks(settings: Settings, count: int) -> list[dict[str, str]]:
+    """Tasks that were open, and known, at the moment of the features."""
+    engine = open_engine(settings)
+    statement = text(
+        "SELECT t.task_id, t.workflow_id, t.activity FROM workflow.tasks t "
+        "JOIN workflow.workflows w USING (workflow_id) "
+        "JOIN workcast.watermarks m ON m.stage = 'features' "
+        "WHERE t.created_at < m.watermark_at AND w.closed_at IS NULL "
+        "AND t.completed_at IS NULL AND t.cancelled_at IS NULL ORDER BY t.task_id LIMIT :count"
+    )
+    with engine.connect() as connection:
+        rows = [dict(row) for row in connection.execute(statement, {"count": count}).mappings()]
+    engine.dispose()
+    assert len(rows) == count
+    return rows
+
+
+def some_step(settings: Settings) -> dict[str, object]:
+    (task,) = open_tasks(settings, 1)
+    return {"workflow_id": task["workflow_id"], "activity": task["activity"]}
+
+
+def test_every_model_was_trained_judged_and_promoted(
+    learned: tuple[Settings, datetime],
+) -> None:
+    settings, _ = learned
+    for model in Model:
+        (figures,) = version_figures(model, settings.mlflow)
+        assert figures.decision.startswith("promoted"), figures.decision
+
+
+def test_who_should_do_a_task_and_how_long_it_takes(
+    learned: tuple[Settings, datetime], service: httpx.Client
+) -> None:
+    settings, as_of = learned
+    (task,) = open_tasks(settings, 1)
+    answer = service.post("/recommend_assignees", json={"task_id": task["task_id"], "count": 5})
+    advice = answer.json()
+    assert answer.status_code == 200, advice
+    people = [one["person_id"] for one in advice["candidates"]]
+    assert len(set(people)) == 5
+    assert datetime.fromisoformat(advice["as_of"]) == as_of
+    assert not advice["is_degraded"]
+    assert all(
+        one["reasons"] and one["sojourn_time"]["median_s"] > 0 for one in advice["candidates"]
+    )
+    assert all(0 <= one["on_time_probability"] <= 1 for one in advice["candidates"])
+
+    without = {"task_id": task["task_id"], "excluded_person_ids": people[:1], "count": 5}
+    others = service.post("/recommend_assignees", json=without).json()["candidates"]
+    assert people[0] not in [one["person_id"] for one in others]
+    nobody = {"task_id": task["task_id"], "person_ids": people[:1], "excluded_person_ids": people}
+    assert service.post("/recommend_assignees", json=nobody).status_code == 422
+    unknown = {"workflow_id": task["workflow_id"], "activity": "Dance"}
+    assert service.post("/recommend_assignees", json=unknown).status_code == 422
+
+    own = service.post("/predict_duration", json={"task_id": task["task_id"]}).json()
+    assert own["sojourn_time"]["low80_s"] <= own["sojourn_time"]["median_s"]
+    assert datetime.fromisoformat(own["expected_completed_at"]) >= as_of
+    what_if = {"task_id": task["task_id"], "person_id": people[0]}
+    other = service.post("/predict_duration", json=what_if).json()
+    assert (other["person_id"], other["is_what_if"]) == (people[0], own["person_id"] != people[0])
+    assert service.post("/predict_duration", json={"task_id": "none"}).status_code == 404
+
+
+def test_templates_and_what_follows(
+    learned: tuple[Settings, datetime], service: httpx.Client
+) -> None:
+    settings, _ = learned
+    (task,) = open_tasks(settings, 1)
+    new = {"client_id": "C-00038", "priority": "normal", "attributes": {"amount": 10_000}}
+    answer = service.post("/suggest_templates", json=new).json()
+    assert [one["rank"] for one in answer["templates"]] == [1, 2, 3]
+    assert all(0 <= one["success_ratio"] <= 1 for one in answer["templates"])
+    running = service.post("/suggest_templates", json={"workflow_id": task["workflow_id"]}).json()
+    shares = [one["probability"] for one in running["next_activities"]]
+    assert shares == sorted(shares, reverse=True)
+    assert service.post("/suggest_templates", json={"workflow_id": "no"}).status_code == 404
+
+
+def test_open_tasks_are_spread_over_people(
+    learned: tuple[Settings, datetime], service: httpx.Client
+) -> None:
+    settings, as_of = learned
+    tasks = [task["task_id"] for task in open_tasks(settings, 12)]
+    engine = open_engine(settings)
+    with engine.connect() as connection:
+        statement = text("SELECT person_id FROM workflow.people ORDER BY person_id LIMIT 40")
+        people = list(connection.scalars(statement))
+    engine.dispose()
+    body = {
+        "tasks": [{"task_id": one} for one in [*tasks, "no such task"]],
+        "people": [{"person_id": one, "max_tasks": 2} for one in people],
+    }
+    answer = service.post("/recommend_allocation", json=body)
+    plan = answer.json()
+    assert answer.status_code == 200, plan
+    planned = [one["task_id"] for one in plan["assignments"]]
+    unplanned = {one["task_id"] for one in plan["unmet"] if not one["is_planned"]}
+    assert set(planned) | unplanned == set(tasks)
+    assert len(planned) == len(set(planned)) > 0
+    given = Counter(one["person_id"] for one in plan["assignments"])
+    assert max(given.values()) <= 2
+    assert all(
+        datetime.fromisoformat(one["planned_start_at"]) >= as_of for one in plan["assignments"]
+    )
+    (problem,) = plan["problems"]
+    assert problem["problem"]["status"] == 404

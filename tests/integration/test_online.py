@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 import redis
@@ -24,6 +25,8 @@ from pipelines.store.materialize import materialize
 from pipelines.store.online import OnlineReader
 from pipelines.store.online_write import OnlineWriter
 from pipelines.store.repo import apply, open_store, repo_config
+from pipelines.store.task_rows import TaskQuestion, task_rows
+from pipelines.store.training_sets import training_set
 from pipelines.store.valkey import ANSWER_SECONDS, CONNECT_SECONDS, Valkey
 from tests.integration.serving_stack import free_port
 from tests.store.lake_of_features import ACTIVITIES, PEOPLE, WATERMARK, write_lake
@@ -277,3 +280,30 @@ class TestAway:
             server.accept()[0].close()
             with pytest.raises(TimeoutError):
                 server.accept()
+
+
+def test_rows_of_tasks_are_those_of_the_offline_join(settings, workflows):
+    apply(settings)
+    questions = [
+        TaskQuestion(workflow_id, activity, person_id, team_id)
+        for workflow_id, activity, person_id, team_id in zip(
+            workflows[:40],
+            [*ACTIVITIES, "an activity nobody did"] * 40,
+            [*PEOPLE, None, "a newcomer"] * 40,
+            [None, "team-0", "no team"] * 40,
+            strict=False,
+        )
+    ]
+    online = task_rows(OnlineReader(settings), questions, JUST_BEFORE)
+    frame = pd.DataFrame(questions).assign(as_of=pd.Timestamp(JUST_BEFORE))
+    offline = training_set(open_store(settings), frame, "task_duration", has_keys=True)
+    features = [name for name in offline.columns if "__" in name]
+    assert len(features) > 40
+    assert offline[features].notna().any().sum() > 30
+    pd.testing.assert_frame_equal(online.frame[features], offline[features])
+    assert [row["activity"] for row in online.rows()] == [q.activity for q in questions]
+    (nobody,) = task_rows(
+        OnlineReader(settings), [TaskQuestion("no workflow", "x", None, None)], JUST_BEFORE
+    ).rows()
+    assert not nobody["is_known"]
+    assert nobody["features_known_at"] is None

@@ -22,9 +22,10 @@ from pipelines.errors import NotFoundError, RegistryError
 from pipelines.learning.train import train
 from pipelines.learning.trained import TrainedModel
 from pipelines.learning.training_set import TrainingSet
-from pipelines.registry.load import load_alias, load_champion, load_version
+from pipelines.registry.kept import KeptVersion
+from pipelines.registry.load import load_alias, load_champion, load_kept, load_version
 from pipelines.registry.log import PARITY_ARTIFACT, Origin, RegisteredVersion, register
-from pipelines.registry.promote import alias_version, promote, refuse, roll_back
+from pipelines.registry.promote import alias_version, alias_versions, promote, refuse, roll_back
 from pipelines.store.certificate import Certificate
 from tests.learning.history import make_training_set
 
@@ -271,3 +272,29 @@ def test_an_unknown_version_is_not_found(mlflow_uri: str, tmp_path: Path) -> Non
 def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match=r"127\.0\.0\.1:9"):
         load_champion(NAME, "http://127.0.0.1:9", tmp_path)
+
+
+def test_a_version_brings_what_it_answered_to_some_rows(
+    trained: dict[Model, TrainedModel],
+    versions: list[RegisteredVersion],
+    mlflow_uri: str,
+    tmp_path: Path,
+) -> None:
+    loaded = load_version(NAME, versions[0].version, mlflow_uri, tmp_path)
+
+    assert loaded.sample is not None
+    expected = trained[Model.REMAINING_TIME].predictor.predict(loaded.sample.frame)
+    pd.testing.assert_frame_equal(loaded.sample.answers, expected)
+    kept = load_kept(NAME, KeptVersion(loaded.version, loaded.run_id), tmp_path)
+    assert kept[0].predict(loaded.sample.frame).equals(expected)
+    with pytest.raises(RegistryError, match="The copy of version 9"):
+        load_kept(NAME, KeptVersion("9", "nobody"), tmp_path)
+
+
+def test_aliases_are_told_together(versions: list[RegisteredVersion], mlflow_uri: str) -> None:
+    assert alias_versions(NAME, mlflow_uri) == {
+        alias: version
+        for alias in Alias
+        if (version := alias_version(NAME, alias, mlflow_uri)) is not None
+    }
+    assert alias_versions("nobody", mlflow_uri) == {}

@@ -120,7 +120,7 @@ def test_malformed_requests_never_meet_bentoml(stack: Stack) -> None:
         response = httpx.post(
             f"{stack.url}/predict_duration",
             content=body,
-            headers={"content-type": "application/json"},
+            headers={"content-type": "application/json", **stack.headers},
         )
         assert response.status_code == 422, body
         assert response.headers["content-type"] == "application/problem+json"
@@ -135,7 +135,10 @@ def test_metrics_and_pages(stack: Stack) -> None:
     text_of = until(
         lambda: "workcast_prediction_log_rows" in (t := stack.get("/metrics").text) and t
     )
-    assert 'workcast_answers_total{is_degraded="false",model="delay_risk"' in text_of
+    assert (
+        'workcast_answers_total{is_degraded="false",model="delay_risk",variant="champion"'
+        in text_of
+    )
     assert "workcast_request_duration_seconds_bucket" in text_of
     assert (
         'workcast_model_swaps_total{alias="champion",model="delay_risk",result="taken"}' in text_of
@@ -178,6 +181,7 @@ def test_log_holds_exactly_the_answers(stack: Stack) -> None:
 
     rows = {str(row.prediction_id): row for row in logged(stack, since)}
     assert rows.keys() == sent.keys()
+    rows_of_all = {str(r.prediction_id): r for r in logged(stack, WATERMARK)}
     for prediction_id, answer in sent.items():
         row = rows[prediction_id]
         assert row.workflow_id == answer["workflow_id"]
@@ -186,7 +190,8 @@ def test_log_holds_exactly_the_answers(stack: Stack) -> None:
         assert row.output[figure] == answer[figure]
         assert row.as_of == datetime.fromisoformat(answer["as_of"])
         assert row.latency_ms > 0
-        assert "workflow_progress__last_activity" in row.features
+        given = row if row.cached_from is None else rows_of_all[str(row.cached_from)]
+        assert "workflow_progress__last_activity" in given.features
 
 
 @pytest.mark.parametrize("model", WORKFLOW_MODELS)
@@ -197,7 +202,7 @@ def test_new_champion_takes_over_without_a_failure(stack: Stack, model: Model) -
     is_over = False
 
     def ask() -> None:
-        with httpx.Client() as client:
+        with httpx.Client(headers=stack.headers) as client:
             while not is_over:
                 response = client.post(
                     f"{stack.url}{ENDPOINTS[model]}", json={"workflow_id": workflow_id}, timeout=30
@@ -269,17 +274,19 @@ def test_nothing_is_lost_when_the_service_is_stopped(stack: Stack) -> None:
 
 def test_valkey_away_and_back(stack: Stack) -> None:
     (workflow_id, *_) = stack.running()
+    before = stack.post("/predict_duration", {"workflow_id": workflow_id}).json()
     dump = stack.valkey
     dump.stop()
     try:
-        until(lambda: stack.get("/readyz").status_code == 503)
+        until(lambda: stack.get("/readyz").json()["degraded"])
         started = time.monotonic()
         for _ in range(5):
-            response = stack.post("/predict_duration", {"workflow_id": workflow_id})
-            assert response.status_code == 503
-            assert response.json()["type"] == "urn:problem-type:workcast:features-away"
+            answer = stack.post("/predict_duration", {"workflow_id": workflow_id}).json()
+            assert answer["remaining_time_s"] == before["remaining_time_s"]
+            assert answer["as_of"] == before["as_of"]
+            assert "features from the lake" in answer["degraded_because"][0]
         assert time.monotonic() - started < 5  # no request waits for a store known to be away
-        assert stack.get("/livez").status_code == 200
+        assert stack.get("/livez").status_code == stack.get("/readyz").status_code == 200
     finally:
         dump.start()
         build_features(stack)

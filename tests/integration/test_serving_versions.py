@@ -78,7 +78,7 @@ def test_alias_moved_back_and_forth_under_load_fails_no_request(stack: Stack) ->
     is_over = False
 
     def ask() -> None:
-        with httpx.Client() as client:
+        with httpx.Client(headers=stack.headers) as client:
             while not is_over:
                 url = f"{stack.url}/assess_risk"
                 answer = client.post(url, json={"workflow_id": workflow_id}, timeout=30)

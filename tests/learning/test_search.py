@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 
 from pipelines.learning.blend import trimmed
-from pipelines.learning.boosting import NO_HALF_LIFE, TreeParams
-from pipelines.learning.choice import Choice
+from pipelines.learning.boosting import NO_HALF_LIFE, TreeParams, boost, stop_early
+from pipelines.learning.choice import Choice, Trial, choose
 from pipelines.learning.column_sets import EVERYTHING, OWN_HISTORY, column_sets
 from pipelines.learning.encode import Column, Encoder, Kind
 from pipelines.learning.examples import Examples
 from pipelines.learning.forest import grow
-from pipelines.learning.remaining_time import PROBLEM
+from pipelines.learning.problem import Problem
+from pipelines.learning.remaining_time import PROBLEM, mean_absolute_error_hours
 from pipelines.learning.search import search, train_choice
-from pipelines.learning.space import Learner
+from pipelines.learning.space import Learner, Space
 
 _OWN, _COMPANY = "workflow_progress__elapsed_s", "activity_stats__open_workflow_count"
 _ROWS, _WEEKS = 2_000, 20
@@ -30,6 +31,10 @@ def _examples(count: np.ndarray, target: np.ndarray, own: np.ndarray) -> Example
         fit=~validation,
         validation=validation,
     )
+
+
+def _only(learner: Learner) -> Problem:
+    return replace(PROBLEM, space=replace(PROBLEM.space, learners=(learner,)))
 
 
 def _losses(choice: Choice) -> dict[str, float]:
@@ -79,7 +84,6 @@ def test_the_same_seed_tries_the_same() -> None:
     first, again = (search(_queueing(1), PROBLEM, 7, seed=3) for _ in range(2))
     assert [one.settings for one in first.trials] == [one.settings for one in again.trials]
     assert first.weights == again.weights
-    assert {one.learner for one in first.trials} == {Learner.BOOSTING, Learner.FOREST}
     assert min(one.params.half_life_ratio for one in first.trials) < NO_HALF_LIFE
 
 
@@ -97,13 +101,54 @@ def test_the_validation_rows_alone_choose() -> None:
     examples = _queueing(4)
     moved = np.where(examples.validation, examples.target + 1, examples.target)
     first, other = (
-        search(of, PROBLEM, 4, seed=3) for of in (examples, replace(examples, target=moved))
+        search(of, _only(Learner.FOREST), 2, seed=3)
+        for of in (examples, replace(examples, target=moved))
     )
-    forests = [
-        next(one for one in of.trials if one.learner is Learner.FOREST) for of in (first, other)
-    ]
+    forests = first.trials[0], other.trials[0]
     np.testing.assert_array_equal(*(one.validation_raw for one in forests))
     assert forests[0].validation_loss != forests[1].validation_loss
+
+
+def test_a_pair_says_the_mean_of_boosted_trees_and_a_forest() -> None:
+    examples = _queueing(5)
+    pair, boosted, forest = (
+        search(examples, _only(of), 1, seed=3)
+        for of in (Learner.PAIR, Learner.BOOSTING, Learner.FOREST)
+    )
+    halves = boosted.trials[0].validation_raw, forest.trials[0].validation_raw
+    np.testing.assert_allclose(pair.trials[0].validation_raw, np.mean(halves, axis=0))
+    members = train_choice(pair, examples, _only(Learner.PAIR), 3).members
+    assert [one.weight for one in members] == [0.5, 0.5]
+    assert [one.leaf_values is not None for one in members] == [True, False]
+
+
+def test_several_boosters_answer_as_one_that_is_their_mean() -> None:
+    examples = _queueing(6)
+    params = TreeParams(booster_count=3)
+    stopped = stop_early(examples, (0, 1), PROBLEM.objective, params, 0)
+    one = boost(examples, (0, 1), PROBLEM.objective, params, 0, stopped.rounds)
+    assert one.num_trees() == 3 * stopped.rounds
+    alone = [
+        boost(examples, (0, 1), PROBLEM.objective, TreeParams(), seed, stopped.rounds)
+        for seed in (0, 1_000, 2_000)
+    ]
+    each = [booster.predict(examples.matrix, raw_score=True) for booster in alone]
+    assert np.abs(each[0] - each[1]).max() > 0
+    np.testing.assert_allclose(one.predict(examples.matrix, raw_score=True), np.mean(each, axis=0))
+
+
+@pytest.mark.parametrize(("shrinks", "weights"), [(True, {0: 0.5}), (False, {0: 1.0})])
+def test_what_lately_became_half_as_long_is_drawn_to_zero(
+    weights: dict[int, float], *, shrinks: bool
+) -> None:
+    problem = replace(PROBLEM, space=Space(shrinks=shrinks))
+    said = np.full(10, 4.0)
+    trial = Trial(0, Learner.FOREST, OWN_HISTORY, TreeParams(), 0, 1.0, said)
+    choice = choose([trial], said / 2, problem, [OWN_HISTORY])
+    assert choice.weights == weights
+    assert choice.validation_loss == pytest.approx(
+        mean_absolute_error_hours(weights[0] * said, said / 2)
+    )
 
 
 def test_a_forest_answers_with_the_median_of_what_is_near() -> None:

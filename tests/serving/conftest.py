@@ -48,6 +48,9 @@ from serving.poller import Poller
 from serving.problems import FeaturesAwayError
 from serving.runtime import Runtime
 from serving.shadow import ShadowQueue
+from serving.staff import Staff
+from serving.task_features import TaskFeatures
+from serving.tasks import SourceHistory
 from serving.traffic import Traffic
 from serving.watch import VersionWatch
 
@@ -298,16 +301,19 @@ def world(
     guard, audit = make_guard(settings)
     runtime = Runtime(
         engine=engine,
+        history=SourceHistory(engine),
         clock=clock,  # type: ignore[arg-type]
         features=features,
+        lake=Poller("no lake", lambda: None, 60),  # type: ignore[arg-type]
         watch=watch,
+        task_features=TaskFeatures(None, features),  # type: ignore[arg-type]
+        staff=Staff("nowhere", clock),  # type: ignore[arg-type]
         traffic=Traffic(watch, challenger_ratio, shadowed),
         shadows=shadows,
         cache=cache,
         log=log,  # type: ignore[arg-type]
         feedback=feedback,  # type: ignore[arg-type]
         alerts=alerts,
-        meter=Poller("idle", lambda: None, 60),
         guard=guard,
         registry_events_secret=EVENTS_SECRET,
     )

@@ -8,7 +8,8 @@ import pytest
 from pipelines.contracts import Model
 from pipelines.features.request_time import add_request_time
 from pipelines.learning.predictor import Predictor
-from tests.serving.conftest import AS_OF, World, feature_row, frame_of
+from serving.features import Fallback
+from tests.serving.conftest import AS_OF, Rows, World, feature_row, frame_of
 
 ENDPOINTS = ["/predict_duration", "/assess_risk"]
 
@@ -186,6 +187,44 @@ def test_store_that_is_away_is_not_asked_again_until_the_probe_finds_it(world: W
     world.features.probe()
     answered = world.client.post("/predict_duration", json={"workflow_id": "WF-1"})
     assert answered.status_code == 200
+
+
+class Copy:
+    """A copy from the lake, as of an hour before the clock."""
+
+    is_there = True
+
+    def __init__(self, rows: Any, *, is_partial: bool) -> None:
+        self._rows = rows
+        self._is_partial = is_partial
+
+    def read(self, workflow_ids: Any, service: str) -> Fallback:
+        as_of = AS_OF - timedelta(hours=1)
+        return Fallback(self._rows.read(workflow_ids, service, as_of), as_of, self._is_partial)
+
+
+@pytest.mark.parametrize("is_partial", [False, True])
+def test_store_that_is_away_is_stood_in_for_by_the_lake(world: World, is_partial: bool) -> None:
+    copy = Copy(Rows(list(world.store.rows.values())), is_partial=is_partial)
+    world.features._fallback = copy
+    world.store.is_away = True
+
+    for _ in range(2):
+        answer = world.client.post("/assess_risk", json={"workflow_id": "WF-1"}).json()
+        (reason,) = answer["degraded_because"]
+        assert reason.startswith("the online store does not answer: features from the lake")
+        assert reason.endswith("as known at 2016-04-01T11:00:00+00:00")
+        assert answer["is_degraded"]
+        assert answer["as_of"] == "2016-04-01T11:00:00Z"
+    assert [row.is_degraded for row in world.log.rows] == [True, True]
+    unknown = world.client.post("/assess_risk", json={"workflow_id": "nobody"})
+    assert unknown.status_code == (503 if is_partial else 404)
+    ready = world.client.get("/readyz")
+    assert ready.status_code == 200
+    (degraded,) = ready.json()["degraded"]
+    assert degraded.startswith("features come from the lake: Valkey does not answer")
+    copy.is_there = False
+    assert world.client.get("/readyz").status_code == 503
 
 
 def test_no_clock_yet(world: World) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipelines.contracts import Model
+from pipelines.contracts import WORKFLOW_MODELS, Model
 from pipelines.learning.predictor import Predictor
 from serving.shadow import ShadowQueue
 from serving.traffic import place
@@ -15,7 +15,7 @@ IDS = [f"workflow {i}" for i in range(400)]
 
 
 def test_places_are_even_stable_and_independent_between_models() -> None:
-    places = {m: np.array([place(m, f"W{i}") for i in range(20_000)]) for m in Model}
+    places = {m: np.array([place(m, f"W{i}") for i in range(20_000)]) for m in WORKFLOW_MODELS}
 
     for of_model in places.values():
         counts, _ = np.histogram(of_model, bins=10, range=(0, 1))

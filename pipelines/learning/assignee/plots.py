@@ -1,11 +1,10 @@
 """Figures that show how far down a list the taker of a task is found, and what it rests on."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib.figure import Figure
 
 from pipelines.learning.assignee.coded_log import Values
 from pipelines.learning.canvas import (
@@ -19,11 +18,14 @@ from pipelines.learning.canvas import (
     legend,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _PLACES: Final = 10
 _SHOWN_FEATURES: Final = 15
 
 
-def taker_found(model: Values, baselines: Mapping[str, Values]) -> Figure:
+def taker_found(model: Values, baselines: Mapping[str, Values]) -> "Figure":
     """Draw the share of tasks whose taker is among the first k.
 
     Args:
@@ -47,7 +49,7 @@ def taker_found(model: Values, baselines: Mapping[str, Values]) -> Figure:
     return figure_of(axes)
 
 
-def feature_gain(importance: Mapping[str, float]) -> Figure:
+def feature_gain(importance: Mapping[str, float]) -> "Figure":
     """Draw the features by their share of the gain of all trees."""
     top = sorted(importance.items(), key=lambda item: item[1])[-_SHOWN_FEATURES:]
     axes = canvas(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
@@ -81,6 +82,25 @@ class Ranker:
             for booster, scale in zip(self.boosters, self.scales, strict=True)
         ]
         return np.asarray(np.mean(scores, axis=0), dtype=np.float64)
+
+    def contributions(self, matrix: Matrix) -> Values:
+        """Return what each feature added to each row's score: SHAP values by TreeSHAP.
+
+        Of the booster with the smallest trees: TreeSHAP's time grows with the square of their
+        depth, and an answer has to wait for it.
+        """
+        booster, scale = self._explainer
+        values = booster.predict(matrix, pred_contrib=True, num_threads=1)
+        return scale * np.asarray(values, dtype=np.float64)[:, :-1]
+
+    @cached_property
+    def _explainer(self) -> tuple[lgb.Booster, float]:
+        sizes = [
+            np.mean([tree["num_leaves"] for tree in booster.dump_model()["tree_info"]])
+            for booster in self.boosters
+        ]
+        smallest = int(np.argmin(sizes))
+        return self.boosters[smallest], self.scales[smallest]
 
     @property
     def importance(self) -> dict[str, float]:

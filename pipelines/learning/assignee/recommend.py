@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 
 from pipelines.errors import TrainingError
-from pipelines.learning.assignee.candidates import eligible_people, nominate
-from pipelines.learning.assignee.coded_log import code_log
+from pipelines.learning.assignee.candidates import MOST_CANDIDATES, eligible_people, nominate
+from pipelines.learning.assignee.coded_log import Ints, Mask, Values, code_log
+from pipelines.learning.assignee.handovers import Vectors
 from pipelines.learning.assignee.ledger import Ledger
+from pipelines.learning.assignee.pairs import Matrix
 from pipelines.learning.assignee.ranker import Ranker
 from pipelines.learning.assignee.rerank import share_load
 from pipelines.learning.columns import AS_OF, require_columns
@@ -89,17 +91,58 @@ def recommend(
         [question.person, *(code[one] for one in excluded if one in code)],
         None if roster is None else [code[one] for one in roster],
     )
-    chosen = nominate(vectors, may)
-    matrix = np.array([values[chosen] for values in vectors.values()], dtype=np.float32).T
-    held_count = vectors["held_workflow_count"][chosen]
-    scores = ranker.scores(matrix) if len(chosen) else np.zeros(0)
-    one_question = np.zeros(len(chosen), dtype=np.int64)
-    ranked = pd.DataFrame(
+    ranked = rank_people(ranker, vectors, may, MOST_CANDIDATES, load_strength)
+    return pd.DataFrame(
         {
-            "person_id": [people[one] for one in chosen],
-            "score": share_load(scores, one_question, held_count, load_strength),
-            "held_workflow_count": held_count,
-            "is_known": chosen < len(known.people),
+            "person_id": [people[one] for one in ranked.people],
+            "score": ranked.scores,
+            "held_workflow_count": ranked.column("held_workflow_count"),
+            "is_known": ranked.people < len(known.people),
         }
     )
-    return ranked.sort_values("score", ascending=False, kind="stable", ignore_index=True)
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Candidates by code, the best first, with their scores and features (one row each)."""
+
+    people: Ints
+    scores: Values
+    matrix: Matrix
+    names: list[str]
+
+    def column(self, name: str) -> Values:
+        """Return one feature of the candidates."""
+        return self.matrix[:, self.names.index(name)].astype(np.float64)
+
+
+def rank_people(
+    ranker: Ranker, vectors: Vectors, may: Mask, most_candidates: int, load_strength: float = 0.0
+) -> Ranked:
+    """Nominate, score and order people; of equal scores the lower code comes first.
+
+    Args:
+        ranker: its features must be among the vectors.
+        vectors: `Ledger.features` of the question.
+        may: who may be proposed at all.
+        most_candidates: see `nominate`.
+        load_strength: see `share_load`; the load is that in tasks where anybody holds one, and
+            in workflows where a log does not tell how tasks end.
+
+    Raises:
+        TrainingError: the ranker reads a feature there is not.
+    """
+    missing = [name for name in ranker.names if name not in vectors]
+    if missing:
+        raise TrainingError(
+            f"The ranker reads features that there are not: {', '.join(missing)}. Train anew."
+        )
+    people = nominate(vectors, may, most_candidates)
+    matrix = np.array([vectors[name][people] for name in ranker.names], dtype=np.float32).T
+    scores = ranker.scores(matrix) if len(people) else np.zeros(0)
+    held = vectors.get("held_task_count", np.zeros(len(may)))
+    held = held if held.any() else vectors["held_workflow_count"]
+    one_question = np.zeros(len(people), dtype=np.int64)
+    shared = share_load(scores, one_question, held[people], load_strength)
+    order = np.argsort(-shared, kind="stable")
+    return Ranked(people[order], shared[order], matrix[order], ranker.names)

@@ -6,13 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pipelines.errors import TrainingError
 from pipelines.learning.task_duration.fit import TaskDurationModel
 from pipelines.learning.task_duration.spans import Span
 
+Values = npt.NDArray[np.float64]
+
 _FACTS_FILE: Final = "spec.json"
+# Of the ends of the intervals and of the median; see `fit.INTERVALS`.
+_PROBABILITIES: Final = (0.025, 0.1, 0.5, 0.9, 0.925)
 
 
 @dataclass(frozen=True)
@@ -66,3 +72,23 @@ class TaskDurations:
                 f"The task durations in {folder} cannot be read: {err!r}. Train anew."
             ) from err
         return cls({span: TaskDurationModel.load(folder / span.value) for span in spans}, facts)
+
+
+def on_time_probability(answers: pd.DataFrame, span: Span, available_s: Values) -> Values:
+    """Return how likely a span ends within the time there is, from its predicted quantiles.
+
+    Between the ends of the intervals and the median the probability grows evenly with the log
+    of the time; beyond the widest interval it is that of its end.
+
+    Args:
+        answers: of `TaskDurations.predict`.
+        span: which of them.
+        available_s: seconds there are for each row; negative: none. NaN gives NaN.
+    """
+    ends = [f"{span.value}{name}" for name in ("_low90", "_low80", "", "_high80", "_high90")]
+    points = np.log1p(np.maximum.accumulate(answers[ends].to_numpy(dtype=float), axis=1))
+    available = np.log1p(np.maximum(available_s, 0.0))
+    found = [
+        np.interp(time, row, _PROBABILITIES) for time, row in zip(available, points, strict=True)
+    ]
+    return np.where(np.isnan(available_s), np.nan, np.where(available_s < 0, 0.0, found))

@@ -64,6 +64,15 @@ class TaskDurationModel:
         """
         return self.answers(self.scores(features), activity_groups(features), features.index)
 
+    def medians_s(self, features: pd.DataFrame) -> Values:
+        """Predict the medians alone, in seconds.
+
+        Raises:
+            TrainingError: a column the model was trained on is missing.
+        """
+        score = self.blends[MEDIAN].raw(self.encoder.matrix(features))
+        return np.asarray(np.maximum(np.expm1(score), 0.0) * self.unit_s)
+
     def scores(self, features: pd.DataFrame) -> dict[str, Values]:
         """Return the scores, without margins."""
         matrix = self.encoder.matrix(features)

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from pipelines.contracts import Model
 from pipelines.errors import TrainingError
@@ -28,6 +27,9 @@ from pipelines.learning.task_duration.rows import SPAN
 from pipelines.learning.task_duration.spans import Span
 from pipelines.learning.trained import TrainedModel, training_facts
 from pipelines.learning.training_set import TrainingSet, rows_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _VALIDATION_RATIO: Final = 0.2
 _LEAST_ROWS: Final = 300
@@ -142,7 +144,7 @@ def _by_activity(durations: TaskDurations, rows: pd.DataFrame) -> pd.DataFrame:
 
 def _figures(
     metrics: Metrics, baselines: Mapping[str, Metrics], importance: Mapping[str, float]
-) -> dict[str, Figure]:
+) -> "dict[str, Figure]":
     shown = {f"{_short(span)}_mae_hours": _short(span) for span in Span}
     inside = {
         f"{_short(span)}_coverage_{coverage}_ratio": f"{_short(span)} {coverage} %"

@@ -75,6 +75,21 @@ def test_the_first_task_of_all_is_not_asked_about() -> None:
     assert np.isnan(pairs.column("elapsed_s")).all()  # its workflow has no taking before
 
 
+def test_where_only_completions_are_told_the_event_before_is_known_when_asking() -> None:
+    events = [
+        task_event("a", "t1", "check", None, "completed", "ann", 0),
+        task_event("b", "t2", "check", None, "completed", "bob", 1),
+        task_event("b", "t3", "pay", None, "completed", "ann", 2),
+    ]
+    pairs = ask(events, ["t3"])  # asked as t2 is completed, and bob is present
+    assert pairs.candidate.tolist() == [0, 1]
+    assert pairs.column("workflow_event_count").tolist() == [0, 1]
+    assert pairs.column("held_task_count").tolist() == [0, 0]
+    assert pairs.column("since_task_activity_s").tolist() == pytest.approx(
+        [np.nan] * 2, nan_ok=True
+    )
+
+
 def test_the_future_moves_no_feature() -> None:
     events, workflows, _ = company_tables(40)
     cut = len(events) * 2 // 3

@@ -112,6 +112,15 @@ def test_too_little_to_learn_from_is_refused(training_set: TrainingSet) -> None:
         train(few, seed=0, trial_count=1)
 
 
+def test_no_task_taken_in_the_later_period_is_learned_from(training_set: TrainingSet) -> None:
+    frame, split = training_set.frame, training_set.split
+    moment = frame["as_of"][250]
+    earlier = replace(training_set, split=replace(split, test_start=moment))
+    found = train(earlier, seed=0, trial_count=1).params["question_count"]
+    is_before = (frame["part"] == "train") & (frame["as_of"] < moment)
+    assert found == is_before.sum() - 1  # nobody is known when the first is asked about
+
+
 def test_baselines_count_the_training_tasks() -> None:
     people = [("a", "open", "ann"), ("a", "pay", "bob"), ("b", "open", "ann"), ("b", "pay", "cem")]
     people += [("c", "open", "bob"), ("c", "pay", "cem"), ("d", "open", "ann"), ("d", "pay", "bob")]

@@ -1,7 +1,7 @@
 """Table `predictions`: the probability of the variant shown, and the answer given again.
 
-Revision: 0004
-Before it: 0003
+Revision: 0005
+Before it: 0004
 """
 
 import sqlalchemy as sa

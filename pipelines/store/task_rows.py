@@ -1,0 +1,107 @@
+"""What is known of tasks and of who might do them, online: one round trip for all of them.
+
+The rows are those that `training_set(..., has_keys=True)` gives offline: the workflow's progress,
+and the views of the task's own activity, person and team.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import pyarrow as pa
+
+from pipelines.contracts import FeatureView
+from pipelines.features.views import VIEWS, qualified
+from pipelines.history.schema import TIMESTAMP
+from pipelines.store.online_rows import ServiceRows
+from pipelines.store.online_view import Key
+from pipelines.store.training_sets import AS_OF, DERIVED_KEYS, WORKFLOW_ID
+from pipelines.store.view_reader import ViewReader
+
+_VIEWS: Final = (
+    FeatureView.WORKFLOW_PROGRESS,
+    FeatureView.ACTIVITY_STATS,
+    FeatureView.PERSON_WORKLOAD,
+    FeatureView.PERSON_ACTIVITY,
+    FeatureView.TEAM_LOAD,
+)
+
+
+class TaskQuestion(NamedTuple):
+    """A task somebody might do; None where it is not known who, or of which team."""
+
+    workflow_id: str
+    activity: str
+    person_id: str | None
+    team_id: str | None
+
+
+def task_rows(
+    reader: ViewReader, questions: Sequence[TaskQuestion], as_of: datetime
+) -> ServiceRows:
+    """Read a row for each question, in their order.
+
+    Args:
+        reader: of the online store.
+        questions: may share workflows, people, activities and teams.
+        as_of: now, in the data's time.
+
+    Returns:
+        workflow_id, as_of, is_known (false: no such workflow), is_closed, closed_at,
+        features_known_at (of the workflow's progress), activity, person_id, team_id and the
+        features as `training_set` names them.
+
+    Raises:
+        FeatureStoreError: Valkey does not answer.
+    """
+    keys = {view: [_key(view, question) for question in questions] for view in _VIEWS}
+    status = FeatureView.WORKFLOW_STATUS
+    keys[status] = [(question.workflow_id,) for question in questions]
+    unique = {
+        view: list(dict.fromkeys(k for k in of if k is not None)) for view, of in keys.items()
+    }
+    found = reader.lookup({view: known for view, known in unique.items() if known}, as_of)
+
+    def placed(view: FeatureView, values: Sequence[Any]) -> list[Any]:
+        at = dict(zip(unique[view], values, strict=True))
+        return [None if key is None else at[key] for key in keys[view]]
+
+    progress, of_status = found[FeatureView.WORKFLOW_PROGRESS], found[status]
+    is_known = [a or b for a, b in zip(progress.is_found, of_status.is_found, strict=True)]
+    columns: dict[str, Sequence[Any]] = {
+        WORKFLOW_ID: [question.workflow_id for question in questions],
+        AS_OF: [as_of] * len(questions),
+        "is_known": placed(status, is_known),
+        "is_closed": placed(status, of_status.columns["is_closed"]),
+        "closed_at": placed(status, of_status.columns["closed_at"]),
+        "features_known_at": placed(FeatureView.WORKFLOW_PROGRESS, progress.known_at),
+        "activity": [question.activity for question in questions],
+        "person_id": [question.person_id for question in questions],
+        "team_id": [question.team_id for question in questions],
+    }
+    for view in _VIEWS:
+        known = found[view].columns if view in found else {}
+        for column in VIEWS[view].columns:
+            columns[qualified(view, column.name)] = placed(view, known.get(column.name, ()))
+    return ServiceRows(columns, _TYPES)
+
+
+def _key(view: FeatureView, question: TaskQuestion) -> Key | None:
+    values = [getattr(question, column.name) for column in VIEWS[view].entities]
+    return None if None in values else tuple(values)
+
+
+_TYPES: Final = {
+    WORKFLOW_ID: pa.string(),
+    AS_OF: TIMESTAMP,
+    "is_known": pa.bool_(),
+    "is_closed": pa.bool_(),
+    "closed_at": TIMESTAMP,
+    "features_known_at": TIMESTAMP,
+    **dict.fromkeys(DERIVED_KEYS, pa.string()),
+    **{
+        qualified(view, column.name): column.dtype
+        for view in _VIEWS
+        for column in VIEWS[view].columns
+    },
+}

@@ -1,0 +1,102 @@
+"""What advice beyond a workflow's own features has in common: the version, and the log."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from pipelines.contracts import Model
+from pipelines.monitoring.prediction import LoggedPrediction
+from serving import metrics
+from serving.asked import Started
+from serving.schemas import ModelVersion
+from serving.traffic import Choice
+
+if TYPE_CHECKING:
+    from serving.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One answer while it is given: by which version, about which moment."""
+
+    runtime: "Runtime"
+    model: Model
+    choice: Choice
+    as_of: datetime
+    degraded_because: list[str]
+    started: Started = field(default_factory=Started)
+    prediction_id: UUID = field(default_factory=uuid4)
+
+    @classmethod
+    def about(cls, runtime: "Runtime", model: Model, key: str) -> "Advice":
+        """Choose the version that answers about a workflow, or whatever the key stands for.
+
+        Raises:
+            NoChampionError: there is none; says why and what to do.
+            FeaturesAwayError: there is no clock.
+        """
+        ((choice, _),) = runtime.traffic.choose(model, [key])
+        clock = runtime.clock.read()
+        because = ["the clock of the features could not be read lately"] if clock.is_stale else []
+        return cls(runtime, model, choice, clock.as_of, because)
+
+    def said(self, workflow_id: str, features_known_at: datetime) -> dict[str, Any]:
+        """Return what every answer says about itself."""
+        loaded = self.choice.loaded
+        return {
+            "prediction_id": self.prediction_id,
+            "workflow_id": workflow_id,
+            "model": ModelVersion(
+                name=loaded.name.value, version=loaded.version, alias=loaded.alias.value
+            ),
+            "as_of": self.as_of,
+            "features_known_at": features_known_at,
+            "is_degraded": bool(self.degraded_because),
+            "degraded_because": self.degraded_because,
+        }
+
+    def log(
+        self,
+        answer: Mapping[str, Any],
+        *,
+        inputs: Mapping[str, Any],
+        features: Mapping[str, Any],
+        output: Mapping[str, Any],
+        task_id: str | None = None,
+    ) -> None:
+        """Remember the answer, off the request's path.
+
+        Args:
+            answer: what `said` returned.
+            inputs: what was asked.
+            features: what the version was given, as far as one row tells it.
+            output: what it answered.
+            task_id: that was asked about, if one was.
+        """
+        loaded, variant = self.choice.loaded, self.choice.variant.value
+        degraded = str(bool(self.degraded_because)).lower()
+        metrics.ANSWERS.labels(loaded.name.value, loaded.version, degraded, variant).inc()
+        self.runtime.log.add(
+            [
+                LoggedPrediction(
+                    prediction_id=self.prediction_id,
+                    model_name=loaded.name.value,
+                    model_version=loaded.version,
+                    model_alias=loaded.alias.value,
+                    workflow_id=answer["workflow_id"],
+                    as_of=self.as_of,
+                    features_known_at=answer["features_known_at"],
+                    requested_at=self.started.at,
+                    latency_ms=self.started.latency_ms,
+                    inputs=inputs,
+                    features=features,
+                    output=output,
+                    is_degraded=bool(self.degraded_because),
+                    variant=variant,
+                    propensity=self.choice.propensity,
+                    task_id=task_id,
+                )
+            ]
+        )

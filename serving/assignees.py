@@ -1,0 +1,191 @@
+"""Who should do a task: ranked people, with how long each of them would take."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipelines.contracts import Model
+from pipelines.learning.assignee.state import AssigneeState
+from pipelines.learning.assignee.state import Recommendation as Ranked
+from pipelines.learning.assignee.task_pairs import MOST_TASK_CANDIDATES
+from pipelines.learning.task_duration.durations import on_time_probability
+from pipelines.learning.task_duration.spans import Span as SpanKind
+from pipelines.store.task_rows import TaskQuestion
+from serving import metrics
+from serving.advice import Advice
+from serving.problems import (
+    NoCandidateError,
+    NoChampionError,
+    ProblemError,
+    UnknownActivityError,
+    UnknownWorkflowError,
+)
+from serving.spans import spans_of
+from serving.task_durations import require_open
+from serving.task_schemas import (
+    AssigneeOfStep,
+    AssigneeOfTask,
+    Candidate,
+    Limits,
+    Recommendation,
+    Span,
+)
+
+if TYPE_CHECKING:
+    from serving.runtime import Runtime
+
+_DUE_AT = "workflow_progress__due_at"
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The task to give: of a workflow, an activity, a team, and by when."""
+
+    workflow_id: str
+    activity: str
+    team_id: str | None
+    task_id: str | None = None
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class _Time:
+    """What the model of task durations says of one person."""
+
+    sojourn: Span | None = None
+    on_time_probability: float | None = None
+
+
+def recommend_assignees(
+    runtime: "Runtime", question: AssigneeOfTask | AssigneeOfStep
+) -> Recommendation:
+    """Rank who should do a task.
+
+    Raises:
+        ProblemError: it cannot be answered; one class for each reason.
+    """
+    state, read_to = runtime.staff.state()
+    asked = _asked(runtime, state, question)
+    advice = Advice.about(runtime, Model.ASSIGNEE, asked.workflow_id)
+    if read_to < advice.as_of:
+        advice.degraded_because.append(
+            f"who did what is known up to {read_to.isoformat()}: newer history is being read"
+        )
+    with metrics.INFERENCE_SECONDS.labels(Model.ASSIGNEE.value).time():
+        ranked = _ranked(runtime, advice, state, asked, question)
+    times, due_at = _times(runtime, advice, asked, [one.person_id for one in ranked])
+    said = advice.said(asked.workflow_id, min(read_to, advice.as_of))
+    answer = Recommendation(
+        **said,
+        task_id=asked.task_id,
+        activity=asked.activity,
+        due_at=due_at,
+        candidates=[
+            Candidate(
+                rank=rank,
+                person_id=one.person_id,
+                score=one.score,
+                probability=one.probability,
+                is_known=one.is_known,
+                held_task_count=one.held_task_count,
+                held_workflow_count=one.held_workflow_count,
+                sojourn_time=time.sojourn,
+                on_time_probability=time.on_time_probability,
+                reasons=list(one.reasons),
+            )
+            for rank, (one, time) in enumerate(zip(ranked, times, strict=True), start=1)
+        ],
+        candidate_count=len(question.person_ids or state.people),
+        unknown=[] if asked.activity in state.activities else [f"activity {asked.activity!r}"],
+    )
+    advice.log(
+        said,
+        inputs=question.model_dump(mode="json"),
+        features={},
+        output=answer.model_dump(mode="json", exclude=set(said)),
+        task_id=asked.task_id,
+    )
+    return answer
+
+
+def _asked(
+    runtime: "Runtime", state: AssigneeState, question: AssigneeOfTask | AssigneeOfStep
+) -> _Asked:
+    if isinstance(question, AssigneeOfTask):
+        found = runtime.history.tasks([question.task_id]).get(question.task_id)
+        task = require_open(question.task_id, found, runtime.clock.read().as_of)
+        return _Asked(task.workflow_id, task.activity, task.team_id, task.task_id, task.due_at)
+    if question.workflow_id not in state.workflows:
+        raise UnknownWorkflowError(
+            f"Workflow {question.workflow_id!r} is unknown: no event of it is known. Check the id.",
+            workflow_id=question.workflow_id,
+        )
+    if question.activity not in state.activities:
+        raise UnknownActivityError(
+            f"activity: nobody ever did {question.activity!r}; there are "
+            f"{', '.join(sorted(state.activities)[:20])}, and perhaps more.",
+            activity=question.activity,
+        )
+    return _Asked(question.workflow_id, question.activity, question.team_id)
+
+
+def _ranked(
+    runtime: "Runtime", advice: Advice, state: AssigneeState, asked: _Asked, limits: Limits
+) -> Sequence[Ranked]:
+    people = None if limits.person_ids is None else list(dict.fromkeys(limits.person_ids))
+    if limits.required_skills:
+        skilled = runtime.history.skilled(limits.required_skills)
+        people = sorted(skilled) if people is None else [p for p in people if p in skilled]
+    ranked = state.recommend(
+        advice.choice.loaded.predictor,
+        asked.workflow_id,
+        asked.activity,
+        max(advice.as_of, runtime.staff.state()[1]),
+        team_id=asked.team_id,
+        person_ids=people,
+        excluded=limits.excluded_person_ids,
+        count=MOST_TASK_CANDIDATES,
+        load_strength=limits.load_strength,
+    )
+    most = limits.max_held_task_count
+    free = [one for one in ranked if most is None or one.held_task_count < most]
+    if not free:
+        raise NoCandidateError(
+            f"Nobody is left of {len(people) if people is not None else len(state.people)} people "
+            "with required_skills, without excluded_person_ids and below max_held_task_count: "
+            "loosen one of them.",
+            candidate_count=len(ranked),
+        )
+    return free[: limits.count]
+
+
+def _times(
+    runtime: "Runtime", advice: Advice, asked: _Asked, people: Sequence[str]
+) -> tuple[list[_Time], datetime | None]:
+    """Say how long each person would take; without a model or features, nothing."""
+    nothing = [_Time() for _ in people], asked.due_at
+    try:
+        durations = runtime.watch.champion(Model.TASK_DURATION).predictor
+        rows = runtime.task_features.read(
+            [TaskQuestion(asked.workflow_id, asked.activity, one, asked.team_id) for one in people],
+            advice.as_of,
+        )
+    except NoChampionError:
+        return nothing
+    except ProblemError as err:
+        advice.degraded_because.append(f"without durations: {err.detail}")
+        return nothing
+    due_at: Any = asked.due_at or rows.columns[_DUE_AT][0]
+    if SpanKind.SOJOURN not in durations.models:
+        return [_Time() for _ in people], due_at
+    predicted = durations.models[SpanKind.SOJOURN].predict(rows.frame)
+    left_s = np.nan if due_at is None else (due_at - advice.as_of).total_seconds()
+    chances = on_time_probability(predicted, SpanKind.SOJOURN, np.full(len(people), left_s))
+    spans = spans_of(predicted)
+    return [
+        _Time(span[SpanKind.SOJOURN], None if np.isnan(chance) else float(chance))
+        for span, chance in zip(spans, chances, strict=True)
+    ], due_at

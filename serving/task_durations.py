@@ -1,0 +1,138 @@
+"""How long tasks take, named by their ids."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from pipelines.contracts import Model
+from pipelines.learning.task_duration.spans import Span as SpanKind
+from pipelines.store.task_rows import TaskQuestion
+from serving import metrics
+from serving.advice import Advice
+from serving.asked import Row
+from serving.problems import EndedTaskError, ProblemError, UnknownTaskError
+from serving.schemas import Problem, WorkflowProblem
+from serving.spans import spans_of
+from serving.task_schemas import Span, TaskDuration, TaskDurationBatch
+from serving.tasks import Task
+
+if TYPE_CHECKING:
+    from serving.runtime import Runtime
+
+
+def one_task(runtime: "Runtime", task_id: str, person_id: str | None) -> TaskDuration:
+    """Answer how long one task takes, if that person does it.
+
+    Raises:
+        ProblemError: it cannot be answered; one class for each reason.
+    """
+    answers, faults = _answered(runtime, [task_id], person_id)
+    for fault in faults.values():
+        raise fault
+    return answers[0]
+
+
+def task_batch(runtime: "Runtime", task_ids: Sequence[str]) -> TaskDurationBatch:
+    """Answer about each task, or say what is wrong with it, both in the order asked.
+
+    Raises:
+        ProblemError: nothing at all can be answered: no model, no features, no database.
+    """
+    answers, faults = _answered(runtime, task_ids, None)
+    return TaskDurationBatch(
+        answers=answers,
+        problems=[
+            WorkflowProblem(
+                workflow_id=str(fault.members.get("workflow_id", "")),
+                problem=Problem(**fault.content()),
+            )
+            for fault in faults.values()
+        ],
+    )
+
+
+def require_open(task_id: str, task: Task | None, as_of: datetime) -> Task:
+    """Return a task about which something is left to say.
+
+    Raises:
+        UnknownTaskError: there is none.
+        EndedTaskError: it has ended.
+    """
+    if task is None:
+        raise UnknownTaskError(
+            f"Task {task_id!r} is unknown: the source has no task of this id. Check the id.",
+            task_id=task_id,
+        )
+    ended_at = task.completed_at or task.cancelled_at
+    if ended_at is not None and ended_at < as_of:
+        raise EndedTaskError(
+            f"Task {task_id!r} has ended at {ended_at.isoformat()}: there is nothing left to say.",
+            task_id=task_id,
+            workflow_id=task.workflow_id,
+        )
+    return task
+
+
+def _answered(
+    runtime: "Runtime", task_ids: Sequence[str], person_id: str | None
+) -> tuple[list[TaskDuration], dict[str, ProblemError]]:
+    advice = Advice.about(runtime, Model.TASK_DURATION, task_ids[0])
+    found = runtime.history.tasks(task_ids)
+    tasks: list[Task] = []
+    faults: dict[str, ProblemError] = {}
+    for task_id in task_ids:
+        try:
+            tasks.append(require_open(task_id, found.get(task_id), advice.as_of))
+        except ProblemError as fault:
+            faults[task_id] = fault
+    if not tasks:
+        return [], faults
+    questions = [
+        TaskQuestion(task.workflow_id, task.activity, person_id or task.person_id, task.team_id)
+        for task in tasks
+    ]
+    features = runtime.task_features.read(questions, advice.as_of)
+    with metrics.INFERENCE_SECONDS.labels(Model.TASK_DURATION.value).time():
+        predicted = advice.choice.loaded.predictor.predict(features.frame)
+    rows = features.rows()
+    answers = [
+        _answer(replace(advice, prediction_id=uuid4()), task, row, spans)
+        for task, row, spans in zip(tasks, rows, spans_of(predicted), strict=True)
+    ]
+    return answers, faults
+
+
+def _answer(advice: Advice, task: Task, row: Row, spans: dict[SpanKind, Span]) -> TaskDuration:
+    said = advice.said(task.workflow_id, row["features_known_at"] or advice.as_of)
+    answer = TaskDuration(
+        **said,
+        task_id=task.task_id,
+        activity=task.activity,
+        person_id=row["person_id"],
+        is_what_if=row["person_id"] != task.person_id,
+        waiting_time=spans.get(SpanKind.WAITING),
+        service_time=spans.get(SpanKind.SERVICE),
+        sojourn_time=spans.get(SpanKind.SOJOURN),
+        expected_completed_at=_expected(task, spans, advice.as_of),
+    )
+    given = advice.choice.loaded.predictor.input_columns
+    advice.log(
+        said,
+        inputs={"task_id": task.task_id, "person_id": row["person_id"]},
+        features={name: row[name] for name in given},
+        output=answer.model_dump(mode="json", exclude=set(said)),
+        task_id=task.task_id,
+    )
+    return answer
+
+
+def _expected(task: Task, spans: dict[SpanKind, Span], as_of: datetime) -> datetime | None:
+    """Return when the medians let it end: from its start, else from when it became ready."""
+    kind, since = SpanKind.SERVICE, task.started_at
+    if since is None or kind not in spans:
+        kind, since = SpanKind.SOJOURN, task.created_at or as_of
+    if kind not in spans:
+        return None
+    return max(as_of, since + timedelta(seconds=spans[kind].median_s))

@@ -1,0 +1,33 @@
+"""The route of templates and next activities."""
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+
+from serving.responses import json_response, problems, runtime_of
+from serving.template_schemas import (
+    NewWorkflow,
+    NextActivities,
+    TemplateQuestion,
+    TemplateSuggestions,
+)
+from serving.templates import next_activities, templates_for
+
+
+def add_templates(app: FastAPI) -> None:
+    """Add the route."""
+
+    @app.post(
+        "/suggest_templates",
+        response_model=TemplateSuggestions | NextActivities,
+        responses=problems(
+            HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE
+        ),
+        summary="Which template fits a new workflow; what follows in a running one?",
+    )
+    def suggest_templates(question: TemplateQuestion, request: Request) -> Response:
+        """Answer with templates and how such workflows went, or with the next activities."""
+        asked, runtime = question.root, runtime_of(request)
+        if isinstance(asked, NewWorkflow):
+            return json_response(templates_for(runtime, asked))
+        return json_response(next_activities(runtime, asked))

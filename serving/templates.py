@@ -1,0 +1,143 @@
+"""Which template a new workflow should follow, and what may follow in a running one."""
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from pipelines.contracts import Model
+from pipelines.learning.encode import Kind
+from pipelines.learning.next_activity.prefixes import END
+from pipelines.learning.next_activity.rows import task_sequence
+from pipelines.learning.template.model import TemplateModel
+from pipelines.learning.template.openings import openings
+from serving import metrics
+from serving.advice import Advice
+from serving.problems import ClosedWorkflowError, UnknownWorkflowError
+from serving.template_schemas import (
+    NewWorkflow,
+    NextActivities,
+    NextActivity,
+    RunningWorkflow,
+    Template,
+    TemplateSuggestions,
+)
+
+if TYPE_CHECKING:
+    from serving.runtime import Runtime
+
+_TO_BE_OPENED = "(to be opened)"
+_TOLD = ("client_id", "priority", "opening_team_id")
+
+
+def templates_for(runtime: "Runtime", question: NewWorkflow) -> TemplateSuggestions:
+    """Suggest templates for a workflow that is about to be opened.
+
+    Raises:
+        ProblemError: there is no model, or no clock.
+    """
+    advice = Advice.about(runtime, Model.TEMPLATE, question.client_id or "")
+    model: TemplateModel = advice.choice.loaded.predictor
+    opening = openings(
+        pd.DataFrame(
+            {
+                "workflow_id": [_TO_BE_OPENED],
+                "client_id": [question.client_id],
+                "priority": [question.priority],
+                "opened_at": [pd.Timestamp(question.opened_at or advice.as_of)],
+                "attributes": [json.dumps(question.attributes)],
+                "opening_team_id": [question.team_id],
+            }
+        )
+    )
+    with metrics.INFERENCE_SECONDS.labels(Model.TEMPLATE.value).time():
+        suggested = model.suggest(opening, question.count)
+    steps = {} if model.variants is None else model.variants.steps
+    said = advice.said(_TO_BE_OPENED, advice.as_of)
+    answer = TemplateSuggestions(
+        **said,
+        templates=[
+            Template(
+                **{
+                    str(name): _plain(value) for name, value in row.items() if name != "workflow_id"
+                },
+                steps=list(steps[row["template_id"]]) if row["template_id"] in steps else None,
+            )
+            for row in suggested.to_dict("records")
+        ],
+        unknown=_unknown(model, opening.iloc[0].to_dict()),
+    )
+    (given,) = opening[model.input_columns].to_dict("records")
+    advice.log(
+        said,
+        inputs=question.model_dump(mode="json"),
+        features={str(name): _plain(value) for name, value in given.items()},
+        output={"templates": [one.model_dump() for one in answer.templates]},
+    )
+    return answer
+
+
+def next_activities(runtime: "Runtime", question: RunningWorkflow) -> NextActivities:
+    """Say which activities may follow in a running workflow.
+
+    Raises:
+        ProblemError: the workflow is unknown or closed, or there is no model, clock or database.
+    """
+    workflow_id = question.workflow_id
+    advice = Advice.about(runtime, Model.NEXT_ACTIVITY, workflow_id)
+    events, workflows = runtime.history.events(workflow_id, advice.as_of)
+    if events.empty:
+        raise UnknownWorkflowError(
+            f"Workflow {workflow_id!r} is unknown: no event of it had been recorded by "
+            f"{advice.as_of.isoformat()}. Check the id.",
+            workflow_id=workflow_id,
+        )
+    closure = workflows["closure_recorded_at"].iloc[0] if len(workflows) else None
+    if not pd.isna(closure) and closure < advice.as_of:
+        raise ClosedWorkflowError(
+            f"Workflow {workflow_id!r} has been closed: nothing follows.", workflow_id=workflow_id
+        )
+    for table in (events, workflows):
+        table["attributes"] = table["attributes"].map(json.dumps)
+    rows = task_sequence(events, workflows)
+    with metrics.INFERENCE_SECONDS.labels(Model.NEXT_ACTIVITY.value).time():
+        found = advice.choice.loaded.predictor.predict(rows, question.count)
+    known_at = events[["occurred_at", "recorded_at"]].max(axis=1).max().to_pydatetime()
+    said = advice.said(workflow_id, known_at)
+    answer = NextActivities(
+        **said,
+        last_activity=rows["activity"].iloc[-1],
+        next_activities=[
+            NextActivity(
+                rank=row["rank"],
+                activity=None if row["activity"] == END else row["activity"],
+                is_end=row["activity"] == END,
+                probability=row["probability"],
+            )
+            for row in found.to_dict("records")
+        ],
+    )
+    advice.log(
+        said,
+        inputs=question.model_dump(mode="json"),
+        features={"activities": rows["activity"].tolist()},
+        output={"next_activities": [one.model_dump() for one in answer.next_activities]},
+    )
+    return answer
+
+
+def _unknown(model: TemplateModel, opening: dict[Any, Any]) -> list[str]:
+    """Return which of the things told no past workflow tells apart from others."""
+    levels = {c.source: c.levels for c in model.content.encoder.columns if c.kind is Kind.CATEGORY}
+    return [
+        f"{name} {opening[name]!r}"
+        for name in _TOLD
+        if opening[name] is not None and opening[name] not in levels.get(name, (opening[name],))
+    ]
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and math.isnan(value) else value

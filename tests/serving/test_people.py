@@ -1,0 +1,44 @@
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from serving.allocation import _working_hours
+from serving.people import Person
+
+MONDAY = datetime(2024, 1, 8, 12, tzinfo=UTC)
+
+
+def test_hours_are_local_and_begin_with_what_is_left_of_today() -> None:
+    hours = {"1": [["09:00", "12:00"], ["13:00", "17:00"]], "3": [["22:00", "23:00"]]}
+    person = Person("p", None, "Europe/Berlin", hours)
+    periods = [
+        (begin.astimezone(UTC), end.astimezone(UTC)) for begin, end in person.periods(MONDAY, 7)
+    ]
+    assert periods == [
+        (MONDAY, MONDAY + timedelta(hours=4)),  # 13 to 17 in Berlin's winter
+        (datetime(2024, 1, 10, 21, tzinfo=UTC), datetime(2024, 1, 10, 22, tzinfo=UTC)),
+        (datetime(2024, 1, 15, 8, tzinfo=UTC), datetime(2024, 1, 15, 11, tzinfo=UTC)),
+        (datetime(2024, 1, 15, 12, tzinfo=UTC), datetime(2024, 1, 15, 16, tzinfo=UTC)),
+    ]
+
+
+def test_where_nothing_is_known_it_is_nine_to_five() -> None:
+    periods = Person("p", None, None, {}).periods(MONDAY, 6)
+    assert len(periods) == 5
+    assert periods[0] == (MONDAY.replace(hour=9), MONDAY.replace(hour=17))
+
+
+@pytest.mark.parametrize(
+    ("elapsed_hours", "worked_hours"),
+    [(2.0, 2.0), (20.0, 5.0), (26.0, 10.0), (0.0, 1 / 60)],
+)
+def test_nights_are_no_work(elapsed_hours: float, worked_hours: float) -> None:
+    periods = Person("p", None, None, {}).periods(MONDAY, 14)
+    hours = _working_hours(np.array([[elapsed_hours * 3600.0]]), [periods], MONDAY)
+    # Noon to five today; of the second day what lies behind nine.
+    assert hours[0, 0] == pytest.approx(worked_hours, abs=1e-9)
+
+
+def test_who_never_works_can_do_nothing() -> None:
+    assert np.isinf(_working_hours(np.array([[3600.0]]), [()], MONDAY)[0, 0])
