@@ -144,7 +144,7 @@ def log_answers(asked: Asked, rows: Sequence[Row], answers: Sequence[Answer]) ->
     choice = asked.choice
     is_degraded = bool(asked.degraded_because)
     count_answers(choice, len(answers), latency_ms, is_degraded=is_degraded)
-    columns = choice.loaded.predictor.input_columns
+    columns = choice.loaded.input_columns
     with span("log"):
         asked.runtime.log.add(
             [

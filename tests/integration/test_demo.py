@@ -160,8 +160,10 @@ def open_tasks(settings: Settings, count: int) -> list[dict[str, str]]:
         "SELECT t.task_id, t.workflow_id, t.activity FROM workflow.tasks t "
         "JOIN workflow.workflows w USING (workflow_id) "
         "JOIN workcast.watermarks m ON m.stage = 'features' "
-        "WHERE t.created_at < m.watermark_at AND w.closed_at IS NULL "
-        "AND t.completed_at IS NULL AND t.cancelled_at IS NULL ORDER BY t.task_id LIMIT :count"
+        "WHERE t.created_at < m.watermark_at "
+        "AND coalesce(w.closed_at, 'infinity') > m.watermark_at "
+        "AND coalesce(t.completed_at, t.cancelled_at, 'infinity') > m.watermark_at "
+        "ORDER BY t.task_id LIMIT :count"
     )
     with engine.connect() as connection:
         rows = [dict(row) for row in connection.execute(statement, {"count": count}).mappings()]

@@ -127,3 +127,34 @@ def test_every_program_is_told_not_to_report_home(tmp_path: Path) -> None:
     for program in plan_programs(make_settings(tmp_path), Layout()):
         assert TRACKING_OFF.items() <= program.environment.items()
         assert program.environment["PYTHONPATH"] == str(Layout().root)
+
+
+def test_collections_of_settings_are_read_back_by_every_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings(
+        tmp_path,
+        challenger_ratio={"remaining_time": 0.25},
+        shadow_models=["delay_risk", "remaining_time"],
+    )
+    for name, value in shared_environment(settings, Layout()).items():
+        monkeypatch.setenv(name, value)
+    again = Settings(_env_file=None)  # type: ignore[call-arg]
+
+    assert again.challenger_ratio == settings.challenger_ratio
+    assert again.shadow_models == settings.shadow_models
+    models = shared_environment(settings, Layout())["WORKCAST_SHADOW_MODELS"]
+    assert models == '["delay_risk","remaining_time"]'
+
+
+def test_mlflow_may_send_events_on_loopback_only_where_they_are_wanted(tmp_path: Path) -> None:
+    def environment(**fields: object) -> dict[str, str]:
+        programs = plan_programs(make_settings(tmp_path, **fields), Layout())
+        return dict(next(each for each in programs if each.name == "mlflow").environment)
+
+    assert not [name for name in environment() if name.startswith("MLFLOW_WEBHOOK")]
+    first, again, other = (
+        environment(registry_events_secret=secret)["MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"]
+        for secret in ("a", "a", "b")
+    )
+    assert first == again != other

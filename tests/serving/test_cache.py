@@ -12,7 +12,7 @@ from pipelines.source.platform_tables import predictions
 from pipelines.store.addresses import Entity, timestamp_field
 from pipelines.store.stamp import STAMP_KEY, put_new_stamp, take_stamp_away
 from pipelines.store.valkey import Valkey
-from serving.cache import AnswerCache
+from serving.cache import AnswerCache, Seen
 from tests.serving.conftest import AS_OF, World
 
 pytestmark = pytest.mark.integration
@@ -31,7 +31,7 @@ def valkey(valkey_url: str) -> redis.Redis:
 
 @pytest.fixture
 def cache(valkey: redis.Redis, valkey_url: str) -> AnswerCache:
-    return AnswerCache(valkey_url, TTL_S)
+    return AnswerCache(valkey_url, TTL_S, is_first_kept=True)
 
 
 def ask(world: World, cache: AnswerCache, endpoint: str = ENDPOINTS[0], of: str = "WF-1") -> Any:
@@ -185,7 +185,7 @@ def test_problems_are_not_kept(world: World, cache: AnswerCache, valkey: redis.R
 
 
 def test_a_cache_that_is_away_is_passed_by_and_not_asked_again_at_once(world: World) -> None:
-    away = AnswerCache("redis://127.0.0.1:1", TTL_S)
+    away = AnswerCache("redis://127.0.0.1:1", TTL_S, is_first_kept=True)
     object.__setattr__(world.app.state.runtime, "cache", away)
     for _ in range(3):
         ask(world, away)
@@ -198,3 +198,23 @@ def test_odd_ids_are_keys_too(world: World) -> None:
     for odd in ("\n", "\x00", "🙂", "a:b"):
         answer = world.client.post(ENDPOINTS[0], json={"workflow_id": odd})
         assert answer.status_code == 404
+
+
+def test_what_is_asked_once_is_not_kept(world: World, valkey: redis.Redis, valkey_url: str) -> None:
+    choosy = AnswerCache(valkey_url, TTL_S)
+    object.__setattr__(world.app.state.runtime, "cache", choosy)
+    reads = []
+    for _ in range(3):
+        ask(world, choosy)
+        reads.append((is_read(world), valkey.dbsize()))
+    # The stamp is one of the keys: asked first, then kept, then given again.
+    assert reads == [(True, 1), (True, 2), (False, 2)]
+    ask(world, choosy, ENDPOINTS[1])
+    ask(world, choosy, of="WF-2")
+    assert valkey.dbsize() == 2
+
+
+def test_what_was_seen_long_ago_is_forgotten() -> None:
+    seen = Seen(2)
+    assert [seen.again(x) for x in "aabbcc"] == [False, True] * 3
+    assert [seen.again(x) for x in "defga"] == [False] * 5

@@ -66,10 +66,10 @@ def _raised_by(names: Iterable[str], shares: npt.NDArray[np.float64]) -> list[st
 def _reason(
     row: Mapping[Hashable, Any], probability: float, raised_by: list[str], as_of: pd.Timestamp
 ) -> str:
-    due_at = row[_DUE_AT]
-    due = "it has no due date" if pd.isna(due_at) else f"it is due {due_at:%Y-%m-%d %H:%M} UTC"
+    due_at, last = row[_DUE_AT], f"last was {row[_LAST_ACTIVITY]!r}"
     if not pd.isna(due_at) and due_at < as_of:
         days = (as_of - due_at).total_seconds() / _DAY_S
-        due = f"it was due {due_at:%Y-%m-%d %H:%M} UTC, {days:.1f} days ago"
-    told = f"Late with a probability of {probability:.0%}; {due}; last was {row[_LAST_ACTIVITY]!r}"
+        return f"Late by {days:.1f} days so far: it was due {due_at:%Y-%m-%d %H:%M} UTC; {last}."
+    due = "it has no due date" if pd.isna(due_at) else f"it is due {due_at:%Y-%m-%d %H:%M} UTC"
+    told = f"Late with a probability of {probability:.0%}; {due}; {last}"
     return f"{told}; raised most by {' and '.join(raised_by)}." if raised_by else f"{told}."

@@ -202,8 +202,9 @@ def in_seconds(
 ) -> pd.DataFrame:
     """Turn a median's and intervals' scores into seconds, columns as `predict` names them."""
     scores = {span.value: median}
-    for name, (lower, upper) in ends.items():
-        scores[f"{span.value}_low{name}"] = np.minimum.reduce([lower, upper, median])
-        scores[f"{span.value}_high{name}"] = np.maximum.reduce([lower, upper, median])
+    low = high = median
+    for name in INTERVALS:  # the wider one holds the narrower one
+        low, high = np.minimum.reduce([low, *ends[name]]), np.maximum.reduce([high, *ends[name]])
+        scores[f"{span.value}_low{name}"], scores[f"{span.value}_high{name}"] = low, high
     seconds = {name: np.maximum(np.expm1(of), 0.0) * unit_s for name, of in scores.items()}
     return pd.DataFrame(seconds, index=index)

@@ -58,7 +58,9 @@ def test_the_reason_tells_the_due_date_and_what_raises_the_risk(
     assert told["busy"].startswith("Late with a probability of 9")
     assert "; it has no due date; last was 'check'; raised most by rework_count" in told["busy"]
     assert "; it is due 2016-04-02 12:00 UTC; last was 'check'" in told["calm"]
-    assert "; it was due 2016-03-31 00:00 UTC, 1.5 days ago; last was" in told["overdue"]
+    assert told["overdue"] == (
+        "Late by 1.5 days so far: it was due 2016-03-31 00:00 UTC; last was 'check'."
+    )
 
 
 def test_no_running_workflow_is_no_risk(rows: pd.DataFrame, champion: Predictor) -> None:

@@ -93,3 +93,9 @@ def test_too_few_tasks_are_refused(features: pd.DataFrame) -> None:
     place = np.arange(200)
     with pytest.raises(TrainingError, match="99 tasks to validate on, at least 100"):
         fit_task_duration(features[:200], place < 101, place >= 101, Span.SERVICE)
+
+
+def test_the_wider_interval_holds_the_narrower_one(features: pd.DataFrame, fitted: Fitted) -> None:
+    answers = fitted.model.predict(features)
+    ends = [f"service_time_s{name}" for name in ("_low90", "_low80", "", "_high80", "_high90")]
+    assert (np.diff(answers[ends].to_numpy(), axis=1) >= 0).all()

@@ -1,3 +1,4 @@
+import asyncio
 import logging
 import threading
 from collections.abc import Iterator
@@ -135,6 +136,25 @@ def test_large_bodies(world: World) -> None:
         assert response.headers["connection"] == "close"
     fitting = b'{"workflow_id": "WF-1"}'.ljust(2_000)
     assert world.client.post("/predict_duration", content=fitting, headers=JSON).status_code == 200
+
+
+def test_large_body_that_was_announced_is_not_even_read(world: World) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        raise AssertionError("the body is read")
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    length = str(world.guard.max_request_bytes + 1)
+    headers = {**world.headers(Role.PREDICT), "Content-Length": length}
+    scope = {
+        "type": "http", "method": "POST", "path": "/predict_duration", "query_string": b"",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+    }  # fmt: skip
+    asyncio.run(world.app(scope, receive, send))
+    assert sent[0]["status"] == 413
 
 
 def test_large_body_that_was_not_announced(world: World) -> None:

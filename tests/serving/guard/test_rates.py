@@ -1,5 +1,6 @@
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
@@ -70,6 +71,19 @@ def test_who_waits_as_long_as_told_is_let_through(
     assert rates.ask("ann").is_allowed
 
 
+def test_wait_for_the_window_before_to_slide_out(clock: Clock) -> None:
+    rates = Rates(Valkey(AWAY), 10)
+    clock.now += 30
+    assert all(ask(rates, "ann", 10))
+    clock.now += 30 + 12  # eight of the ten still count
+    assert ask(rates, "ann", 3) == [True, True, False]
+    assert rates.ask("ann").reset_s == 6  # when only seven do
+    clock.now += 5.9
+    assert not rates.ask("ann").is_allowed
+    clock.now += 0.1
+    assert rates.ask("ann").is_allowed
+
+
 def test_window_slides(clock: Clock) -> None:
     rates = Rates(Valkey(AWAY), 100)
     clock.now += 50
@@ -92,6 +106,23 @@ def test_workers_count_together(clock: Clock, server: str) -> None:
     one.sync()
     assert ask(one, "ann", 1) == [False]
     assert ask(two, "bob", 1) == [True]
+
+
+def test_what_comes_during_a_round_trip_counts(
+    clock: Clock, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = Rates(Valkey(server), 10)
+    ask(rates, "ann", 4)
+    add = rates._add
+
+    def slow_add(owed: Any) -> Any:
+        totals = add(owed)
+        ask(rates, "ann", 5)
+        return totals
+
+    monkeypatch.setattr(rates, "_add", slow_add)
+    rates.sync()
+    assert ask(rates, "ann", 2) == [True, False]
 
 
 def test_next_worker_knows_the_window_before(clock: Clock, server: str) -> None:
