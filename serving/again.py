@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from pipelines.monitoring.prediction import LoggedPrediction
-from serving.asked import ABOUT, Started, count_answers
+from serving.asked import Started, count_answers
 from serving.cache import Found
 from serving.traffic import Choice
 
@@ -39,7 +39,7 @@ def say_again(runtime: "Runtime", choice: Choice, found: Found, started: Started
                 latency_ms=latency_ms,
                 inputs={"workflow_id": said["workflow_id"], "workflow_count": 1},
                 features={},
-                output={name: value for name, value in said.items() if name not in ABOUT},
+                output=json.loads(found.output),
                 variant=choice.variant.value,
                 propensity=choice.propensity,
                 cached_from=UUID(found.first_id),

@@ -1,5 +1,6 @@
 """One question while it is answered: what is known of its workflows, and what is remembered."""
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from pipelines.contracts import Model
-from pipelines.monitoring.prediction import LoggedPrediction
+from pipelines.monitoring.prediction import LoggedPrediction, plain
 from pipelines.store.online_rows import ServiceRows
 from serving import metrics
 from serving.problems import (
@@ -25,10 +26,8 @@ from serving.traffic import Choice
 if TYPE_CHECKING:
     from serving.runtime import Runtime
 
-ABOUT: Final = frozenset(Answer.model_fields)
-"""What every answer says about itself; the rest is the model's output."""
-
-_OUTSIDE: Final = set(ABOUT)  # pydantic wants a set
+# What every answer says about itself; the rest is the model's output.
+_ABOUT: Final = set(Answer.model_fields)
 
 Row = Mapping[str, Any]
 
@@ -160,7 +159,7 @@ def log_answers(asked: Asked, rows: Sequence[Row], answers: Sequence[Answer]) ->
                     latency_ms=latency_ms,
                     inputs={"workflow_id": answer.workflow_id, "workflow_count": len(asked.rows)},
                     features={name: row[name] for name in columns},
-                    output=answer.model_dump(exclude=_OUTSIDE),
+                    output=answer.model_dump(exclude=_ABOUT),
                     is_degraded=answer.is_degraded,
                     variant=choice.variant.value,
                     propensity=choice.propensity,
@@ -168,6 +167,11 @@ def log_answers(asked: Asked, rows: Sequence[Row], answers: Sequence[Answer]) ->
                 for row, answer in zip(rows, answers, strict=True)
             ]
         )
+
+
+def logged_output(answer: Answer) -> bytes:
+    """Return what the log has of an answer, as JSON."""
+    return json.dumps(plain(answer.model_dump(exclude=_ABOUT))).encode()
 
 
 def count_answers(choice: Choice, count: int, latency_ms: float, *, is_degraded: bool) -> None:

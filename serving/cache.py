@@ -11,12 +11,14 @@ and they shall not pay for those that are asked again. Entries are written behin
 While Valkey is slow or away the circuit breaker keeps everybody from asking.
 """
 
+import json
 import logging
 from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from hashlib import blake2b
 from typing import Final
 
 import redis
@@ -29,6 +31,7 @@ from pipelines.store.clock import microseconds
 from pipelines.store.stamp import STAMP_KEY
 from pipelines.store.valkey import Valkey, bulk, command, command_start, require
 from serving.poller import Poller
+from serving.schemas import Answer
 from serving.traffic import Choice
 
 logger = logging.getLogger(__name__)
@@ -42,6 +45,16 @@ _REMEMBERED: Final = 50_000
 _START: Final = b'{"prediction_id":"'
 _ID_LENGTH: Final = 36
 _OWN_VIEWS: Final = (FeatureView.WORKFLOW_PROGRESS, FeatureView.WORKFLOW_STATUS)
+
+
+def _form_of_answers() -> str:
+    """Return what changes with the form of any answer: another release reads its own entries."""
+    forms = sorted(json.dumps(kind.model_json_schema()) for kind in Answer.__subclasses__())
+    return blake2b("".join(forms).encode(), digest_size=6).hexdigest()
+
+
+_LAYOUT: Final = 1  # of an entry
+_PREFIX: Final = f"workcast:answer:{_LAYOUT}-{_form_of_answers()}"
 
 
 class Result(StrEnum):
@@ -60,8 +73,9 @@ class Found:
     result: Result
     key: bytes = b""
     basis: bytes = b""
-    first_id: str = ""  # of the prediction that was kept
-    rest: bytes = b""  # of its JSON, behind the id
+    output: bytes = b""  # of the prediction that was kept, as it was logged; JSON
+    first_id: str = ""  # its id
+    rest: bytes = b""  # the JSON of the answer behind the id
 
     def body(self, prediction_id: str) -> bytes:
         """Return the answer as JSON, under a new id."""
@@ -132,8 +146,8 @@ class AnswerCache:
         loaded = choice.loaded
         if self._seen is not None and not self._seen.again((loaded.name, workflow_id)):
             return _FIRST
-        name = f"workcast:answer:{loaded.name}:{loaded.version}:{choice.variant}:{workflow_id}"
-        key = name.encode(errors="surrogatepass")
+        version = f"{loaded.name}:{loaded.version}:{choice.variant}"
+        key = f"{_PREFIX}:{version}:{workflow_id}".encode(errors="surrogatepass")
         address = self._address((workflow_id,))
         commands = [
             self._get_stamp,
@@ -151,15 +165,18 @@ class AnswerCache:
         own = b",".join(b"" if time is None else time.hex().encode() for time in times)
         basis = b"%b,%d,%b" % (stamp, microseconds(as_of), own)
         if entry is not None:
-            made_from, _, kept = entry.partition(b"\n")
+            made_from, output, kept = entry.split(b"\n", 2)
             if made_from == basis:
                 first_id, rest = kept[:_ID_LENGTH].decode(), kept[_ID_LENGTH:]
-                return Found(Result.HIT, key, basis, first_id, rest)
+                return Found(Result.HIT, key, basis, output, first_id, rest)
         return Found(Result.MISS, key, basis)
 
-    def keep(self, found: Found, body: bytes) -> None:
-        """Keep the answer that was missed, JSON that begins with its id; it is written soon."""
-        entry = found.basis + b"\n" + body[len(_START) :]
+    def keep(self, found: Found, body: bytes, output: bytes) -> None:
+        """Keep the answer that was missed; it is written soon.
+
+        `body` is its JSON and begins with its id; `output` is what of it is logged, as JSON.
+        """
+        entry = b"\n".join((found.basis, output, body[len(_START) :]))
         start = command_start(b"SET", 4)
         self._waiting.append(start + bulk(found.key) + bulk(entry) + self._expiry)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pipelines.contracts import Model
 from serving import metrics
 from serving.again import say_again
-from serving.asked import Asked, Started, ask, fault_of
+from serving.asked import Asked, Started, ask, fault_of, logged_output
 from serving.cache import BYPASSED, Result
 from serving.schemas import Answer, Problem, WorkflowProblem
 from serving.tracing import span
@@ -53,7 +53,7 @@ def one(runtime: "Runtime", model: Model, workflow_id: str, say: Say[Said]) -> b
     # Only what was computed for the moment, and by the version, that was looked for.
     is_as_found = runtime.clock.read() == clock and answer.model.version == choice.loaded.version
     if found.result is Result.MISS and is_as_found and not answer.is_degraded:
-        runtime.cache.keep(found, body)
+        runtime.cache.keep(found, body, logged_output(answer))
     return body
 
 

@@ -13,6 +13,7 @@ import httpx
 import mlflow
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from mlflow.tracking import MlflowClient
 from sqlalchemy import URL, Engine, text
@@ -176,6 +177,8 @@ def test_nothing_in_a_version_is_pickled(
     for path in files:
         if path.suffix == ".npy":
             np.load(path, allow_pickle=False)
+        elif path.suffix == ".parquet":
+            pq.read_table(path)
         else:
             path.read_text(encoding="utf-8")
 

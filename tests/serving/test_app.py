@@ -8,8 +8,7 @@ import pytest
 from pipelines.contracts import Model
 from pipelines.features.request_time import add_request_time
 from pipelines.learning.predictor import Predictor
-from serving.features import Fallback
-from tests.serving.conftest import AS_OF, Rows, World, feature_row, frame_of
+from tests.serving.conftest import AS_OF, Copy, Rows, World, feature_row, frame_of
 
 ENDPOINTS = ["/predict_duration", "/assess_risk"]
 
@@ -187,20 +186,6 @@ def test_store_that_is_away_is_not_asked_again_until_the_probe_finds_it(world: W
     world.features.probe()
     answered = world.client.post("/predict_duration", json={"workflow_id": "WF-1"})
     assert answered.status_code == 200
-
-
-class Copy:
-    """A copy from the lake, as of an hour before the clock."""
-
-    is_there = True
-
-    def __init__(self, rows: Any, *, is_partial: bool) -> None:
-        self._rows = rows
-        self._is_partial = is_partial
-
-    def read(self, workflow_ids: Any, service: str) -> Fallback:
-        as_of = AS_OF - timedelta(hours=1)
-        return Fallback(self._rows.read(workflow_ids, service, as_of), as_of, self._is_partial)
 
 
 @pytest.mark.parametrize("is_partial", [False, True])
