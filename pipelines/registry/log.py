@@ -30,7 +30,10 @@ from pipelines.store.certificate import Certificate
 PARITY_ARTIFACT: Final = "parity_certificate.json"
 _CODE: Final = Path(__file__).with_name("pyfunc_model.py")
 _REQUIREMENTS: Final = ("mlflow", "lightgbm", "numpy", "pandas", "scikit-learn")
-_DIGEST_LENGTH: Final = 36  # the most MLflow takes
+# The most MLflow takes.
+_DIGEST_LENGTH: Final = 36
+_DESCRIPTION_LENGTH: Final = 5_000
+_REST: Final = "\n\n(The rest is in `model_card.md` of the run.)"
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def register(trained: TrainedModel, origin: Origin, uri: str) -> RegisteredVersi
         with mlflow.start_run(
             experiment_id=experiment_id,
             run_name=f"{name} as of {origin.watermark[:10]}",
-            description=trained.card,
+            description=shortened(trained.card),
             log_system_metrics=False,
         ) as run:
             run_id = str(run.info.run_id)
@@ -119,7 +122,7 @@ def register(trained: TrainedModel, origin: Origin, uri: str) -> RegisteredVersi
                 source=info.model_uri,
                 run_id=run_id,
                 tags=tags,
-                description=trained.card,
+                description=shortened(trained.card),
                 model_id=info.model_id,
             ).version
         )
@@ -150,6 +153,13 @@ def _log_trials(
             ],
         )
         client.set_terminated(run.info.run_id)
+
+
+def shortened(card: str) -> str:
+    """Return as many whole lines of a card as a version's description may have."""
+    if len(card) <= _DESCRIPTION_LENGTH:
+        return card
+    return card[: _DESCRIPTION_LENGTH - len(_REST)].rpartition("\n")[0] + _REST
 
 
 def signature(trained: TrainedModel) -> ModelSignature:

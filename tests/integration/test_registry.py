@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -32,6 +33,7 @@ from tests.learning.history import make_training_set
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 NAME = Model.REMAINING_TIME.value
+LONG_CARD = "".join(f"line {number}\n" for number in range(2_000))
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +108,22 @@ def origin(training_set: TrainingSet, tmp_path_factory: pytest.TempPathFactory) 
 def versions(
     trained: dict[Model, TrainedModel], origin: Origin, mlflow_uri: str
 ) -> list[RegisteredVersion]:
-    """Two versions of the same model; neither is champion yet."""
-    return [register(trained[Model.REMAINING_TIME], origin, mlflow_uri) for _ in range(2)]
+    """Two versions of the same model; neither is champion yet. The second has a long card."""
+    model = trained[Model.REMAINING_TIME]
+    long = replace(model, card=LONG_CARD)
+    return [register(one, origin, mlflow_uri) for one in (model, long)]
+
+
+def test_a_card_longer_than_a_description_may_be_is_kept_whole_in_the_run(
+    versions: list[RegisteredVersion], mlflow_uri: str
+) -> None:
+    client = MlflowClient(mlflow_uri, mlflow_uri)
+    told = client.get_model_version(NAME, "2").description
+    assert len(told) <= 5_000
+    assert told.startswith("line 0\nline 1\n")
+    assert told.endswith("(The rest is in `model_card.md` of the run.)")
+    whole = client.download_artifacts(versions[1].run_id, "model_card.md")
+    assert Path(whole).read_text() == LONG_CARD
 
 
 def test_a_registered_version_tells_where_it_came_from(
