@@ -82,6 +82,9 @@ def _keys(settings: Settings, *, make_new: bool, revoke: bool) -> list[SigningKe
         )
     folder = settings.issuer_dir
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # The file is replaced whole, so who only reads needs no lock, and no right to write here.
+    if not make_new and (known := _read(folder / "private.json")):
+        return known
     with FileLock(folder / "lock"):
         known = _read(folder / "private.json")
         if known and not make_new:
