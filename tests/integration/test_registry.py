@@ -175,7 +175,7 @@ def test_what_was_tried_is_nested_below_the_run(
     assert losses == pytest.approx(sorted(one.validation_loss for one in trials))
     assert len(runs) == len(trials) == 7
     assert sum(run.data.metrics["blend_weight"] for run in runs) == pytest.approx(1)
-    assert {run.data.params["learner"] for run in runs} == {"boosting", "forest"}
+    assert {run.data.params["learner"] for run in runs} == {"boosting and forest"}
     assert {run.info.status for run in runs} == {"FINISHED"}
 
 

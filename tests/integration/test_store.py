@@ -13,7 +13,7 @@ from feast import Entity, FeatureView, Field, FileSource, ValueType
 from feast.types import Int64
 from pandas.testing import assert_frame_equal
 
-from pipelines.contracts import EVENT_TIMESTAMP
+from pipelines.contracts import EVENT_TIMESTAMP, FEATURE_MODELS
 from pipelines.contracts import FeatureView as Name
 from pipelines.errors import FeatureStoreError, SettingsError
 from pipelines.features.views import VIEWS, qualified
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.integration
 
 TICK = timedelta(microseconds=1)
 JUST_BEFORE = WATERMARK - TICK  # rows that became known at the watermark are not yet in
-SERVICES = ["remaining_time", "delay_risk"]
+SERVICES = [model.value for model in FEATURE_MODELS]
 
 
 @pytest.fixture
