@@ -16,7 +16,7 @@ from tests.conftest import REPOSITORY
 MONITORING = REPOSITORY / "infra" / "monitoring"
 RULES = sorted((MONITORING / "rules").glob("*.yml"))
 DASHBOARDS = sorted((MONITORING / "grafana" / "dashboards").glob("*.json"))
-# Of BentoML and of the exporters, as they were seen answering.
+# Of BentoML and of the exporters, as their documentation names them.
 FOREIGN = {
     "workcast_request_total",
     "workcast_request_duration_seconds_bucket",
