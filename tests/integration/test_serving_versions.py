@@ -234,7 +234,9 @@ def test_start_without_mlflow_answers_with_the_copy_on_disk(stack: Stack) -> Non
     for model in WORKFLOW_MODELS:
         state = stack.state(model)
         assert (state["version"], state["is_from_disk"]) == (named[model], True)
-    after = stack.post("/predict_duration", {"workflow_id": workflow_id}).json()
+    answered = stack.post("/predict_duration", {"workflow_id": workflow_id})
+    assert answered.status_code == 200, answered.text
+    after = answered.json()
     same = ("model", "remaining_time_s", "as_of")
     assert [after[name] for name in same] == [before[name] for name in same]
     stack.mlflow.start()
