@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.stats import norm
 
 from pipelines.errors import TrainingError
 from pipelines.learning.task_duration.fit import TaskDurationModel
@@ -16,6 +17,8 @@ from pipelines.learning.task_duration.spans import Span
 
 Values = npt.NDArray[np.float64]
 
+_LEAST_S: Final = 60.0
+_P90_DEVIATIONS: Final = float(norm.ppf(0.9))
 _FACTS_FILE: Final = "spec.json"
 # Of the ends of the intervals and of the median; see `fit.INTERVALS`.
 _PROBABILITIES: Final = (0.025, 0.1, 0.5, 0.9, 0.925)
@@ -72,6 +75,20 @@ class TaskDurations:
                 f"The task durations in {folder} cannot be read: {err!r}. Train anew."
             ) from err
         return cls({span: TaskDurationModel.load(folder / span.value) for span in spans}, facts)
+
+
+def spread_ratio(answers: pd.DataFrame, span: Span) -> float:
+    """Return the standard deviation of the errors as a part of the median, over all answers.
+
+    That of a normal distribution with as wide an interval of 80 %: rough, as durations are skewed.
+
+    Args:
+        answers: of `TaskDurationModel.predict`, at least one row.
+        span: which of them.
+    """
+    width_s = answers[f"{span.value}_high80"] - answers[f"{span.value}_low80"]
+    median_s = answers[span.value].clip(lower=_LEAST_S)
+    return float((width_s / (2 * _P90_DEVIATIONS) / median_s).median())
 
 
 def on_time_probability(answers: pd.DataFrame, span: Span, available_s: Values) -> Values:

@@ -33,8 +33,9 @@ def history_tasks(task_events: pd.DataFrame) -> pd.DataFrame:
         task_events: columns of `lake/history/task_events`, as known at some moment.
 
     Returns:
-        task_id, workflow_id, activity, person_id and team_id (the last ones named), created_at,
-        started_at, completed_at, cancelled_at; in the order of the first event.
+        task_id, workflow_id, activity, person_id (the last one named), team_id (the first one
+        named: whom the task was for, not who had it in the end), created_at, started_at,
+        completed_at, cancelled_at; in the order of the first event.
 
     Raises:
         TrainingError: a column is missing.
@@ -43,7 +44,7 @@ def history_tasks(task_events: pd.DataFrame) -> pd.DataFrame:
     events = task_events.sort_values(["occurred_at", WORKFLOW_ID, "sequence"], kind="stable")
     by_task = events.groupby("task_id", sort=False)
     tasks = by_task[[WORKFLOW_ID, "activity"]].first()
-    tasks[["person_id", "team_id"]] = by_task[["person_id", "team_id"]].last()
+    tasks["person_id"], tasks["team_id"] = by_task["person_id"].last(), by_task["team_id"].first()
     for name, (transition, which) in _MOMENTS.items():
         found = events[events["transition"] == transition.value].groupby("task_id")["occurred_at"]
         tasks[name] = found.agg(which)
