@@ -11,7 +11,7 @@ from pipelines.contracts import Model
 from pipelines.errors import AllocationError
 from pipelines.learning.allocation import AvailablePerson, Estimates, OpenTask, plan_allocation
 from pipelines.learning.allocation.working_time import WorkingTime
-from pipelines.learning.task_duration.durations import TaskDurations
+from pipelines.learning.task_duration.durations import TaskDurations, spread_ratio
 from pipelines.learning.task_duration.spans import Span
 from pipelines.store.task_rows import TaskQuestion
 from serving import metrics
@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 
 _SEVERAL: Final = "(several)"
 _LEAST_S: Final = 60.0
-# The spread of the model's errors, as a part of what it says.
-_SPREAD_RATIO: Final = 0.5
+_SPREAD_ROWS: Final = 200  # enough to say how sure the model is
 
 Values = npt.NDArray[np.float64]
 
@@ -56,7 +55,7 @@ def recommend_allocation(runtime: "Runtime", question: AllocationQuestion) -> Al
         one.working or staff[one.person_id].periods(as_of, question.horizon_days)
         for one in question.people
     ]
-    elapsed_s, due_at, known_at = _durations(advice, tasks, list(staff.values()))
+    elapsed_s, spread, due_at, known_at = _durations(advice, tasks, list(staff.values()))
     wanted = runtime.history.required_skills(list(tasks))
     open_tasks = [
         OpenTask(
@@ -91,7 +90,7 @@ def recommend_allocation(runtime: "Runtime", question: AllocationQuestion) -> Al
         plan = plan_allocation(
             open_tasks,
             people,
-            Estimates(_working_hours(elapsed_s, working, as_of), _SPREAD_RATIO),
+            Estimates(_working_hours(elapsed_s, working, as_of), spread),
             as_of,
             alternative_count=question.alternative_count,
         )
@@ -150,8 +149,11 @@ def _people(runtime: "Runtime", question: AllocationQuestion) -> dict[str, Perso
 
 def _durations(
     advice: Advice, tasks: Mapping[str, Task], people: Sequence[Person]
-) -> tuple[Values, dict[str, datetime | None], datetime]:
-    """Return seconds from start to end of each task by each person, and what workflows owe."""
+) -> tuple[Values, float, dict[str, datetime | None], datetime]:
+    """Return seconds from start to end of each task by each person, and how sure they are.
+
+    And by task when its workflow is due, and when the youngest of all that became known.
+    """
     durations: TaskDurations = advice.choice.loaded.predictor
     rows = advice.runtime.task_features.read(
         [
@@ -163,12 +165,16 @@ def _durations(
     )
     span = Span.SERVICE if Span.SERVICE in durations.models else list(durations.models)[-1]
     with metrics.INFERENCE_SECONDS.labels(Model.TASK_DURATION.value).time():
-        elapsed_s = durations.models[span].medians_s(rows.frame)
+        model, frame = durations.models[span], rows.frame
+        elapsed_s = model.medians_s(frame)
+        some = frame.iloc[:: max(1, len(frame) // _SPREAD_ROWS)]
+        spread = spread_ratio(model.predict(some), span)
     every = slice(None, None, len(people))
     due = rows.columns["workflow_progress__due_at"][every]
     known = [at for at in rows.columns["features_known_at"][every] if at is not None]
     return (
         elapsed_s.reshape(len(tasks), len(people)),
+        spread,
         dict(zip(tasks, due, strict=True)),
         max(known, default=advice.as_of),
     )

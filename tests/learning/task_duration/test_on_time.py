@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.learning.task_duration.durations import on_time_probability
+from pipelines.learning.task_duration.durations import on_time_probability, spread_ratio
 from pipelines.learning.task_duration.spans import Span
 
 ANSWERS = pd.DataFrame(
@@ -35,3 +35,16 @@ def test_chances_are_read_off_the_quantiles(available_s: float, probability: flo
 
 def test_without_a_due_date_there_is_no_chance() -> None:
     assert np.isnan(on_time_probability(ANSWERS, Span.SOJOURN, np.array([np.nan]))[0])
+
+
+def test_the_spread_is_that_of_a_normal_error_with_the_same_interval() -> None:
+    answers = pd.DataFrame(
+        {
+            "service_time_s_low80": [1_000 - 128.155, 0.0, 0.0],
+            "service_time_s": [1_000.0, 1_000.0, 0.0],
+            "service_time_s_high80": [1_000 + 128.155, 1_025.24, 600.0],
+        }
+    )
+    assert spread_ratio(answers.head(1), Span.SERVICE) == pytest.approx(0.1, abs=1e-4)
+    assert spread_ratio(answers.head(2), Span.SERVICE) == pytest.approx(0.25, abs=1e-3)
+    assert np.isfinite(spread_ratio(answers.tail(1), Span.SERVICE))
