@@ -1,4 +1,4 @@
-"""Figures that show how far down a list the taker of a task is found, and what it rests on."""
+"""The figure that shows how far down a list the taker of a task is found."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
@@ -7,22 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.learning.assignee.coded_log import Values
-from pipelines.learning.canvas import (
-    BLUE,
-    GREY,
-    GRID,
-    ORANGE,
-    canvas,
-    feature_label,
-    figure_of,
-    legend,
-)
+from pipelines.learning.canvas import BLUE, GREY, ORANGE, canvas, figure_of, legend
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _PLACES: Final = 10
-_SHOWN_FEATURES: Final = 15
 
 
 def taker_found(model: Values, baselines: Mapping[str, Values]) -> "Figure":
@@ -46,21 +36,6 @@ def taker_found(model: Values, baselines: Mapping[str, Values]) -> "Figure":
     axes.set_xlabel("Candidates looked at")
     axes.set_ylabel("Share of tasks, %")
     legend(axes)
-    return figure_of(axes)
-
-
-def feature_gain(importance: Mapping[str, float]) -> "Figure":
-    """Draw the features by their share of the gain of all trees."""
-    top = sorted(importance.items(), key=lambda item: item[1])[-_SHOWN_FEATURES:]
-    axes = canvas(
-        "What the ranking rests on",
-        "Share of the gain of all trees, %",
-        height=0.31 * len(top) + 1.6,
-    )
-    axes.barh(range(len(top)), [100 * share for _, share in top], color=BLUE, height=0.72)
-    axes.set_yticks(range(len(top)), [feature_label(name) for name, _ in top])
-    axes.grid(visible=False, axis="y")
-    axes.grid(axis="x", color=GRID, linewidth=0.8)
     return figure_of(axes)
 
 

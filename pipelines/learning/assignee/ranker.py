@@ -17,6 +17,7 @@ from pipelines.learning.assignee.coded_log import Mask, Values
 from pipelines.learning.assignee.pairs import Matrix, Pairs
 from pipelines.learning.assignee.ranking import ranks
 from pipelines.learning.columns import require_columns
+from pipelines.learning.gain import gain_shares
 
 SPEC_FILE: Final = "spec.json"
 _BOOSTER_FILE: Final = "ranker_{number}.txt"
@@ -105,9 +106,7 @@ class Ranker:
     @property
     def importance(self) -> dict[str, float]:
         """Each feature's share of the gain of the trees, the mean of the boosters."""
-        gains = [booster.feature_importance("gain") for booster in self.boosters]
-        shares = np.mean([gain / max(gain.sum(), 1e-12) for gain in gains], axis=0)
-        return dict(zip(self.names, shares.tolist(), strict=True))
+        return gain_shares((booster, self.names) for booster in self.boosters)
 
     def save(self, folder: Path) -> None:
         """Write the boosters as text and spec.json into `folder`, making it."""

@@ -11,13 +11,14 @@ from pipelines.errors import TrainingError
 from pipelines.learning.assignee.coded_log import Mask
 from pipelines.learning.assignee.evaluate import Takings, by_activity, measure, read_takings
 from pipelines.learning.assignee.pairs import Pairs
-from pipelines.learning.assignee.plots import feature_gain, taker_found
+from pipelines.learning.assignee.plots import taker_found
 from pipelines.learning.assignee.ranker import SETTINGS, Ranker, fit_ranker
 from pipelines.learning.assignee.ranking import first_choices, ranks
 from pipelines.learning.assignee.split import fit_and_validation
 from pipelines.learning.assignee.task_baselines import MOST_FREQUENT_FOR_ACTIVITY, baseline_scores
 from pipelines.learning.assignee.task_pairs import MOST_TASK_CANDIDATES, make_task_pairs
 from pipelines.learning.columns import AS_OF, WORKFLOW_ID
+from pipelines.learning.comparison import gains
 from pipelines.learning.gate import beats_baseline
 from pipelines.learning.model_card import model_card
 from pipelines.learning.split import Part
@@ -83,7 +84,7 @@ def train(
                     for name in (MOST_FREQUENT_FOR_ACTIVITY, "last_on_activity")
                 },
             ),
-            "feature_gain": feature_gain(importance),
+            "gain": gains(importance),
         },
         card=model_card(
             Model.ASSIGNEE,

@@ -62,7 +62,7 @@ def test_what_is_kept_says_what_was_done(trained: TrainedModel, training_set: Tr
     assert trained.validation_metrics["mrr"] == facts["choice"]["validation_mrr"]
     assert "| most_frequent_for_activity |" in trained.card
     assert "by their silence" in trained.card
-    assert set(trained.figures) == {"taker_found", "feature_gain"}
+    assert set(trained.figures) == {"taker_found", "gain"}
     assert set(trained.segments["activity"]["segment"]) == {"register", "assess", "pay"}
     assert trained.segments["activity"]["row_count"].tolist() == [40, 40, 40]
     answers = trained.test_predictions
