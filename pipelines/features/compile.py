@@ -93,7 +93,10 @@ class _Read:
         self.part = _part(self.history, self.touched, reading)
         reading.place(ACTIVITY_NAMES, activity_names(self.part.task_events))
         reading.place(ATTRIBUTE_NAMES, attribute_names(self.part.task_events))
-        recent = recent_events(self.history.task_events, _FIRST_DAY)
+        # Of the table itself: what two halves share would be read as a whole first.
+        every = _table(HISTORY, HistoryTable.TASK_EVENTS.value, SCHEMAS[HistoryTable.TASK_EVENTS])
+        recent = recent_events(every, _FIRST_DAY)
+        recent = recent.filter(recent.recorded_at < _UNTIL)
         self.daily_events = reading.place("daily_events", daily_events(recent))
         self.reading = Reading(search[0], tuple(reading))
 

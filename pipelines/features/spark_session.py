@@ -1,5 +1,7 @@
 """The Spark session of this process."""
 
+from typing import Final
+
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -7,6 +9,12 @@ from pyspark.sql import SparkSession
 from pipelines.errors import SettingsError
 from pipelines.features.spark_conf import spark_conf
 from pipelines.settings import Settings
+
+# `timing.microseconds`, under the name that it has on DuckDB.
+_EPOCH_US: Final = (
+    "CREATE OR REPLACE TEMPORARY FUNCTION epoch_us(moment TIMESTAMP) RETURNS BIGINT "
+    "RETURN unix_micros(moment)"
+)
 
 
 def open_spark(settings: Settings) -> SparkSession:
@@ -29,4 +37,5 @@ def open_spark(settings: Settings) -> SparkSession:
             f"A Spark session on {running} runs in this process already; stop it before one on "
             f"{settings.spark_master} (WORKCAST_SPARK_MASTER) is opened."
         )
+    session.sql(_EPOCH_US)
     return session

@@ -24,13 +24,15 @@ class Span:
 
 EVERY_DAY: Final = Span()
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_EPOCH: Final = ibis.literal("1970-01-01", type="timestamp")
 
 
-def microseconds(moment: ir.TimestampValue) -> ir.IntegerValue:
-    """Express a timestamp as microseconds since 1970-01-01 UTC."""
-    # Without its zone, which is UTC: three times as fast on DuckDB.
-    return moment.cast("timestamp").delta(_EPOCH, unit="microsecond")
+@ibis.udf.scalar.builtin(name="epoch_us", signature=(("timestamp('UTC')",), "int64"))  # type: ignore[untyped-decorator]
+def microseconds(moment: ir.TimestampValue) -> ir.IntegerValue:  # type: ignore[empty-body]
+    """Express a timestamp as microseconds since 1970-01-01 UTC.
+
+    DuckDB's own function: thirty times as fast as a difference of timestamps. Spark is taught it
+    (`spark_session.open_spark`).
+    """
 
 
 def seconds_between(start_us: ir.IntegerValue, end_us: ir.IntegerValue) -> ir.FloatingValue:

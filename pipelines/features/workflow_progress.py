@@ -75,14 +75,17 @@ def workflow_progress(  # noqa: PLR0917 - explicit parameters beat a bag
         since: rows created before may be left out; None means all rows.
         keep: see `compute.ViewComputer`; used where rows may be left out.
     """
-    events = with_numbers(_flagged(tasks), coded.activities, activities)
-    events = with_presence(events, coded.documents, attribute_keys)
+    events = with_presence(_flagged(tasks), coded.documents, attribute_keys)
     if since is None:
+        events = with_numbers(events, coded.activities, activities)
         events = running_totals(events, _KEPT, attribute_keys, activities)
     else:
         opened = workflows.filter(workflows.recorded_at >= since)
         opened = coded.workflows.semi_join(opened, "workflow_id")
-        events = newest_totals(events, _KEPT, attribute_keys, activities, opened, since)
+        names = coded.activities
+        events = newest_totals(
+            events, _KEPT, attribute_keys, activities, names, opened, since, keep
+        )
         events = keep("totals", events)
     rows = events.filter(events.next_us.isnull() | (events.next_us > events.happened_us))
     rows = _with_openings(rows, coded, workflows)
@@ -104,7 +107,7 @@ def workflow_progress(  # noqa: PLR0917 - explicit parameters beat a bag
         since_previous_event_s=seconds_between(rows.moment_before_us, rows.happened_us),
         working_elapsed_s=working_seconds(opened_us, rows.happened_us),
         last_transition=rows.transition,
-        activity_counts=counts_text(rows, activities),
+        activity_counts=counts_text(rows, activities) if since is None else rows.activity_counts,
         task_attributes=attributes_text(rows, attribute_keys),
         **{EVENT_TIMESTAMP: rows.occurred_at},
     )
