@@ -38,6 +38,7 @@ __all__ = [
     "list_partitions",
     "partition_end",
     "partition_path",
+    "partition_sizes",
     "partition_start",
     "partitions",
     "read_partition",
@@ -57,10 +58,21 @@ def partition_path(lake: str, table: str, start: datetime) -> str:
 
 def list_partitions(lake: str, table: str) -> list[datetime]:
     """Return the starts (UTC) of the partitions that are there, in order."""
+    return list(partition_sizes(lake, table))
+
+
+def partition_sizes(lake: str, table: str) -> dict[datetime, int]:
+    """Return the bytes of the partitions that are there by their starts (UTC), in order."""
     fs, root = _open(lake)
-    found = fs.glob(f"{root}/{table}/{_PREFIX}*/{_FILE}")
-    days = [str(path).rsplit("/", 2)[1].removeprefix(_PREFIX) for path in found]
-    return sorted(datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC) for day in days)
+    # One listing on any store; a pattern would look at each folder.
+    found = fs.find(f"{root}/{table}", maxdepth=2, detail=True)
+    sizes = {}
+    for path, entry in sorted(found.items()):
+        *_, folder, file = str(path).rsplit("/", 2)
+        if file == _FILE and folder.startswith(_PREFIX):
+            start = datetime.fromisoformat(folder.removeprefix(_PREFIX)).replace(tzinfo=UTC)
+            sizes[start] = int(entry["size"])
+    return sizes
 
 
 def read_partition(lake: str, table: str, start: datetime) -> pa.Table:

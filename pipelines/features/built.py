@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from importlib.metadata import version
 from io import RawIOBase
 from pathlib import Path
@@ -29,6 +30,7 @@ from pipelines.extract.lake import (
     list_partitions,
     partition_end,
     partition_path,
+    partition_sizes,
     partition_start,
 )
 from pipelines.features.facts import FACTS_FOLDER, KEPT_FACTS
@@ -91,6 +93,7 @@ def replace_file(lake: str, name: str, content: bytes) -> None:
     filesystem.mv(f"{path}.writing", path)
 
 
+@cache
 def definition() -> str:
     """Return a digest of the views' code, their schemas and the engine's version."""
     digest = hashlib.blake2b(digest_size=_HASH_BYTES)
@@ -135,11 +138,9 @@ def feature_sizes(lake: str, until: datetime, partition: PartitionUnit) -> dict[
     last = partition_start(until, partition)
     sizes = {}
     for dataset in DATASETS:
-        for start in list_partitions(lake, dataset.folder):
+        for start, size in partition_sizes(lake, dataset.folder).items():
             if start < last:
-                path = partition_path(lake, dataset.folder, start)
-                filesystem, inside = fsspec.core.url_to_fs(path)
-                sizes[f"{dataset.folder}/{start:%Y-%m-%d}"] = int(filesystem.size(inside))
+                sizes[f"{dataset.folder}/{start:%Y-%m-%d}"] = size
     return sizes
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
+from threading import local
 from typing import Final
 
 from duckdb import DuckDBPyConnection
@@ -128,6 +129,7 @@ class _Interval:
     until: datetime
     partition: PartitionUnit
     connection: DuckDBPyConnection
+    _own: local = field(default_factory=local)
 
     def prepare(self) -> Program | None:
         """Place views of the lake, whose rows are not read yet; return the program it keeps."""
@@ -179,19 +181,19 @@ class _Interval:
             yield made_by(statement), Step(partial(self._execute, statement), named_in(statement))
 
     def _execute(self, statement: str) -> None:
-        with self._cursor() as cursor:
-            cursor.execute(statement)
+        self._cursor().execute(statement)
 
     def _write(self, dataset: Dataset, query: str) -> dict[datetime, int]:
-        with self._cursor() as cursor:
-            written = write_rows(self.lake, dataset, query, cursor)
+        written = write_rows(self.lake, dataset, query, self._cursor())
         remove_others(self.lake, dataset, written, partition_start(self.since, self.partition))
         return written
 
     def _cursor(self) -> DuckDBPyConnection:
-        """Open a connection of its own for a thread; it shares tables, but no variables."""
-        cursor = self.connection.cursor()
-        set_bounds(cursor, self.since, self.until)
+        """Return the thread's own connection; it shares tables, but no variables."""
+        cursor: DuckDBPyConnection | None = getattr(self._own, "cursor", None)
+        if cursor is None:
+            cursor = self._own.cursor = self.connection.cursor()
+            set_bounds(cursor, self.since, self.until)
         return cursor
 
     def _texts(self, table: str) -> tuple[str, ...]:

@@ -162,7 +162,7 @@ def test_other_definition_unit_or_direction_is_built_from_scratch(
     assert "reach to" in update_features(lake, at(34), "month").because
     assert "by month" in update_features(lake, at(35), "day").because
     monkeypatch.setattr(built, "version", lambda _: "another")
-    monkeypatch.setattr("pipelines.features.update.definition", built.definition)
+    monkeypatch.setattr("pipelines.features.update.definition", built.definition.__wrapped__)
     assert "defined otherwise" in update_features(lake, at(37), "day").because
 
 
