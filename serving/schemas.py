@@ -4,16 +4,13 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, StringConstraints, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag
+
+from serving.fields import Id
 
 MAX_BATCH: Final = 1_000
-MAX_ID_LENGTH: Final = 200
 
-WorkflowId = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=MAX_ID_LENGTH),
-    Field(description="Id of a running workflow, as the history names it."),
-]
+WorkflowId = Annotated[Id, Field(description="Id of a running workflow, as the history names it.")]
 
 
 class Strict(BaseModel):
@@ -42,14 +39,14 @@ class ManyWorkflows(Strict):
 
 def _kind(value: Any) -> str:
     if isinstance(value, ManyWorkflows):
-        return "many"
-    return "many" if isinstance(value, dict) and "workflow_ids" in value else "one"
+        return "(many)"
+    return "(many)" if isinstance(value, dict) and "workflow_ids" in value else "(one)"
 
 
 class Question(
     RootModel[
         Annotated[
-            Annotated[OneWorkflow, Tag("one")] | Annotated[ManyWorkflows, Tag("many")],
+            Annotated[OneWorkflow, Tag("(one)")] | Annotated[ManyWorkflows, Tag("(many)")],
             Discriminator(_kind),
         ]
     ]
