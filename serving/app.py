@@ -151,7 +151,7 @@ def _add_state(app: FastAPI) -> None:
     @app.get("/docs.json", include_in_schema=False)
     def openapi(request: Request) -> JSONResponse:
         return JSONResponse(
-            with_security(with_examples(app.openapi(), runtime_of(request).example_ids()))
+            with_security(with_examples(app.openapi(), runtime_of(request).examples()))
         )
 
     @app.get("/", include_in_schema=False)

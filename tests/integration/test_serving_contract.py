@@ -63,3 +63,35 @@ def test_every_caller_is_answered_as_declared(
             assert not seen & {401, 403}, operation
         else:
             assert seen == ({401} if role is None else {403}), operation
+
+
+def test_every_example_of_the_page_works_as_it_stands(stack: Stack) -> None:
+    document = stack.get("/openapi.json").json()
+    answered = []
+    for path, operations in document["paths"].items():
+        if "get" in operations:
+            answered.append((path, "", stack.get(path).status_code))
+            continue
+        body = operations["post"]["requestBody"]["content"]["application/json"]
+        for kind, example in body["examples"].items():
+            response = stack.post(path, example["value"])
+            assert response.is_success, (path, example, response.text)
+            assert not response.json().get("problems"), response.text
+            answered.append((path, kind, response.status_code))
+    assert answered == [
+        ("/predict_duration", "OneWorkflow", 200),
+        ("/predict_duration", "ManyWorkflows", 200),
+        ("/predict_duration", "OneTask", 200),
+        ("/predict_duration", "ManyTasks", 200),
+        ("/assess_risk", "OneWorkflow", 200),
+        ("/assess_risk", "ManyWorkflows", 200),
+        ("/suggest_templates", "NewWorkflow", 200),
+        ("/suggest_templates", "RunningWorkflow", 200),
+        ("/recommend_assignees", "AssigneeOfTask", 200),
+        ("/recommend_assignees", "AssigneeOfStep", 200),
+        ("/recommend_allocation", "AllocationQuestion", 200),
+        ("/models", "", 200),
+        ("/readyz", "", 200),
+        ("/feedback", "GivenFeedback", 202),
+        ("/alerts", "", 200),
+    ]
