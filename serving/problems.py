@@ -175,7 +175,8 @@ def _fault(error: Mapping[str, Any]) -> dict[str, str]:
         return {"field": "body", "message": f"no JSON, at character {error['loc'][-1]}: {reason}"}
     # FastAPI puts body or query before the names, pydantic the kind of question, as we write it.
     names = [str(part) for part in error["loc"][1:]]
-    if names and names[0].startswith("("):
+    is_whole = len(names) == 1 and error["type"] == "extra_forbidden"  # somebody's own name
+    if names and names[0].startswith("(") and not is_whole:
         del names[0]
     return {"field": ".".join(names) or "body", "message": str(error["msg"])}
 

@@ -1,16 +1,20 @@
 """The service holds to its own OpenAPI document, whatever comes in, and whoever asks."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
-from sqlalchemy import URL, Engine
+from sqlalchemy import URL, Engine, func, select
 
 from pipelines.contracts import Role
 from pipelines.platform.token import bearer
+from pipelines.source.platform_tables import predictions
 from tests.integration.company_stack import Known, bring_company_up
 from tests.integration.contract_check import faults_of
-from tests.integration.serving_stack import Stack, running_stack
+from tests.integration.contract_client import Client, Request
+from tests.integration.serving_stack import Stack, running_stack, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
@@ -95,3 +99,51 @@ def test_every_example_of_the_page_works_as_it_stands(stack: Stack) -> None:
         ("/feedback", "GivenFeedback", 202),
         ("/alerts", "", 200),
     ]
+
+
+def test_a_thousand_mixed_requests_are_answered_and_logged(stack: Stack) -> None:
+    """Each has an answer or a problem that names the field; the log holds the answers, once."""
+    client = Client(stack.get("/openapi.json").json())
+    with stack.database.connect() as connection:
+        since = connection.execute(select(func.clock_timestamp())).scalar_one()
+
+    def ask(request: Request) -> tuple[Request, httpx.Response]:
+        kind = {"content-type": request.content_type}
+        return request, http.request(
+            request.method, request.path, content=request.content, headers=kind
+        )
+
+    with (
+        httpx.Client(base_url=stack.url, headers=stack.headers, timeout=120) as http,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        answered = list(pool.map(ask, client.requests(1_000)))
+
+    faults = [
+        f"{request.method} {request.path} {request.field} {request.content[:200]!r}: {fault}; "
+        f"{response.status_code} {response.text[:300]}"
+        for request, response in answered
+        if (fault := client.fault(request, response)) is not None
+    ]
+    assert not faults, "\n".join([f"{len(faults)} of 1,000", *faults[:10]])
+    said = [
+        prediction_id
+        for request, response in answered
+        if request.path != "/feedback" and response.is_success
+        for prediction_id in predictions_in(response.json())
+    ]
+    assert len(said) == len(set(said)) > 400
+
+    def logged() -> list[str]:
+        query = select(predictions.c.prediction_id).where(predictions.c.requested_at >= since)
+        with stack.database.connect() as connection:
+            return [str(one) for one in connection.scalars(query)]
+
+    until(lambda: len(logged()) >= len(said), 60)
+    assert sorted(logged()) == sorted(said)
+
+
+def predictions_in(answer: dict[str, Any]) -> list[str]:
+    """Ids of the predictions of an answer, or of each answer of a batch."""
+    each = [answer] if "prediction_id" in answer else answer["answers"]
+    return [one["prediction_id"] for one in each]
