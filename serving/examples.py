@@ -3,14 +3,15 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Engine, Select, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipelines.contracts import Model
+from pipelines.contracts import FeatureView, Model
+from pipelines.features.views import qualified
 from pipelines.source.platform_tables import predictions
 from pipelines.source.tables import people, tasks, workflows
 from serving.allocation_schemas import AllocationQuestion
@@ -20,17 +21,21 @@ from serving.task_schemas import AssigneeOfStep, AssigneeOfTask, ManyTasks, OneT
 from serving.template_schemas import NewWorkflow, RunningWorkflow
 
 _COUNT: Final = 2
+_LATER: Final = timedelta(days=7)
+_DUE_AT: Final = qualified(FeatureView.WORKFLOW_PROGRESS, "due_at")
 _KEPT_S: Final = 60
 _JSON: Final = "application/json"
 
 Example = dict[str, Any]
+OfKinds = dict[str, list[Example]]  # of each question's schema, by the schema's name
 Found = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What there is to ask about; empty where nothing is."""
+    """What there is to ask about at a moment; empty where nothing is."""
 
+    as_of: datetime
     workflows: Found = ()
     tasks: Found = ()
     people: Found = ()
@@ -48,6 +53,7 @@ def read_facts(engine: Engine, as_of: datetime) -> Facts:
                 return [dict(row) for row in connection.execute(statement).mappings()]
 
             return Facts(
+                as_of,
                 rows(_running_workflows(as_of)),
                 rows(_open_tasks(as_of)),
                 rows(select(people.c.person_id).order_by(people.c.person_id).limit(_COUNT)),
@@ -59,7 +65,7 @@ def read_facts(engine: Engine, as_of: datetime) -> Facts:
                 ),
             )
     except SQLAlchemyError:
-        return Facts()
+        return Facts(as_of)
 
 
 def _is_running(as_of: datetime) -> ColumnElement[bool]:
@@ -101,12 +107,12 @@ class Examples:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._lock = Lock()
-        self._kept: dict[str, Example] = {}
+        self._kept: OfKinds = {}
         self._of: datetime | None = None
         self._until = 0.0  # of the monotonic clock
 
-    def at(self, as_of: datetime) -> dict[str, Example]:
-        """Return an example of each kind of question there is something to ask about."""
+    def at(self, as_of: datetime) -> OfKinds:
+        """Return examples of each kind of question there is something to ask about."""
         with self._lock:
             if self._of != as_of or time.monotonic() > self._until:
                 self._kept = examples(read_facts(self._engine, as_of))
@@ -114,14 +120,17 @@ class Examples:
             return self._kept
 
 
-def examples(facts: Facts) -> dict[str, Example]:
-    """Return the example of each question's schema, by the schema's name."""
+def examples(facts: Facts) -> OfKinds:
+    """Return the examples of each question's schema, by the schema's name."""
     found: dict[type, Example] = {}
+    later: Example = {}
     if facts.workflows:
         first = facts.workflows[0]
         ids = [row["workflow_id"] for row in facts.workflows]
         found[OneWorkflow] = found[RunningWorkflow] = {"workflow_id": ids[0]}
         found[ManyWorkflows] = {"workflow_ids": ids}
+        due_at = (facts.as_of + _LATER).isoformat()
+        later = {"workflow_id": ids[0], "overrides": {_DUE_AT: due_at}}
         found[NewWorkflow] = {
             **{name: first[name] for name in ("client_id", "priority") if first[name]},
             "attributes": {
@@ -154,13 +163,16 @@ def examples(facts: Facts) -> dict[str, Example]:
             "chosen": facts.people[0]["person_id"],
             "reason": "The recommended person is on leave next week.",
         }
-    return {kind.__name__: example for kind, example in found.items()}
+    of_kinds = {kind.__name__: [example] for kind, example in found.items()}
+    if later:
+        of_kinds[OneWorkflow.__name__].append(later)
+    return of_kinds
 
 
-def with_examples(openapi: dict[str, Any], found: Mapping[str, Example]) -> dict[str, Any]:
+def with_examples(openapi: dict[str, Any], found: OfKinds) -> dict[str, Any]:
     """Return the OpenAPI document with these examples, each kind of question to choose from."""
     schemas = {
-        name: {**schema, "examples": [found[name]]} if name in found else schema
+        name: {**schema, "examples": found[name]} if name in found else schema
         for name, schema in openapi["components"]["schemas"].items()
     }
     paths = {
@@ -177,9 +189,12 @@ def _to_choose(operation: dict[str, Any], schemas: Mapping[str, Any]) -> dict[st
         return operation
     media = body["content"][_JSON]
     shown = {
-        name: {"summary": schemas[name]["description"], "value": schemas[name]["examples"][0]}
+        name if number == 1 else f"{name} {number}": {
+            "summary": schemas[name]["description"],
+            "value": example,
+        }
         for name in _kinds(media["schema"], schemas)
-        if "examples" in schemas[name]
+        for number, example in enumerate(schemas[name].get("examples", ()), start=1)
     }
     content = {**body["content"], _JSON: {**media, "examples": shown}}
     return {**operation, "requestBody": {**body, "content": content}}

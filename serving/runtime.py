@@ -17,7 +17,7 @@ from serving.alerts import AlertBoard
 from serving.cache import AnswerCache
 from serving.checks import version_check
 from serving.clock import FeatureClock
-from serving.examples import Example, Examples
+from serving.examples import Examples, OfKinds
 from serving.features import REQUEST_TIME_NAMES, OnlineFeatures
 from serving.guard.parts import Guard
 from serving.lake_features import LakeFeatures
@@ -137,7 +137,7 @@ class Runtime:
     def _examples(self) -> Examples:
         return Examples(self.engine)
 
-    def examples(self) -> dict[str, Example]:
+    def examples(self) -> OfKinds:
         """Return questions that can be asked now, by their schemas, for the OpenAPI page."""
         reading = self.clock.reading
         return self._examples.at(reading.as_of) if reading else {}

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag
 
-from serving.fields import Id
+from serving.fields import Id, PlainValue
 
 MAX_BATCH: Final = 1_000
+MAX_OVERRIDES: Final = 100
 
 WorkflowId = Annotated[Id, Field(description="Id of a running workflow, as the history names it.")]
 
@@ -25,6 +26,13 @@ class OneWorkflow(Strict):
     model_config = ConfigDict(json_schema_extra={"examples": [{"workflow_id": "WF-000017"}]})
 
     workflow_id: WorkflowId
+    overrides: Annotated[dict[Id, PlainValue], Field(min_length=1, max_length=MAX_OVERRIDES)] | (
+        None
+    ) = Field(
+        None,
+        description="What if these features of the workflow were others? By the names that "
+        "`reasons` of /assess_risk give; null: not known.",
+    )
 
 
 class ManyWorkflows(Strict):
@@ -79,6 +87,14 @@ class Answer(BaseModel):
     degraded_because: list[str] = Field(description="What had failed; empty when nothing had.")
 
 
+IsWhatIf = Annotated[
+    bool, Field(description="True: of the overrides asked about, not of the workflow as it is.")
+]
+Overridden = Annotated[
+    dict[str, PlainValue], Field(description="Features that were not as known; empty: none.")
+]
+
+
 class Duration(Answer):
     """How long a workflow will still take."""
 
@@ -86,6 +102,8 @@ class Duration(Answer):
     remaining_time_s_p10: float = Field(ge=0, description="One in ten takes less.")
     remaining_time_s_p90: float = Field(ge=0, description="One in ten takes more.")
     expected_closed_at: datetime = Field(description="as_of plus remaining_time_s.")
+    is_what_if: IsWhatIf = False
+    overrides: Overridden = {}
 
 
 class Reason(BaseModel):
@@ -106,6 +124,8 @@ class Risk(Answer):
     late_probability: float = Field(ge=0, le=1)
     due_at: datetime | None = Field(description="Null where the workflow has no due date.")
     reasons: list[Reason] = Field(description="The strongest inputs first.")
+    is_what_if: IsWhatIf = False
+    overrides: Overridden = {}
 
 
 class Problem(BaseModel):

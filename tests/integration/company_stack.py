@@ -22,6 +22,7 @@ from pipelines.settings import Settings
 from pipelines.source.imports import load_simulated
 from pipelines.source.moments import past_moment
 from pipelines.store.repo import apply
+from serving.features import TIMES
 from tests.integration.serving_stack import Stack, until
 
 TASKS = 4_000
@@ -81,9 +82,10 @@ def learn(stack: Stack, model: Model) -> str:
 
 @dataclass(frozen=True)
 class Known:
-    """Ids that the service can be asked about."""
+    """Ids that the service can be asked about, and features that a model has."""
 
     ids: Mapping[str, Sequence[str]]
+    features: Sequence[str]
 
     @classmethod
     def of(cls, stack: Stack) -> Self:
@@ -92,7 +94,9 @@ class Known:
             rows = connection.execute(_OPEN_TASKS).mappings().all()
             people = [str(one) for one in connection.scalars(_PEOPLE)]
         columns = {name: [row[name] for row in rows] for name in _COLUMNS}
-        return cls({**columns, "person_id": people})
+        risk = stack.post("/assess_risk", {"workflow_id": columns["workflow_id"][0]}).json()
+        moved_by = [reason["feature"] for reason in risk["reasons"]]
+        return cls({**columns, "person_id": people}, [*moved_by, *TIMES])
 
     def put_into(self, body: Any) -> Any:
         """Return a question with ids that exist in the place of most of those made up."""
@@ -103,6 +107,8 @@ class Known:
         return {name: self._known(name, value) for name, value in body.items()}
 
     def _known(self, name: str, value: Any) -> Any:
+        if name == "overrides" and isinstance(value, dict):
+            return {_one_of(self.features, key): item for key, item in value.items()}
         # workflow_ids, excluded_person_ids and the like hold several.
         kind = next((kind for kind in self.ids if kind in name), None)
         if kind is None or not isinstance(value, str | list):
@@ -112,5 +118,10 @@ class Known:
         if isinstance(value, list):
             # One that is as long as may be is there for its length.
             return [self._known(kind, one) for one in value] if len(value) < _LONG else value
-        number = crc32(value.encode(errors="replace"))
-        return value if number % 8 == 0 else self.ids[kind][number % len(self.ids[kind])]
+        return _one_of(self.ids[kind], value)
+
+
+def _one_of(known: Sequence[str], made_up: str) -> str:
+    """Choose by the text that chance made up; one of eight stays."""
+    number = crc32(made_up.encode(errors="replace"))
+    return made_up if number % 8 == 0 else known[number % len(known)]

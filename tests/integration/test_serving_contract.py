@@ -84,10 +84,12 @@ def test_every_example_of_the_page_works_as_it_stands(stack: Stack) -> None:
             answered.append((path, kind, response.status_code))
     assert answered == [
         ("/predict_duration", "OneWorkflow", 200),
+        ("/predict_duration", "OneWorkflow 2", 200),
         ("/predict_duration", "ManyWorkflows", 200),
         ("/predict_duration", "OneTask", 200),
         ("/predict_duration", "ManyTasks", 200),
         ("/assess_risk", "OneWorkflow", 200),
+        ("/assess_risk", "OneWorkflow 2", 200),
         ("/assess_risk", "ManyWorkflows", 200),
         ("/suggest_templates", "NewWorkflow", 200),
         ("/suggest_templates", "RunningWorkflow", 200),

@@ -57,15 +57,22 @@ def filled(database: Engine) -> Engine:
 def test_examples_are_of_the_latest_open_work_known(filled: Engine) -> None:
     found = examples(read_facts(filled, AS_OF))
 
-    assert found["OneWorkflow"] == found["RunningWorkflow"] == {"workflow_id": "a"}
-    assert found["ManyWorkflows"] == {"workflow_ids": ["a", "b"]}
-    assert found["NewWorkflow"] == {"attributes": {"amount": 3}, "count": 3}
-    assert found["ManyTasks"] == {"task_ids": ["done-later", "open"]}
-    assert found["AssigneeOfStep"] == {"workflow_id": "a", "activity": "check", "count": 3}
-    assert found["AllocationQuestion"] == {
-        "tasks": [{"task_id": "done-later", "priority": 2}, {"task_id": "open"}],
-        "people": [{"person_id": "ann"}, {"person_id": "bob", "max_tasks": 3}],
-    }
+    later = {"workflow_progress__due_at": "2016-04-08T00:00:00+00:00"}
+    assert found["OneWorkflow"] == [
+        {"workflow_id": "a"},
+        {"workflow_id": "a", "overrides": later},
+    ]
+    assert found["RunningWorkflow"] == [{"workflow_id": "a"}]
+    assert found["ManyWorkflows"] == [{"workflow_ids": ["a", "b"]}]
+    assert found["NewWorkflow"] == [{"attributes": {"amount": 3}, "count": 3}]
+    assert found["ManyTasks"] == [{"task_ids": ["done-later", "open"]}]
+    assert found["AssigneeOfStep"] == [{"workflow_id": "a", "activity": "check", "count": 3}]
+    assert found["AllocationQuestion"] == [
+        {
+            "tasks": [{"task_id": "done-later", "priority": 2}, {"task_id": "open"}],
+            "people": [{"person_id": "ann"}, {"person_id": "bob", "max_tasks": 3}],
+        }
+    ]
     assert "GivenFeedback" not in found  # there is no prediction yet
 
 
@@ -83,12 +90,13 @@ def test_each_kind_of_question_is_there_to_choose() -> None:
         },
         "paths": {"/ask": {"post": {"requestBody": {"content": media}}, "get": {}}},
     }
-    made = with_examples(document, {"One": {"a": 1}})
+    made = with_examples(document, {"One": [{"a": 1}, {"a": 2}]})
 
-    assert made["components"]["schemas"]["One"] == {**one, "examples": [{"a": 1}]}
+    assert made["components"]["schemas"]["One"] == {**one, "examples": [{"a": 1}, {"a": 2}]}
     operations = made["paths"]["/ask"]
     assert operations["post"]["requestBody"]["content"]["application/json"]["examples"] == {
-        "One": {"summary": "One.", "value": {"a": 1}}
+        "One": {"summary": "One.", "value": {"a": 1}},
+        "One 2": {"summary": "One.", "value": {"a": 2}},
     }
     assert operations["get"] == {}
     assert document["components"]["schemas"]["One"] == one  # type: ignore[index]
@@ -96,15 +104,15 @@ def test_each_kind_of_question_is_there_to_choose() -> None:
 
 def test_the_database_is_asked_again_when_the_clock_moves(filled: Engine) -> None:
     kept = Examples(filled)
-    assert kept.at(AS_OF)["OneTask"] == {"task_id": "done-later"}
+    assert kept.at(AS_OF)["OneTask"] == [{"task_id": "done-later"}]
     with filled.begin() as connection:
         connection.execute(insert(tasks), [task("new", "b", 0, created_at=EARLIER)])
-    assert kept.at(AS_OF)["OneTask"] == {"task_id": "done-later"}
-    assert kept.at(AS_OF + timedelta(seconds=1))["OneTask"] == {"task_id": "new"}
+    assert kept.at(AS_OF)["OneTask"] == [{"task_id": "done-later"}]
+    assert kept.at(AS_OF + timedelta(seconds=1))["OneTask"] == [{"task_id": "new"}]
 
 
 def test_without_a_database_the_page_has_its_general_examples() -> None:
     nowhere = create_engine("postgresql+psycopg://nobody@127.0.0.1:1/x")
 
-    assert read_facts(nowhere, AS_OF) == Facts()
-    assert examples(Facts()) == {}
+    assert read_facts(nowhere, AS_OF) == Facts(AS_OF)
+    assert examples(Facts(AS_OF)) == {}
