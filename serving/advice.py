@@ -8,8 +8,7 @@ from uuid import UUID, uuid4
 
 from pipelines.contracts import Model
 from pipelines.monitoring.prediction import LoggedPrediction
-from serving import metrics
-from serving.asked import Started
+from serving.asked import Started, count_answers
 from serving.schemas import ModelVersion
 from serving.traffic import Choice
 
@@ -75,9 +74,9 @@ class Advice:
             output: what it answered.
             task_id: that was asked about, if one was.
         """
-        loaded, variant = self.choice.loaded, self.choice.variant.value
-        degraded = str(bool(self.degraded_because)).lower()
-        metrics.ANSWERS.labels(loaded.name.value, loaded.version, degraded, variant).inc()
+        loaded, is_degraded = self.choice.loaded, bool(self.degraded_because)
+        latency_ms = self.started.latency_ms
+        count_answers(self.choice, 1, latency_ms, is_degraded=is_degraded)
         self.runtime.log.add(
             [
                 LoggedPrediction(
@@ -89,12 +88,12 @@ class Advice:
                     as_of=self.as_of,
                     features_known_at=answer["features_known_at"],
                     requested_at=self.started.at,
-                    latency_ms=self.started.latency_ms,
+                    latency_ms=latency_ms,
                     inputs=inputs,
                     features=features,
                     output=output,
-                    is_degraded=bool(self.degraded_because),
-                    variant=variant,
+                    is_degraded=is_degraded,
+                    variant=self.choice.variant.value,
                     propensity=self.choice.propensity,
                     task_id=task_id,
                 )

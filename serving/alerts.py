@@ -15,9 +15,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines.contracts import RiskKind, Severity
 from pipelines.monitoring.alerts import read_open_alerts
+from serving.fields import MAX_ID_LENGTH
 from serving.poller import Poller
 from serving.problems import MEDIA_TYPE, ProblemError
-from serving.schemas import MAX_ID_LENGTH
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime

@@ -3,16 +3,18 @@
 from datetime import datetime
 from typing import Annotated, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
+from serving.fields import Id, Moment
 from serving.schemas import Answer, Strict, WorkflowProblem
-from serving.task_schemas import Name, TaskId
+from serving.task_schemas import TaskId
 
 MOST_TASKS: Final = 500
 MOST_PEOPLE: Final = 100
 MOST_PAIRS: Final = 20_000
 
-Moment = Annotated[AwareDatetime, Field(strict=False)]
+# JSON has lists only.
+Period = Annotated[tuple[Moment, Moment], Field(strict=False)]
 
 
 class TaskToPlan(Strict):
@@ -20,11 +22,11 @@ class TaskToPlan(Strict):
 
     task_id: TaskId
     due_at: Moment | None = Field(None, description="Not given: the task's, or its workflow's.")
-    priority: float = Field(1.0, gt=0, le=100, strict=False)
-    required_skills: tuple[Name, ...] | None = Field(
+    priority: FiniteFloat = Field(1.0, gt=0, le=100)
+    required_skills: tuple[Id, ...] | None = Field(
         None, max_length=50, strict=False, description="Not given: that of its template."
     )
-    excluded_person_ids: tuple[Name, ...] = Field((), max_length=MOST_PEOPLE, strict=False)
+    excluded_person_ids: tuple[Id, ...] = Field((), max_length=MOST_PEOPLE, strict=False)
     predecessors: tuple[TaskId, ...] = Field(
         (), max_length=50, strict=False, description="Tasks of this question that come first."
     )
@@ -33,13 +35,13 @@ class TaskToPlan(Strict):
 class PersonToPlan(Strict):
     """One person; hours, skills and team are those of the source."""
 
-    person_id: Name
-    working: tuple[tuple[Moment, Moment], ...] | None = Field(
+    person_id: Id
+    working: tuple[Period, ...] | None = Field(
         None, max_length=200, strict=False, description="Periods of work instead of the source's."
     )
     busy_until: Moment | None = None
     max_tasks: int | None = Field(None, ge=0)
-    max_hours: float | None = Field(None, ge=0, strict=False)
+    max_hours: FiniteFloat | None = Field(None, ge=0)
 
 
 class AllocationQuestion(Strict):

@@ -10,10 +10,11 @@ import pandas as pd
 from pipelines.contracts import Model
 from serving import metrics
 from serving.asked import Asked, about, log_answers
-from serving.questions import many, one
+from serving.questions import Said, Say, many, one
 from serving.reasons import given_values, reasons
-from serving.schemas import Duration, DurationBatch, Risk, RiskBatch
+from serving.schemas import Duration, DurationBatch, OneWorkflow, Risk, RiskBatch
 from serving.tracing import span
+from serving.what_if import what_if
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
@@ -22,13 +23,13 @@ _DUE_AT: Final = "workflow_progress__due_at"
 _LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
 
-def one_duration(runtime: "Runtime", workflow_id: str) -> bytes:
-    """Answer how long one workflow will still take, as the JSON of a Duration.
+def one_duration(runtime: "Runtime", question: OneWorkflow) -> bytes:
+    """Answer how long one workflow will still take, or would, as the JSON of a Duration.
 
     Raises:
         ProblemError: it cannot be answered; one class for each reason.
     """
-    return one(runtime, Model.REMAINING_TIME, workflow_id, _durations)
+    return _one(runtime, Model.REMAINING_TIME, question, _durations)
 
 
 def duration_batch(runtime: "Runtime", workflow_ids: Sequence[str]) -> DurationBatch:
@@ -41,13 +42,13 @@ def duration_batch(runtime: "Runtime", workflow_ids: Sequence[str]) -> DurationB
     return DurationBatch(answers=answers, problems=problems)
 
 
-def one_risk(runtime: "Runtime", workflow_id: str) -> bytes:
-    """Answer how likely one workflow will be late, as the JSON of a Risk.
+def one_risk(runtime: "Runtime", question: OneWorkflow) -> bytes:
+    """Answer how likely one workflow will be late, or would be, as the JSON of a Risk.
 
     Raises:
         ProblemError: it cannot be answered; one class for each reason.
     """
-    return one(runtime, Model.DELAY_RISK, workflow_id, _risks)
+    return _one(runtime, Model.DELAY_RISK, question, _risks)
 
 
 def risk_batch(runtime: "Runtime", workflow_ids: Sequence[str]) -> RiskBatch:
@@ -58,6 +59,12 @@ def risk_batch(runtime: "Runtime", workflow_ids: Sequence[str]) -> RiskBatch:
     """
     answers, problems = many(runtime, Model.DELAY_RISK, workflow_ids, _risks)
     return RiskBatch(answers=answers, problems=problems)
+
+
+def _one(runtime: "Runtime", model: Model, question: OneWorkflow, say: Say[Said]) -> bytes:
+    if question.overrides:
+        return what_if(runtime, model, question.workflow_id, question.overrides, say)
+    return one(runtime, model, question.workflow_id, say)
 
 
 def _durations(asked: Asked, positions: list[int]) -> list[Duration]:

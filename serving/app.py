@@ -109,7 +109,7 @@ def _add_questions(app: FastAPI) -> None:
             return json_response(one_task(runtime, asked.task_id, asked.person_id))
         if isinstance(asked, ManyTasks):
             return json_response(task_batch(runtime, asked.task_ids))
-        return finished(one_duration(runtime, asked.workflow_id))
+        return finished(one_duration(runtime, asked))
 
     @app.post(
         "/assess_risk",
@@ -122,7 +122,7 @@ def _add_questions(app: FastAPI) -> None:
         asked, runtime = question.root, runtime_of(request)
         if isinstance(asked, ManyWorkflows):
             return json_response(risk_batch(runtime, asked.workflow_ids))
-        return finished(one_risk(runtime, asked.workflow_id))
+        return finished(one_risk(runtime, asked))
 
 
 def _add_state(app: FastAPI) -> None:
@@ -151,7 +151,7 @@ def _add_state(app: FastAPI) -> None:
     @app.get("/docs.json", include_in_schema=False)
     def openapi(request: Request) -> JSONResponse:
         return JSONResponse(
-            with_security(with_examples(app.openapi(), runtime_of(request).example_ids()))
+            with_security(with_examples(app.openapi(), runtime_of(request).examples()))
         )
 
     @app.get("/", include_in_schema=False)

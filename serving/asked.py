@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from serving.runtime import Runtime
 
 # What every answer says about itself; the rest is the model's output.
-_ABOUT: Final = set(Answer.model_fields)
+_ABOUT: Final = {*Answer.model_fields, "is_what_if", "overrides"}
 
 Row = Mapping[str, Any]
 
@@ -57,6 +57,7 @@ class Asked:
     started: Started
     degraded_because: list[str]
     is_partial: bool  # a workflow without a row may exist all the same
+    overrides: Mapping[str, Any] = field(default_factory=dict)  # of features, as they were asked
 
 
 def ask(
@@ -134,6 +135,8 @@ def about(asked: Asked, row: Row) -> dict[str, Any]:
         "features_known_at": row["features_known_at"],
         "is_degraded": bool(asked.degraded_because),
         "degraded_because": asked.degraded_because,
+        "is_what_if": bool(asked.overrides),
+        "overrides": asked.overrides,
     }
 
 
@@ -157,7 +160,11 @@ def log_answers(asked: Asked, rows: Sequence[Row], answers: Sequence[Answer]) ->
                     features_known_at=answer.features_known_at,
                     requested_at=asked.started.at,
                     latency_ms=latency_ms,
-                    inputs={"workflow_id": answer.workflow_id, "workflow_count": len(asked.rows)},
+                    inputs={
+                        "workflow_id": answer.workflow_id,
+                        "workflow_count": len(asked.rows),
+                        **({"overrides": asked.overrides} if asked.overrides else {}),
+                    },
                     features={name: row[name] for name in columns},
                     output=answer.model_dump(exclude=_ABOUT),
                     is_degraded=answer.is_degraded,

@@ -19,7 +19,8 @@ from serving.problems import FeaturesAwayError
 logger = logging.getLogger(__name__)
 
 _PROBE: Final = "no workflow is called this"
-_TIMES: Final = tuple(
+# What the features of the moment of asking are computed from.
+TIMES: Final = tuple(
     qualified(FeatureView.WORKFLOW_PROGRESS, name)
     for name in ("opened_at", "due_at", "last_event_at")
 )
@@ -151,7 +152,7 @@ def completed(rows: ServiceRows, as_of: datetime) -> ServiceRows:
     """Add the features of the moment of asking, which is not before what is known."""
     known_at = rows.columns["features_known_at"]
     asked_at = [max(as_of, known) if known else as_of for known in known_at]
-    times = (asked_at, *(rows.columns[name] for name in _TIMES))
+    times = (asked_at, *(rows.columns[name] for name in TIMES))
     features = request_time(*map(moments, times))
     return rows.with_columns(
         {"as_of": asked_at, **{name: values.tolist() for name, values in features.items()}},

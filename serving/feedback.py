@@ -18,22 +18,22 @@ from pydantic_core import PydanticCustomError
 
 from pipelines.monitoring.feedback import Feedback, Verdict
 from serving import metrics
+from serving.fields import MAX_ID_LENGTH, NO_NUL
 from serving.problems import MEDIA_TYPE
-from serving.schemas import MAX_ID_LENGTH, Strict
+from serving.schemas import Strict
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
 
 MAX_REASON_LENGTH: Final = 2_000
-_NO_NUL: Final = r"^[^\x00]*$"  # the one character that PostgreSQL has no place for
 
 _Name = Annotated[
     str,
     StringConstraints(
-        min_length=1, max_length=MAX_ID_LENGTH, strip_whitespace=True, pattern=_NO_NUL
+        min_length=1, max_length=MAX_ID_LENGTH, strip_whitespace=True, pattern=NO_NUL
     ),
 ]
-_Text = Annotated[str, StringConstraints(max_length=MAX_REASON_LENGTH, pattern=_NO_NUL)]
+_Text = Annotated[str, StringConstraints(max_length=MAX_REASON_LENGTH, pattern=NO_NUL)]
 # JSON has neither ids nor enumerations of its own.
 _Id = Annotated[UUID, Field(strict=False)]
 

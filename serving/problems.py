@@ -14,18 +14,6 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 _TYPE: Final = "urn:problem-type:workcast:"
-# Parts of an error's place that pydantic and FastAPI add to the names of the fields.
-_NOT_FIELDS: Final = (
-    "body",
-    "query",
-    "one",
-    "many",
-    "task",
-    "tasks",
-    "step",
-    "new",
-    "running",
-)
 
 
 class ProblemError(Exception):
@@ -185,7 +173,11 @@ def _fault(error: Mapping[str, Any]) -> dict[str, str]:
         # The second part of its place is a position in the text.
         reason = error.get("ctx", {}).get("error", "not readable")
         return {"field": "body", "message": f"no JSON, at character {error['loc'][-1]}: {reason}"}
-    names = [str(part) for part in error["loc"] if part not in _NOT_FIELDS]
+    # FastAPI puts body or query before the names, pydantic the kind of question, as we write it.
+    names = [str(part) for part in error["loc"][1:]]
+    is_whole = len(names) == 1 and error["type"] == "extra_forbidden"  # somebody's own name
+    if names and names[0].startswith("(") and not is_whole:
+        del names[0]
     return {"field": ".".join(names) or "body", "message": str(error["msg"])}
 
 

@@ -17,7 +17,7 @@ from serving.alerts import AlertBoard
 from serving.cache import AnswerCache
 from serving.checks import version_check
 from serving.clock import FeatureClock
-from serving.examples import running_ids
+from serving.examples import Examples, OfKinds
 from serving.features import REQUEST_TIME_NAMES, OnlineFeatures
 from serving.guard.parts import Guard
 from serving.lake_features import LakeFeatures
@@ -133,10 +133,14 @@ class Runtime:
         self.engine.dispose()
         self.stop_tracing()
 
-    def example_ids(self) -> list[str]:
-        """Return ids that can be asked about now, for the OpenAPI page."""
+    @cached_property
+    def _examples(self) -> Examples:
+        return Examples(self.engine)
+
+    def examples(self) -> OfKinds:
+        """Return questions that can be asked now, by their schemas, for the OpenAPI page."""
         reading = self.clock.reading
-        return running_ids(self.engine, reading.as_of) if reading else []
+        return self._examples.at(reading.as_of) if reading else {}
 
     def models(self) -> Models:
         """Tell which version of each model answers, and which challengers there are."""

@@ -4,16 +4,14 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, StringConstraints, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag
+
+from serving.fields import Id, PlainValue
 
 MAX_BATCH: Final = 1_000
-MAX_ID_LENGTH: Final = 200
+MAX_OVERRIDES: Final = 100
 
-WorkflowId = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=MAX_ID_LENGTH),
-    Field(description="Id of a running workflow, as the history names it."),
-]
+WorkflowId = Annotated[Id, Field(description="Id of a running workflow, as the history names it.")]
 
 
 class Strict(BaseModel):
@@ -28,6 +26,13 @@ class OneWorkflow(Strict):
     model_config = ConfigDict(json_schema_extra={"examples": [{"workflow_id": "WF-000017"}]})
 
     workflow_id: WorkflowId
+    overrides: Annotated[dict[Id, PlainValue], Field(min_length=1, max_length=MAX_OVERRIDES)] | (
+        None
+    ) = Field(
+        None,
+        description="What if these features of the workflow were others? By the names that "
+        "`reasons` of /assess_risk give; null: not known.",
+    )
 
 
 class ManyWorkflows(Strict):
@@ -42,14 +47,14 @@ class ManyWorkflows(Strict):
 
 def _kind(value: Any) -> str:
     if isinstance(value, ManyWorkflows):
-        return "many"
-    return "many" if isinstance(value, dict) and "workflow_ids" in value else "one"
+        return "(many)"
+    return "(many)" if isinstance(value, dict) and "workflow_ids" in value else "(one)"
 
 
 class Question(
     RootModel[
         Annotated[
-            Annotated[OneWorkflow, Tag("one")] | Annotated[ManyWorkflows, Tag("many")],
+            Annotated[OneWorkflow, Tag("(one)")] | Annotated[ManyWorkflows, Tag("(many)")],
             Discriminator(_kind),
         ]
     ]
@@ -82,6 +87,14 @@ class Answer(BaseModel):
     degraded_because: list[str] = Field(description="What had failed; empty when nothing had.")
 
 
+IsWhatIf = Annotated[
+    bool, Field(description="True: of the overrides asked about, not of the workflow as it is.")
+]
+Overridden = Annotated[
+    dict[str, PlainValue], Field(description="Features that were not as known; empty: none.")
+]
+
+
 class Duration(Answer):
     """How long a workflow will still take."""
 
@@ -89,6 +102,8 @@ class Duration(Answer):
     remaining_time_s_p10: float = Field(ge=0, description="One in ten takes less.")
     remaining_time_s_p90: float = Field(ge=0, description="One in ten takes more.")
     expected_closed_at: datetime = Field(description="as_of plus remaining_time_s.")
+    is_what_if: IsWhatIf = False
+    overrides: Overridden = {}
 
 
 class Reason(BaseModel):
@@ -109,6 +124,8 @@ class Risk(Answer):
     late_probability: float = Field(ge=0, le=1)
     due_at: datetime | None = Field(description="Null where the workflow has no due date.")
     reasons: list[Reason] = Field(description="The strongest inputs first.")
+    is_what_if: IsWhatIf = False
+    overrides: Overridden = {}
 
 
 class Problem(BaseModel):

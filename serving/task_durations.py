@@ -17,6 +17,7 @@ from serving.schemas import Problem, WorkflowProblem
 from serving.spans import spans_of
 from serving.task_schemas import Span, TaskDuration, TaskDurationBatch
 from serving.tasks import Task
+from serving.traffic import Variant
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
@@ -108,13 +109,17 @@ def _answered(
 
 
 def _answer(advice: Advice, task: Task, row: Row, spans: dict[SpanKind, Span]) -> TaskDuration:
+    is_what_if = row["person_id"] != task.person_id
+    if is_what_if:
+        asked = replace(advice.choice, variant=Variant.WHAT_IF, propensity=None)
+        advice = replace(advice, choice=asked)
     said = advice.said(task.workflow_id, row["features_known_at"] or advice.as_of)
     answer = TaskDuration(
         **said,
         task_id=task.task_id,
         activity=task.activity,
         person_id=row["person_id"],
-        is_what_if=row["person_id"] != task.person_id,
+        is_what_if=is_what_if,
         waiting_time=spans.get(SpanKind.WAITING),
         service_time=spans.get(SpanKind.SERVICE),
         sojourn_time=spans.get(SpanKind.SOJOURN),

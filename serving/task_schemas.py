@@ -3,8 +3,17 @@
 from datetime import datetime
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    FiniteFloat,
+    RootModel,
+    Tag,
+)
 
+from serving.fields import Id
 from serving.schemas import (
     Answer,
     ManyWorkflows,
@@ -18,8 +27,7 @@ MOST_TASKS: Final = 1_000
 MOST_CANDIDATES: Final = 500
 MOST_RECOMMENDED: Final = 50
 
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-TaskId = Annotated[Name, Field(description="Id of a task, as the history names it.")]
+TaskId = Annotated[Id, Field(description="Id of a task, as the history names it.")]
 
 
 class OneTask(Strict):
@@ -28,7 +36,7 @@ class OneTask(Strict):
     model_config = ConfigDict(json_schema_extra={"examples": [{"task_id": "T-0000017"}]})
 
     task_id: TaskId
-    person_id: Name | None = Field(None, description="What if this person did it?")
+    person_id: Id | None = Field(None, description="What if this person did it?")
 
 
 class ManyTasks(Strict):
@@ -45,18 +53,18 @@ def _asked_kind(value: Any) -> str:
     if isinstance(value, OneTask | ManyTasks | ManyWorkflows):
         value = value.model_dump()
     if not isinstance(value, dict):
-        return "one"
-    named = {"task_id": "task", "task_ids": "tasks", "workflow_ids": "many"}
-    return next((kind for key, kind in named.items() if key in value), "one")
+        return "(one)"
+    named = {"task_id": "(task)", "task_ids": "(tasks)", "workflow_ids": "(many)"}
+    return next((kind for key, kind in named.items() if key in value), "(one)")
 
 
 class DurationQuestion(
     RootModel[
         Annotated[
-            Annotated[OneWorkflow, Tag("one")]
-            | Annotated[ManyWorkflows, Tag("many")]
-            | Annotated[OneTask, Tag("task")]
-            | Annotated[ManyTasks, Tag("tasks")],
+            Annotated[OneWorkflow, Tag("(one)")]
+            | Annotated[ManyWorkflows, Tag("(many)")]
+            | Annotated[OneTask, Tag("(task)")]
+            | Annotated[ManyTasks, Tag("(tasks)")],
             Discriminator(_asked_kind),
         ]
     ]
@@ -110,24 +118,24 @@ class StepToGive(Strict):
     """Ask who should do the next step of a workflow."""
 
     workflow_id: WorkflowId
-    activity: Name
-    team_id: Name | None = Field(None, description="The team it is for, if that is known.")
+    activity: Id
+    team_id: Id | None = Field(None, description="The team it is for, if that is known.")
 
 
 class Limits(Strict):
     """Who may be proposed, and how many."""
 
-    person_ids: Annotated[list[Name], Field(min_length=1, max_length=MOST_CANDIDATES)] | None = (
-        Field(None, description="Only these, newcomers included; null: everyone who worked here.")
+    person_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_CANDIDATES)] | None = Field(
+        None, description="Only these, newcomers included; null: everyone who worked here."
     )
-    required_skills: tuple[Name, ...] = Field((), max_length=50, strict=False)
-    excluded_person_ids: tuple[Name, ...] = Field((), max_length=MOST_CANDIDATES, strict=False)
+    required_skills: tuple[Id, ...] = Field((), max_length=50, strict=False)
+    excluded_person_ids: tuple[Id, ...] = Field((), max_length=MOST_CANDIDATES, strict=False)
     max_held_task_count: int | None = Field(
         None, ge=1, description="Leave out who holds so many open tasks already."
     )
     count: int = Field(5, ge=1, le=MOST_RECOMMENDED)
-    load_strength: float = Field(
-        0.0, ge=0, le=2, strict=False, description="How much present load counts against someone."
+    load_strength: FiniteFloat = Field(
+        0.0, ge=0, le=2, description="How much present load counts against someone."
     )
 
 
@@ -147,14 +155,14 @@ class AssigneeOfStep(StepToGive, Limits):
 
 def _kind(value: Any) -> str:
     if isinstance(value, AssigneeOfTask):
-        return "task"
-    return "task" if isinstance(value, dict) and "task_id" in value else "step"
+        return "(task)"
+    return "(task)" if isinstance(value, dict) and "task_id" in value else "(step)"
 
 
 class AssigneeQuestion(
     RootModel[
         Annotated[
-            Annotated[AssigneeOfTask, Tag("task")] | Annotated[AssigneeOfStep, Tag("step")],
+            Annotated[AssigneeOfTask, Tag("(task)")] | Annotated[AssigneeOfStep, Tag("(step)")],
             Discriminator(_kind),
         ]
     ]

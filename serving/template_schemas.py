@@ -2,16 +2,15 @@
 
 from typing import Annotated, Any, Final
 
-from pydantic import AwareDatetime, ConfigDict, Discriminator, Field, RootModel, Tag
+from pydantic import ConfigDict, Discriminator, Field, RootModel, Tag
 
+from serving.fields import Id, Moment, PlainValue
 from serving.schemas import Answer, Strict, WorkflowId
 
 MOST_SUGGESTIONS: Final = 20
 _MOST_ATTRIBUTES: Final = 100
 
-Text = Annotated[str, Field(min_length=1, max_length=200)]
 Count = Annotated[int, Field(ge=1, le=MOST_SUGGESTIONS, description="How many to suggest.")]
-AttributeValue = str | float | int | bool | None
 
 
 class NewWorkflow(Strict):
@@ -30,14 +29,14 @@ class NewWorkflow(Strict):
         }
     )
 
-    client_id: Text | None = None
-    team_id: Text | None = Field(None, description="The team that opens it.")
-    priority: Text | None = None
-    attributes: Annotated[dict[str, AttributeValue], Field(max_length=_MOST_ATTRIBUTES)] = Field(
+    client_id: Id | None = None
+    team_id: Id | None = Field(None, description="The team that opens it.")
+    priority: Id | None = None
+    attributes: Annotated[dict[Id, PlainValue], Field(max_length=_MOST_ATTRIBUTES)] = Field(
         default_factory=dict, description="As the history's workflows have them at opening."
     )
-    opened_at: AwareDatetime | None = Field(
-        None, strict=False, description="When it is opened; not given: now, by the service's clock."
+    opened_at: Moment | None = Field(
+        None, description="When it is opened; not given: now, by the service's clock."
     )
     count: Count = 3
 
@@ -53,14 +52,14 @@ class RunningWorkflow(Strict):
 
 def _kind(value: Any) -> str:
     if isinstance(value, RunningWorkflow):
-        return "running"
-    return "running" if isinstance(value, dict) and "workflow_id" in value else "new"
+        return "(running)"
+    return "(running)" if isinstance(value, dict) and "workflow_id" in value else "(new)"
 
 
 class TemplateQuestion(
     RootModel[
         Annotated[
-            Annotated[NewWorkflow, Tag("new")] | Annotated[RunningWorkflow, Tag("running")],
+            Annotated[NewWorkflow, Tag("(new)")] | Annotated[RunningWorkflow, Tag("(running)")],
             Discriminator(_kind),
         ]
     ]

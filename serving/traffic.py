@@ -24,6 +24,7 @@ class Variant(StrEnum):
     CHAMPION = "champion"
     CHALLENGER = "challenger"
     SHADOW = "shadow"  # the challenger's, that nobody was shown
+    WHAT_IF = "what_if"  # of features that whoever asked had changed
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from sqlalchemy import Engine, select
 
 from pipelines.contracts import Model
 from pipelines.errors import NotFoundError
+from pipelines.monitoring.outcomes import WHAT_IF
 from pipelines.monitoring.periods import champion_drift
 from pipelines.settings import Settings
 from pipelines.source.connect import open_engine
@@ -55,6 +56,10 @@ def publish_docs(settings: Settings) -> str:
 
 
 def _newest(engine: Engine) -> pd.DataFrame:
-    statement = select(predictions).order_by(predictions.c.requested_at.desc())
+    statement = (
+        select(predictions)
+        .where(predictions.c.variant.is_distinct_from(WHAT_IF))
+        .order_by(predictions.c.requested_at.desc())
+    )
     with engine.connect() as connection:
         return pd.read_sql(statement.limit(_CHECKED_ROWS), connection)

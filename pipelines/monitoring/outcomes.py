@@ -20,6 +20,7 @@ ANSWER: Final = {
     Model.DELAY_RISK: "late_probability",
 }
 SHADOW: Final = "shadow"
+WHAT_IF: Final = "what_if"
 _COLUMNS: Final = (
     "prediction_id",
     "model_name",
@@ -45,7 +46,8 @@ def read_predictions(
 ) -> pd.DataFrame:
     """Read the logged answers of a model about moments in [start, end), in order of as_of.
 
-    Shadows, which were shown to nobody, are no answers; they come along only when asked for.
+    Shadows, which were shown to nobody, are no answers; they come along only when asked for. What
+    would be if a workflow were another never does: nothing that happens tells whether it is so.
     """
     shown = predictions.c.variant.is_distinct_from(SHADOW)
     first = predictions.alias("first")
@@ -60,6 +62,7 @@ def read_predictions(
         )
         .where(predictions.c.model_name == model.value)
         .where(predictions.c.as_of >= start, predictions.c.as_of < end)
+        .where(predictions.c.variant.is_distinct_from(WHAT_IF))
         .where(true() if with_shadows else shown)
         .order_by(predictions.c.as_of, predictions.c.prediction_id)
     )

@@ -95,7 +95,9 @@ predictions: Final = Table(
     document("inputs"),
     document("features"),
     Column("output", JSONB, nullable=False),
-    Column("variant", Text),  # champion, challenger, or shadow: computed and shown to nobody
+    # champion, challenger, shadow (computed and shown to nobody), or what_if (of features that
+    # whoever asked had changed: no prediction about the workflow as it is).
+    Column("variant", Text),
     # Probability with which this variant was to be shown; 0 of a shadow, null where not drawn.
     Column("propensity", Double),
     Column("is_degraded", Boolean, nullable=False, server_default=text("false")),

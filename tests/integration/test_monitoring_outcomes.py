@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from pipelines.contracts import Model
 from pipelines.errors import MonitoringError
 from pipelines.features.history import SCHEMAS, HistoryTable
+from pipelines.jobs.drift import _newest
 from pipelines.monitoring.outcomes import join_outcomes, read_outcomes, read_predictions
 from pipelines.monitoring.prediction import LoggedPrediction
 from pipelines.monitoring.prediction_log import PredictionLog
@@ -129,6 +130,20 @@ def test_shadows_are_no_answers_but_can_be_asked_for(database: Engine, lake: Pat
     assert read["workflow_id"].tolist() == ["in time", "open"]
     assert whole["variant"].tolist() == ["champion", "shadow", None]
     assert whole["propensity"].tolist()[:2] == [1.0, 0.0]
+
+
+def test_what_would_be_is_never_compared_with_what_happened(database: Engine, lake: Path) -> None:
+    real, what_if, *_ = answered(Model.REMAINING_TIME, {"remaining_time_s": 1.0})
+    log = PredictionLog(database.url, lake / "spill").start()
+    log.add([replace(real, variant="champion"), replace(what_if, variant="what_if")])
+    log.close()
+
+    for with_shadows in (False, True):
+        read = read_predictions(
+            database, Model.REMAINING_TIME, START, START + 3 * DAY, with_shadows=with_shadows
+        )
+        assert read["variant"].tolist() == ["champion"]
+    assert _newest(database)["variant"].tolist() == ["champion"]
 
 
 def test_answers_given_again_have_the_features_of_the_first(database: Engine, lake: Path) -> None:

@@ -109,6 +109,9 @@ def test_what_it_does_not_know(  # noqa: PLR0917
         (b'{"workflow_id": ""}', "workflow_id"),
         (b'{"workflow_id": "%s"}' % (b"x" * 201), "workflow_id"),
         (b'{"workflow_id": "\\ud800"}', "workflow_id"),
+        (b'{"workflow_id": "\\u0000"}', "workflow_id"),
+        (b'{"workflow_id": "a", "one": 1}', "one"),
+        (b'{"workflow_ids": ["a"], "body": 1}', "body"),
         (b'{"workflow_id": "a", "as_of": "2016-01-01"}', "as_of"),
         (b'{"workflow_id": "a", "workflow_ids": ["a"]}', "workflow_id"),
         (b'{"workflow": "a"}', "workflow_id"),
@@ -149,7 +152,7 @@ def test_body_of_another_kind_is_refused(world: World) -> None:
 
 
 def test_odd_ids_are_only_unknown(world: World) -> None:
-    for odd in ["\x00", "WF-1\n", " WF-1", "🙂", "%00", "../WF-1"]:
+    for odd in ["\x01", "WF-1\n", " WF-1", "🙂", "%00", "../WF-1"]:
         content = problem(world.client.post("/assess_risk", json={"workflow_id": odd}), 404)
         assert content["workflow_id"] == odd
 
