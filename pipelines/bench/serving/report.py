@@ -34,14 +34,15 @@ def measured(
         BenchmarkError: the URL is not of this machine.
         WorkcastError: a server does not start, or does not answer.
     """
+    port = None if url is None else _port(url)
     with progress_bars(console) as bars:
         bar = bars.add_task("", total=1)
 
         def progress(name: str, done: int, total: int) -> None:
             bars.update(bar, description=name, completed=done, total=total)
 
-        if url is not None:
-            return Bench(get_settings(), plan, progress).running_service(_port(url))
+        if port is not None:
+            return Bench(get_settings(), plan, progress).running_service(port)
         with _home(folder) as home:
             settings = company_settings(home)
             with company(settings, task_count, lambda name: progress(name, 0, 1)):
@@ -66,6 +67,8 @@ def print_found(found: Found, console: Console) -> None:
     rows = [bounds.comparison_row(one) for one in (*found.comparisons, *found.endpoints)]
     title = f"The service, load average {os.getloadavg()[0]:.2f}"
     print_table(console, title, header, rows)
+    for reason in found.unanswered:
+        console.print(f"Not measured: {reason}", markup=False)
     hit_rate, long_run = found.hit_rate, found.soak
     if hit_rate is not None:
         console.print(
@@ -92,6 +95,7 @@ def write_found(found: Found, path: Path) -> None:
     figures: dict[str, Any] = {
         "comparisons": [_content(one) for one in found.comparisons],
         "endpoints": [_content(one) for one in found.endpoints],
+        "unanswered": found.unanswered,
         "inference_within_ms": found.inference_within_ms,
         "inference_p50_ms": {name: median(of) for name, of in found.inference_ms.items()},
         "hit_rate": found.hit_rate and asdict(found.hit_rate),

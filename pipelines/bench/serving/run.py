@@ -21,6 +21,7 @@ from pipelines.bench.serving.measure import (
     Plan,
     Progress,
     compare,
+    require_answers,
     until_answered,
 )
 from pipelines.bench.serving.programs import bare_server, running, service_program
@@ -29,6 +30,7 @@ from pipelines.bench.serving.soak import Soak, soak
 from pipelines.bench.serving.swap import register_again
 from pipelines.bench.serving.workload import Opening, workload
 from pipelines.contracts import Model
+from pipelines.errors import BenchmarkError
 from pipelines.settings import Settings
 
 _INFERENCE_COUNT: Final = 1_000
@@ -42,6 +44,7 @@ class Found:
 
     comparisons: list[Comparison] = field(default_factory=list)
     endpoints: list[Comparison] = field(default_factory=list)
+    unanswered: list[str] = field(default_factory=list)
     inference_within_ms: dict[str, float] = field(default_factory=dict)
     inference_ms: Mapping[str, Sequence[float]] = field(default_factory=dict)
     hit_rate: HitRate | None = None
@@ -122,10 +125,15 @@ class Bench:
 
     def _endpoints(self, port: int, workers: int) -> None:
         before = Counters(self._asker, port)
-        pairs = [
-            Pair(question, Target(port, requests))
-            for question, requests in self._asker.endpoints().items()
-        ]
+        pairs = []
+        for question, requests in self._asker.endpoints().items():
+            pair = Pair(question, Target(port, requests))
+            try:
+                require_answers(question, pair.service)
+            except BenchmarkError as err:  # a history may tell too little for one of the models
+                self.found.unanswered.append(str(err))
+            else:
+                pairs.append(pair)
         self.found.endpoints = self._compare(pairs, [_ENDPOINT_CONNECTIONS], workers)
         after = Counters(self._asker, port)
         for model in sorted(after.values(f"{_INFERENCE}_count", "model")):
