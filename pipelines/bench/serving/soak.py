@@ -27,7 +27,8 @@ class Soak:
     def growth_ratio(self) -> float:
         """Memory of the last tenth over that of the third tenth, when all is warm."""
         tenth = max(1, len(self.pss_mib) // 10)
-        return median(self.pss_mib[-tenth:]) / median(self.pss_mib[2 * tenth : 3 * tenth])
+        warm = self.pss_mib[2 * tenth : 3 * tenth] or self.pss_mib
+        return median(self.pss_mib[-tenth:]) / median(warm)
 
 
 def soak(
@@ -45,10 +46,12 @@ def soak(
     latencies_ms, pss_mib = array("d"), list[float]()
     seconds = minutes * 60
 
+    to_do = [swap]
+
     def is_over(so_far_s: float) -> bool:
+        if to_do and so_far_s >= seconds / 2:
+            to_do.pop()()
         if so_far_s >= seconds * len(pss_mib) / _SAMPLES:
-            if len(pss_mib) == _SAMPLES // 2:
-                swap()
             progress(f"soak, {minutes:g} minutes", len(pss_mib), _SAMPLES)
             pss_mib.append(memory_bytes(process_id) / _MIB)
         return so_far_s >= seconds
