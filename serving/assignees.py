@@ -23,7 +23,7 @@ from serving.problems import (
     UnknownActivityError,
     UnknownWorkflowError,
 )
-from serving.spans import spans_of
+from serving.spans import predicted, spans_of
 from serving.task_durations import require_open
 from serving.task_schemas import (
     AssigneeOfStep,
@@ -181,10 +181,10 @@ def _times(
     due_at: Any = asked.due_at or rows.columns[_DUE_AT][0]
     if SpanKind.SOJOURN not in durations.models:
         return [_Time() for _ in people], due_at
-    predicted = durations.models[SpanKind.SOJOURN].predict(rows.frame)
+    sojourns = predicted(durations.models[SpanKind.SOJOURN], rows)
     left_s = np.nan if due_at is None else (due_at - advice.as_of).total_seconds()
-    chances = on_time_probability(predicted, SpanKind.SOJOURN, np.full(len(people), left_s))
-    spans = spans_of(predicted)
+    chances = on_time_probability(sojourns, SpanKind.SOJOURN, np.full(len(people), left_s))
+    spans = spans_of(sojourns)
     return [
         _Time(span[SpanKind.SOJOURN], None if np.isnan(chance) else float(chance))
         for span, chance in zip(spans, chances, strict=True)

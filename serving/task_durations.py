@@ -14,7 +14,7 @@ from serving.advice import Advice
 from serving.asked import Row
 from serving.problems import EndedTaskError, ProblemError, UnknownTaskError
 from serving.schemas import Problem, WorkflowProblem
-from serving.spans import spans_of
+from serving.spans import predicted, spans_of
 from serving.task_schemas import Span, TaskDuration, TaskDurationBatch
 from serving.tasks import Task
 from serving.traffic import Variant
@@ -99,11 +99,11 @@ def _answered(
     ]
     features = runtime.task_features.read(questions, advice.as_of)
     with metrics.INFERENCE_SECONDS.labels(Model.TASK_DURATION.value).time():
-        predicted = advice.choice.loaded.predictor.predict(features.frame)
+        durations = predicted(advice.choice.loaded.predictor, features)
     rows = features.rows()
     answers = [
         _answer(replace(advice, prediction_id=uuid4()), task, row, spans)
-        for task, row, spans in zip(tasks, rows, spans_of(predicted), strict=True)
+        for task, row, spans in zip(tasks, rows, spans_of(durations), strict=True)
     ]
     return answers, faults
 

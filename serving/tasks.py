@@ -41,7 +41,8 @@ class SourceHistory:
     """Read by id; a database that is away is said at once."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        # Each question is one statement: a transaction around it would be two round trips more.
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def tasks(self, task_ids: Sequence[str]) -> dict[str, Task]:
         """Return the tasks there are, by id.

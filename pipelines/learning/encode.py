@@ -109,6 +109,14 @@ class Encoder:
             ) from err
         return result
 
+    def matrix_of_rows(self, rows: Sequence[Mapping[str, Any]]) -> Matrix:
+        """Encode some rows as `row` does: for a few, pandas takes longer than they do.
+
+        Raises:
+            TrainingError: a column the model was trained on is missing.
+        """
+        return np.concatenate([np.empty((0, len(self.columns))), *map(self.row, rows)])
+
     def levels_of(self, column: str, matrix: Matrix) -> npt.NDArray[np.object_]:
         """Return the level of a category column in each row; "" for a rare or missing one.
 

@@ -1,7 +1,7 @@
 """The model `task_duration`: how long a task waits, is worked on, and takes in all."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -51,6 +51,14 @@ class TaskDurations:
             TrainingError: a column of `input_columns` is missing.
         """
         return pd.concat([model.predict(frame) for model in self.models.values()], axis=1)
+
+    def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+        """Predict a few rows given as column -> value, as `predict` does; the index counts them.
+
+        Raises:
+            TrainingError: a column of `input_columns` is missing.
+        """
+        return pd.concat([model.predict_rows(rows) for model in self.models.values()], axis=1)
 
     def save(self, folder: Path) -> None:
         """Write a folder for each span, and the facts, into `folder`, making it."""

@@ -1,6 +1,6 @@
 """How long a task will wait or take: its median, an 80 % and a 90 % interval around it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -13,7 +13,7 @@ from pipelines.errors import TrainingError
 from pipelines.learning.blend import Blend, Member
 from pipelines.learning.boosting import TreeParams, boost, stop_early
 from pipelines.learning.columns import AS_OF
-from pipelines.learning.encode import Encoder
+from pipelines.learning.encode import Encoder, Matrix
 from pipelines.learning.examples import Examples, age_ratios
 from pipelines.learning.fit_encoder import fit_encoder
 from pipelines.learning.intervals import Groups, Margins, Values, calibrate
@@ -64,6 +64,16 @@ class TaskDurationModel:
         """
         return self.answers(self.scores(features), activity_groups(features), features.index)
 
+    def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+        """Predict a few rows given as column -> value, as `predict` does; the index counts them.
+
+        Raises:
+            TrainingError: a column the model was trained on is missing.
+        """
+        scores = self._scores(self.encoder.matrix_of_rows(rows))
+        groups = np.array([str(row[TASK_ACTIVITY]) for row in rows], dtype=object)
+        return self.answers(scores, groups, pd.RangeIndex(len(rows)))
+
     def medians_s(self, features: pd.DataFrame) -> Values:
         """Predict the medians alone, in seconds.
 
@@ -75,8 +85,7 @@ class TaskDurationModel:
 
     def scores(self, features: pd.DataFrame) -> dict[str, Values]:
         """Return the scores, without margins."""
-        matrix = self.encoder.matrix(features)
-        return {name: blend.raw(matrix) for name, blend in self.blends.items()}
+        return self._scores(self.encoder.matrix(features))
 
     def answers(
         self, scores: Mapping[str, Values], groups: Groups, index: pd.Index
@@ -97,6 +106,9 @@ class TaskDurationModel:
             "margins": {name: margins.to_spec() for name, margins in self.margins.items()},
         }
         write_model(folder, self.blends, spec)
+
+    def _scores(self, matrix: Matrix) -> dict[str, Values]:
+        return {name: blend.raw(matrix) for name, blend in self.blends.items()}
 
     @classmethod
     def load(cls, folder: Path) -> Self:

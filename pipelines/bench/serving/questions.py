@@ -1,0 +1,102 @@
+"""What is asked: of the service, and of the bare server beside it."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from pipelines.bench.serving.champions import Champions
+from pipelines.bench.serving.known import Known
+from pipelines.bench.serving.load import http_request
+from pipelines.contracts import Model, Role
+from pipelines.platform.issuer import LONGEST_LIFE_MINUTES
+from pipelines.platform.token import issue_token
+from pipelines.settings import Settings
+
+DURATION: Final = "/predict_duration, one workflow"
+HITS: Final = "/predict_duration, from the cache"
+CANDIDATES: Final = {count: f"/recommend_assignees, {count} candidates" for count in (100, 500)}
+
+_MOST_ASKED: Final = 200  # different requests of a kind
+_MOST_AT_ONCE: Final = 1_000
+_PLANNED: Final = 5  # tasks, and people
+
+
+class Asker:
+    """Makes the requests of one caller, who may ask for predictions."""
+
+    def __init__(self, settings: Settings, known: Known) -> None:
+        token = issue_token(settings, [Role.PREDICT], "benchmark", minutes=LONGEST_LIFE_MINUTES)
+        self._authorization = f"Bearer {token}"
+        self._known = known
+
+    def durations(self, workflow_ids: Iterable[str]) -> list[bytes]:
+        """Ask how long workflows will take, each on its own, in the order given."""
+        return [self._post("/predict_duration", {"workflow_id": one}) for one in workflow_ids]
+
+    def candidates(self, count: int) -> list[bytes]:
+        """Ask who should do each open task, of so many people.
+
+        Where the company has fewer, newcomers whom the history does not name fill up.
+        """
+        people = list(self._known.person_ids[:count])
+        people += [f"newcomer {number}" for number in range(count - len(people))]
+        return [
+            self._post("/recommend_assignees", {"task_id": one, "person_ids": people})
+            for one in self._tasks
+        ]
+
+    def endpoints(self) -> dict[str, list[bytes]]:
+        """Ask everything that the service is asked for its answers, as people would."""
+        known, tasks = self._known, self._tasks
+        planned = {
+            "tasks": [{"task_id": one} for one in known.task_ids[:_PLANNED]],
+            "people": [{"person_id": one} for one in known.person_ids[:_PLANNED]],
+        }
+        return {
+            "/predict_duration, one workflow": self.durations(known.workflow_ids[:_MOST_ASKED]),
+            "/predict_duration, one task": [
+                self._post("/predict_duration", {"task_id": one}) for one in tasks
+            ],
+            "/assess_risk, one workflow": [
+                self._post("/assess_risk", {"workflow_id": one})
+                for one in known.workflow_ids[:_MOST_ASKED]
+            ],
+            "/recommend_assignees, everyone": [
+                self._post("/recommend_assignees", {"task_id": one}) for one in tasks
+            ],
+            "/suggest_templates, running": [
+                self._post("/suggest_templates", {"workflow_id": one})
+                for one in known.workflow_ids[:_MOST_ASKED]
+            ],
+            "/suggest_templates, new": [self._post("/suggest_templates", {"priority": "normal"})],
+            f"/recommend_allocation, {_PLANNED} tasks": [
+                self._post("/recommend_allocation", planned)
+            ],
+            "/alerts": [self._get("/alerts")],
+            "/models": [self._get("/models")],
+            "/readyz": [self._get("/readyz")],
+        }
+
+    def many(self, kind: str, ids: Sequence[str]) -> bytes:
+        """Ask how long many will take in one request; `kind` is workflow_id or task_id."""
+        return self._post("/predict_duration", {f"{kind}s": list(ids[:_MOST_AT_ONCE])})
+
+    def metrics(self) -> bytes:
+        """Ask for what the service counts."""
+        return self._get("/metrics")
+
+    @property
+    def _tasks(self) -> Sequence[str]:
+        return self._known.task_ids[:_MOST_ASKED]
+
+    def _post(self, path: str, body: dict[str, Any]) -> bytes:
+        return http_request("POST", path, json.dumps(body).encode(), self._authorization)
+
+    def _get(self, path: str) -> bytes:
+        return http_request("GET", path, authorization=self._authorization)
+
+
+def bare_requests(champions: Champions, model: Model, row_count: int) -> list[bytes]:
+    """Hand the bare server so many rows of a model."""
+    path = f"/score/{model.value}/{row_count}"
+    return [http_request("POST", path, body) for body in champions.bare[model].bodies(row_count)]
