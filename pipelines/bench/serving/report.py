@@ -1,6 +1,7 @@
 """Run the benchmark of the service with progress, and show what it found."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -45,7 +46,10 @@ def measured(
             return Bench(get_settings(), plan, progress).running_service(port)
         with _home(folder) as home:
             settings = company_settings(home)
-            with company(settings, task_count, lambda name: progress(name, 0, 1)):
+            with (
+                _ended_as_by_ctrl_c(),
+                company(settings, task_count, lambda name: progress(name, 0, 1)),
+            ):
                 return Bench(settings, plan, progress).own_services()
 
 
@@ -109,6 +113,16 @@ def _content(one: Comparison) -> dict[str, Any]:
     names = ("p50_ms", "p95_ms", "p99_ms", "p999_ms", "per_second")
     ratios = {name: one.ratio(name) for name in names} if one.bare else {}
     return {**asdict(one), "ratios": ratios}
+
+
+@contextmanager
+def _ended_as_by_ctrl_c() -> Iterator[None]:
+    """Have SIGTERM leave no server behind."""
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 @contextmanager
