@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -42,6 +42,13 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[URL]:
     """URL of a real PostgreSQL server of this test process; superuser, database `postgres`."""
+    with run_postgres() as url:
+        yield url
+
+
+@contextmanager
+def run_postgres() -> Iterator[URL]:
+    """Run a PostgreSQL server of its own for the block."""
     # Directly below the temporary folder: a socket's path may have 107 bytes, and as root the
     # server runs as another user, who may not look into pytest's own folders.
     root = Path(tempfile.mkdtemp(prefix="workcast-pg-"))

@@ -1,29 +1,32 @@
 #!/bin/sh
-# Bring the platform in containers back to a backup: everything newer is lost. Features online are
-# not in a backup: the DAG build_features fills Valkey again from the lake.
+# Bring the platform back to a backup: everything newer is lost. Features online are not in a
+# backup: the DAG build_features fills Valkey again from the lake. Outside of containers stop every
+# server but PostgreSQL first.
 #   infra/backup/restore.sh FOLDER
 set -eu
 cd "$(dirname "$0")/../.."
+. infra/backup/reach.sh
 folder=$(realpath "${1:?usage: infra/backup/restore.sh FOLDER}")
 (cd "$folder" && sha256sum --check --quiet SHA256SUMS)
-docker compose down
-docker compose up -d --wait postgres
-for database in workcast airflow mlflow feast; do
+if in_containers; then
+  docker compose --profile '*' down
+  docker compose up -d --wait postgres
+fi
+for database in $DATABASES; do
   # Owners are made again by `migrate`; here they must exist before what they own.
-  docker compose exec -T postgres psql -qU postgres -v ON_ERROR_STOP=1 -v name="$database" <<'SQL'
+  pg psql -q -v ON_ERROR_STOP=1 -v name="$database" -d postgres <<'SQL'
 SELECT format('CREATE ROLE %I LOGIN', :'name')
 WHERE NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = :'name') \gexec
 DROP DATABASE IF EXISTS :"name" WITH (FORCE);
 CREATE DATABASE :"name" OWNER :"name";
 SQL
-  docker compose exec -T postgres pg_restore -U postgres --exit-on-error -d "$database" < "$folder/$database.dump"
+  pg pg_restore --exit-on-error -d "$database" < "$folder/$database.dump"
   echo "database $database restored"
 done
-for volume in lake mlflow state; do
-  docker compose run --rm -T --no-deps --entrypoint sh -v "workcast_$volume:/to" workcast -c \
-    'cd /to && find . -mindepth 1 -maxdepth 1 ! -name lake ! -name airflow -exec rm -rf {} + && tar -xzf - -C /to' \
-    < "$folder/$volume.tar.gz"
-  echo "volume $volume restored"
+for name in $FOLDERS; do
+  case $name in state) old=$STATE ;; *) old='* .[!.]*' ;; esac
+  within "$name" "rm -rf $old && tar -xzf -" < "$folder/$name.tar.gz"
+  echo "folder $name restored"
 done
-docker compose down
+if in_containers; then docker compose down; fi
 echo "Restored. Start with: make up; then trigger the DAG build_features."

@@ -1,6 +1,7 @@
 """The compose files as data: contained, closed, and naming nothing that is not there."""
 
 import re
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -101,6 +102,15 @@ def test_nobody_holds_a_secret_that_is_not_needed(services: dict[str, Service]) 
     }
     assert not services["evidently"].get("secrets")
     assert not [secret for secret in services["serving"]["secrets"] if "airflow" in secret]
+
+
+def test_valkey_refuses_to_write_before_its_container_is_ended(
+    services: dict[str, Service],
+) -> None:
+    valkey = services["valkey"]
+    told = dict(pairwise(valkey["command"]))
+    assert told["--maxmemory-policy"] == "noeviction"
+    assert (told["--maxmemory"], valkey["mem_limit"]) == ("700mb", "1g")
 
 
 def test_volumes_networks_and_neighbours_are_there(compose: dict[str, Any]) -> None:
