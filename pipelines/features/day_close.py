@@ -54,11 +54,9 @@ def trailing(
     facts = facts.group_by(*keys, "happened_day", "known_day").agg(
         **{name: facts[name].sum().cast("int64") for name in values}
     )
-    enters = facts.select(*keys, *values, day=facts.known_day)
-    leaves = facts.select(
-        *keys, day=facts.happened_day + days, **{name: -facts[name] for name in values}
-    )
-    return enters.union(leaves.select(enters.columns))
+    changes = facts.mutate(sign=ibis.array([1, -1]).unnest())
+    day = (changes.sign > 0).ifelse(changes.known_day, changes.happened_day + days)
+    return changes.select(*keys, day=day, **{n: changes[n] * changes.sign for n in values})
 
 
 def active_days(facts: ir.Table, keys: Sequence[str], day: str) -> ir.Table:
