@@ -3,7 +3,15 @@
 from datetime import datetime
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from serving.fields import Id, Moment
 from serving.schemas import Answer, Strict, WorkflowProblem
@@ -13,8 +21,15 @@ MOST_TASKS: Final = 500
 MOST_PEOPLE: Final = 100
 MOST_PAIRS: Final = 20_000
 
+
+def _ends_later(period: tuple[datetime, datetime]) -> tuple[datetime, datetime]:
+    if period[0] >= period[1]:
+        raise PydanticCustomError("period_order", "Should end after it begins")
+    return period
+
+
 # JSON has lists only.
-Period = Annotated[tuple[Moment, Moment], Field(strict=False)]
+Period = Annotated[tuple[Moment, Moment], Field(strict=False), AfterValidator(_ends_later)]
 
 
 class TaskToPlan(Strict):

@@ -1,8 +1,13 @@
-"""The clock of the answers: how far the features have come, never the wall clock."""
+"""The clock of the answers: how far the features have come, never the wall clock.
+
+The last moment is kept in a small file, for a start while the database is away.
+"""
 
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,10 +29,14 @@ class ClockReading:
 
 
 class FeatureClock:
-    """Keep the watermark of the features at hand, read in the background."""
+    """Keep the watermark of the features at hand, read in the background.
 
-    def __init__(self, engine: Engine, seconds: float = 2.0) -> None:
+    `kept` is the file of the last moment; all workers of a home share it.
+    """
+
+    def __init__(self, engine: Engine, kept: Path | None = None, seconds: float = 2.0) -> None:
         self._engine = engine
+        self._kept = kept
         self._reading: ClockReading | None = None
         self._missing = "the clock of the features has not been read yet"
         self._poller = Poller("feature-clock", self.refresh, seconds)
@@ -48,14 +57,17 @@ class FeatureClock:
             if self._reading is None or not self._reading.is_stale:
                 logger.warning("The clock of the features cannot be read: %s", err)
             self._missing = "the database cannot be reached"
-            if self._reading is not None:
-                self._reading = ClockReading(self._reading.as_of, is_stale=True)
+            last = self._from_disk() if self._reading is None else self._reading.as_of
+            self._reading = None if last is None else ClockReading(last, is_stale=True)
             return
+        before = self._reading
         if watermark is None:
             self._missing = "no features have been built yet; run the DAG build_features"
             self._reading = None
         else:
-            self._reading = ClockReading(watermark.astimezone(UTC), is_stale=False)
+            self._reading = ClockReading(watermark, is_stale=False)
+        if before is None or before.as_of != watermark:
+            self._keep(watermark)
 
     @property
     def missing(self) -> str | None:
@@ -77,3 +89,31 @@ class FeatureClock:
         if reading is None:
             raise FeaturesAwayError(f"No answer without a clock: {self._missing}.")
         return reading
+
+    def _from_disk(self) -> datetime | None:
+        """Return the moment that was kept; None where there is none that can be read."""
+        if self._kept is None:
+            return None
+        try:
+            kept = datetime.fromisoformat(self._kept.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return None
+        if kept.tzinfo is None:
+            return None
+        logger.warning("The clock of the features goes on from %s, as kept on the disk", kept)
+        return kept.astimezone(UTC)
+
+    def _keep(self, moment: datetime | None) -> None:
+        """Keep the moment, whole or not at all; None forgets the one that was kept."""
+        if self._kept is None:
+            return
+        try:
+            if moment is None:
+                self._kept.unlink(missing_ok=True)
+                return
+            self._kept.parent.mkdir(parents=True, exist_ok=True)
+            aside = self._kept.with_name(f".{self._kept.name}.{uuid4().hex}")
+            aside.write_text(moment.isoformat(), encoding="ascii")
+            aside.replace(self._kept)
+        except OSError as err:
+            logger.warning("The clock of the features cannot be kept: %s", err)

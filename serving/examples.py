@@ -1,26 +1,22 @@
 """Request examples that work when pasted: ids of what is open, and of who is there, now."""
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Engine, Select, or_, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Engine
 
-from pipelines.contracts import FeatureView, Model
+from pipelines.contracts import FeatureView
 from pipelines.features.views import qualified
-from pipelines.source.platform_tables import predictions
-from pipelines.source.tables import people, tasks, workflows
 from serving.allocation_schemas import AllocationQuestion
+from serving.example_facts import Facts, read_facts
 from serving.feedback import GivenFeedback
 from serving.schemas import ManyWorkflows, OneWorkflow
 from serving.task_schemas import AssigneeOfStep, AssigneeOfTask, ManyTasks, OneTask
 from serving.template_schemas import NewWorkflow, RunningWorkflow
 
-_COUNT: Final = 2
 _LATER: Final = timedelta(days=7)
 _DUE_AT: Final = qualified(FeatureView.WORKFLOW_PROGRESS, "due_at")
 _KEPT_S: Final = 60
@@ -28,74 +24,6 @@ _JSON: Final = "application/json"
 
 Example = dict[str, Any]
 OfKinds = dict[str, list[Example]]  # of each question's schema, by the schema's name
-Found = Sequence[Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What there is to ask about at a moment; empty where nothing is."""
-
-    as_of: datetime
-    workflows: Found = ()
-    tasks: Found = ()
-    people: Found = ()
-    prediction_ids: Found = ()
-
-
-def read_facts(engine: Engine, as_of: datetime) -> Facts:
-    """Read the latest opened work as known at `as_of`; nothing without a database."""
-    # One that nobody has answered about yet has its general example.
-    of_assignees = predictions.c.model_name == Model.ASSIGNEE.value
-    try:
-        with engine.connect() as connection:
-
-            def rows(statement: Select[Any]) -> Found:
-                return [dict(row) for row in connection.execute(statement).mappings()]
-
-            return Facts(
-                as_of,
-                rows(_running_workflows(as_of)),
-                rows(_open_tasks(as_of)),
-                rows(select(people.c.person_id).order_by(people.c.person_id).limit(_COUNT)),
-                rows(
-                    select(predictions.c.prediction_id)
-                    .where(of_assignees)
-                    .order_by(predictions.c.requested_at.desc())
-                    .limit(1)
-                ),
-            )
-    except SQLAlchemyError:
-        return Facts(as_of)
-
-
-def _is_running(as_of: datetime) -> ColumnElement[bool]:
-    closure = workflows.c.closure_recorded_at
-    return (workflows.c.recorded_at < as_of) & or_(closure.is_(None), closure >= as_of)
-
-
-def _running_workflows(as_of: datetime) -> Select[Any]:
-    names = ("workflow_id", "client_id", "priority", "attributes")
-    return (
-        select(*(workflows.c[name] for name in names))
-        .where(_is_running(as_of))
-        .order_by(workflows.c.opened_at.desc(), workflows.c.workflow_id)
-        .limit(_COUNT)
-    )
-
-
-def _open_tasks(as_of: datetime) -> Select[Any]:
-    ended = (tasks.c.completed_at, tasks.c.cancelled_at)
-    return (
-        select(tasks.c.task_id, tasks.c.workflow_id, tasks.c.activity)
-        .join(workflows, workflows.c.workflow_id == tasks.c.workflow_id)
-        .where(
-            _is_running(as_of),
-            tasks.c.created_at < as_of,
-            *(or_(end.is_(None), end >= as_of) for end in ended),
-        )
-        .order_by(tasks.c.created_at.desc(), tasks.c.task_id)
-        .limit(_COUNT)
-    )
 
 
 class Examples:

@@ -13,7 +13,7 @@ from pipelines.registry.load import load_kept, load_version
 from pipelines.registry.promote import alias_versions
 from serving.models import Candidate
 
-_HEALTH_SECONDS: Final = 2.0
+_ANSWER_SECONDS: Final = 2.0
 
 
 class MlflowRegistry:
@@ -29,7 +29,7 @@ class MlflowRegistry:
         Raises:
             RegistryError: the server does not answer.
         """
-        self._require_health()
+        self._require_answer()
         return alias_versions(model.value, self._uri)
 
     def load(self, model: Model, version: str) -> Candidate:
@@ -62,12 +62,20 @@ class MlflowRegistry:
         """Remember on disk that the alias names none."""
         forget_version(self._cache, model.value, alias)
 
-    def _require_health(self) -> None:
-        """Fail at once where MLflow's own client would try again for minutes."""
+    def _require_answer(self) -> None:
+        """Fail at once where MLflow's own client would try again for minutes.
+
+        Its health says nothing of its database, so something is asked that lies there.
+        """
+        question = f"{self._uri}/api/2.0/mlflow/registered-models/search"
         try:
-            httpx.get(f"{self._uri}/health", timeout=_HEALTH_SECONDS).raise_for_status()
+            answer = httpx.get(question, params={"max_results": 1}, timeout=_ANSWER_SECONDS)
         except httpx.HTTPError as err:
             raise RegistryError(
                 f"MLflow at {self._uri} does not answer ({err}); start the platform, or check "
                 "WORKCAST_MLFLOW_URL."
             ) from err
+        if answer.is_server_error:  # one that asks who we are is left to the client
+            raise RegistryError(
+                f"MLflow at {self._uri} answers {answer.status_code}: is its database there?"
+            )

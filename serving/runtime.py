@@ -74,7 +74,7 @@ class Runtime:
                 "options": f"-c statement_timeout={_STATEMENT_MS}",
             },
         )
-        clock = FeatureClock(engine)
+        clock = FeatureClock(engine, settings.home / "feature-clock")
         reader = OnlineReader(settings)
         lake = LakeFeatures(settings.lake, reader.plans, clock, settings.fallback_max_rows)
         features = OnlineFeatures(reader, clock, lake)

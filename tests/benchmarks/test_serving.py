@@ -150,6 +150,12 @@ def test_a_worklist_shows_the_last_ten_and_the_latest_first(tmp_path: Path) -> N
     }
 
 
+def test_missing_wrk_is_said_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    result = CliRunner().invoke(app, ["bench", "serving", "--connections", "1"])
+    assert "--connections 1 --no-endpoints" in str(result.exception)
+
+
 def test_a_service_elsewhere_is_not_measured() -> None:
     result = CliRunner().invoke(app, ["bench", "serving", "--url", "http://example.org:3000"])
     assert isinstance(result.exception, BenchmarkError)

@@ -5,7 +5,8 @@ import pytest
 from sqlalchemy import Engine, create_engine, insert
 
 from pipelines.source.tables import people, tasks, workflows
-from serving.examples import Examples, Facts, examples, read_facts, with_examples
+from serving.example_facts import Facts, read_facts
+from serving.examples import Examples, examples, with_examples
 
 pytestmark = pytest.mark.integration
 

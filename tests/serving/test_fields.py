@@ -95,3 +95,11 @@ def test_periods_of_work_are_lists_in_json() -> None:
     person = PersonToPlan.model_validate({"person_id": "ann", "working": periods})
     day = datetime(2024, 5, 1, tzinfo=UTC)
     assert person.working == ((day.replace(hour=8), day.replace(hour=12)),)
+
+
+def test_a_period_that_ends_before_it_begins_is_named() -> None:
+    moment = "2024-05-01T08:00:00Z"
+    with pytest.raises(ValidationError) as caught:
+        PersonToPlan.model_validate({"person_id": "ann", "working": [[moment, moment]]})
+    (error,) = caught.value.errors()
+    assert (error["loc"], error["type"]) == (("working", 0), "period_order")

@@ -84,6 +84,21 @@ def load(target: Target, connections: int, seconds: float) -> Load:
     return _by_wrk(target, connections, max(1, round(seconds)))
 
 
+def require_wrk() -> str:
+    """Return where wrk is.
+
+    Raises:
+        BenchmarkError: it is not installed.
+    """
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        raise BenchmarkError(
+            "More than one connection is kept busy by wrk, which is not installed: install it "
+            "(apt-get install wrk), or measure with --connections 1 --no-endpoints."
+        )
+    return wrk
+
+
 class Connection:
     """One connection to a server; a context."""
 
@@ -154,12 +169,7 @@ def _on_one(target: Target, seconds: float) -> Load:
 
 
 def _by_wrk(target: Target, connections: int, seconds: int) -> Load:
-    wrk = shutil.which("wrk")
-    if wrk is None:
-        raise BenchmarkError(
-            "More than one connection is kept busy by wrk, which is not installed: install it "
-            "(apt-get install wrk), or ask with --connections 1."
-        )
+    wrk = require_wrk()
     # The requests carry a token: a file for this user alone, not the command line.
     with tempfile.NamedTemporaryFile(prefix="workcast-load-") as file:
         for request in target.requests:

@@ -49,9 +49,9 @@ class Comparison:
     service: list[Load] = field(default_factory=list)
     bare: list[Load] = field(default_factory=list)
 
-    def figure(self, name: str, *, of_bare: bool = False) -> float:
-        """Return the median over the rounds of a figure of `Load`, by its name."""
-        return float(median(getattr(one, name) for one in (self.bare if of_bare else self.service)))
+    def figure(self, name: str) -> float:
+        """Return the median over the rounds of the service's figure, by its name in `Load`."""
+        return float(median(getattr(one, name) for one in self.service))
 
     def ratio(self, name: str) -> float:
         """Return the median over the rounds of the service's figure over the bare server's."""

@@ -16,6 +16,7 @@ from rich.console import Console
 from pipelines.bench.report import print_table, write_json
 from pipelines.bench.serving import bounds
 from pipelines.bench.serving.company import company, company_settings
+from pipelines.bench.serving.load import require_wrk
 from pipelines.bench.serving.measure import Comparison, Plan
 from pipelines.bench.serving.run import Bench, Found
 from pipelines.errors import BenchmarkError
@@ -32,10 +33,12 @@ def measured(
     """Measure a running service, or one of a simulated company in a folder, or in none.
 
     Raises:
-        BenchmarkError: the URL is not of this machine.
+        BenchmarkError: the URL is not of this machine, or wrk is wanted and not installed.
         WorkcastError: a server does not start, or does not answer.
     """
     port = None if url is None else _port(url)
+    if plan.has_endpoints or max(plan.connections) > 1:
+        require_wrk()
     with progress_bars(console) as bars:
         bar = bars.add_task("", total=1)
 

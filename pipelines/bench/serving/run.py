@@ -2,10 +2,10 @@
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Thread
 from typing import Final
 
 from pipelines.bench.serving.answerable import answerable
@@ -147,10 +147,19 @@ class Bench:
 
     def _soak(self, port: int, process_id: int) -> None:
         durations = Target(port, self._asker.durations(self._known.workflow_ids))
-        swap = Thread(target=register_again, args=(self._settings, Model.REMAINING_TIME))
-        minutes = self._plan.soak_minutes
-        self.found.soak = soak(durations, process_id, minutes, swap.start, self._progress)
-        swap.join()
+        with ThreadPoolExecutor(1) as pool:  # the swap must not keep the questions waiting
+            swaps: list[Future[str]] = []
+            self.found.soak = soak(
+                durations,
+                process_id,
+                self._plan.soak_minutes,
+                lambda: swaps.append(
+                    pool.submit(register_again, self._settings, Model.REMAINING_TIME)
+                ),
+                self._progress,
+            )
+            for swap in swaps:
+                swap.result()
 
     def _compare(
         self, pairs: Sequence[Pair], connections: Sequence[int], workers: int

@@ -21,6 +21,10 @@ def register_again(settings: Settings, model: Model) -> str:
     with connected(settings.mlflow):
         found = client.get_model_version(model.value, number)
         made = client.create_model_version(
-            model.value, str(found.source), run_id=found.run_id, tags=found.tags
+            model.value,
+            str(found.source),
+            run_id=found.run_id,
+            tags=found.tags,
+            model_id=found.model_id,
         )
     return promote(model.value, str(made.version), "the same once more", settings.mlflow).version
