@@ -5,6 +5,7 @@ as a variant of its own, which monitoring leaves out.
 """
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -14,17 +15,19 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
-from pipelines.contracts import Model
+from pipelines.contracts import Alias, Model
 from pipelines.learning.encode import Column, Kind, parse_object
 from serving.asked import Asked, Started, ask, fault_of
 from serving.features import REQUEST_TIME_NAMES, TIMES, completed
 from serving.fields import Moment
-from serving.problems import InvalidRequestError
+from serving.problems import InvalidRequestError, ProblemError
 from serving.schemas import Answer
 from serving.traffic import Variant
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
+
+logger = logging.getLogger(__name__)
 
 _MOMENT: Final = TypeAdapter[datetime](Moment)
 _SHOWN: Final = 5
@@ -52,7 +55,16 @@ def what_if(
     if fault is not None:
         raise fault
     answer: Answer
-    (answer,) = say(overridden(asked, overrides), [0])
+    try:
+        (answer,) = say(overridden(asked, overrides), [0])
+    except ProblemError:
+        raise
+    except Exception:
+        if choice.loaded.alias is not Alias.CHALLENGER:
+            raise
+        logger.exception("The challenger of %s failed; the champion answers", model)
+        choice = replace(choice, loaded=runtime.watch.champion(model))
+        (answer,) = say(overridden(replace(asked, choice=choice), overrides), [0])
     return answer.model_dump_json().encode()
 
 

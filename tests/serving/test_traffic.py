@@ -98,6 +98,21 @@ def test_challenger_that_fails_leaves_the_word_to_the_champion(
     assert (row.variant, row.propensity) == ("champion", None)
 
 
+@pytest.mark.parametrize("challenger_ratio", [{REMAINING: 1.0}])
+def test_what_if_is_asked_of_the_version_that_answers_or_of_the_champion(
+    two_versions: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"workflow_id": IDS[0], "overrides": {"workflow_progress__rework_count": 5}}
+    challenger = two_versions.app.state.runtime.traffic.choose(REMAINING, IDS[:1])[0][0]
+    first = two_versions.client.post("/predict_duration", json=body).json()
+    monkeypatch.setattr(type(challenger.loaded.predictor), "_answers", lambda *_: 1 / 0)
+    second = two_versions.client.post("/predict_duration", json=body).json()
+
+    assert [one["model"]["alias"] for one in (first, second)] == ["challenger", "champion"]
+    assert first["remaining_time_s"] == pytest.approx(2 * second["remaining_time_s"])
+    assert [row.variant for row in two_versions.log.rows] == ["what_if", "what_if"]
+
+
 @pytest.mark.parametrize("shadowed", [{REMAINING}])
 def test_a_shadow_is_computed_and_shown_to_nobody(two_versions: World) -> None:
     world = two_versions

@@ -25,6 +25,7 @@ def register_again(settings: Settings, model: Model) -> str:
             str(found.source),
             run_id=found.run_id,
             tags=found.tags,
-            model_id=found.model_id,
+            # The server does not say which model a version is of, but its source does.
+            model_id=str(found.source).removeprefix("models:/"),
         )
     return promote(model.value, str(made.version), "the same once more", settings.mlflow).version
