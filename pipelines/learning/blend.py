@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -10,44 +11,69 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.learning.encode import Encoder, Matrix
-from pipelines.learning.forest import Forest, LeafValues
+from pipelines.learning.forest import Forest, LeafValues, median_of
+from pipelines.learning.single_row import SingleRow
 
 Values = npt.NDArray[np.float64]
 
 _TEXT: Final = ".txt"
 _LEAVES: Final = ".npy"
+# Of a forest's trees: the strongest contributions of these are those of all, in the same direction.
+_EXPLAINING_TREES: Final = 50
 
 
 @dataclass(frozen=True)
 class Member:
-    """A booster or, where it has `leaf_values`, a forest; `columns` are those it reads."""
+    """A booster or, where it has `leaf_values`, a forest; `columns` are those it reads.
+
+    `is_bagged` says that its trees were grown apart, each on a sample: those of any forest.
+    """
 
     booster: lgb.Booster
     columns: tuple[int, ...]
     weight: float = 1.0
     leaf_values: LeafValues | None = None
+    is_bagged: bool = False
 
     def raw(self, matrix: Matrix, threads: int) -> Values:
         """Return its answers in the model's own scale."""
-        rows = matrix[:, self.columns]
+        rows = matrix[:, self._positions]
         if self.leaf_values is not None:
+            if len(rows) == 1:
+                return median_of(self.leaf_values, self._single_row.predict(rows[0])[np.newaxis])
             return Forest(self.booster, self.leaf_values).median(rows, threads)
+        if len(rows) == 1:
+            return self._single_row.predict(rows[0])
         return np.asarray(self.booster.predict(rows, raw_score=True, num_threads=threads))
 
     def contributions(self, matrix: Matrix) -> Values:
         """Return what each column of the matrix added (SHAP), and the expected value, last.
 
-        A forest's trees explain its mean; the way from there to its median is part of the
-        expected value, so that a row sums to the answer.
+        A forest's trees explain its mean, and the first of them what all would: they are draws
+        of one kind, deep, and TreeSHAP's time grows with the square of a tree's depth. What is
+        left to the answer, such as the way from the mean to the median, is part of the expected
+        value, so that a row sums to the answer.
         """
-        rows = matrix[:, self.columns]
-        own = np.asarray(self.booster.predict(rows, pred_contrib=True, num_threads=1))
-        if self.leaf_values is not None:
-            own /= self.booster.num_trees()  # LightGBM explains the sum of a forest's trees
+        rows = matrix[:, self._positions]
+        count = self.booster.num_trees()
+        shown = min(count, _EXPLAINING_TREES) if self.is_bagged else count
+        own = np.asarray(
+            self.booster.predict(rows, pred_contrib=True, num_threads=1, num_iteration=shown)
+        )
+        # LightGBM explains the sum of the trees; a quantile forest answers from their mean.
+        own *= (1 if self.leaf_values is not None else count) / shown
         result = np.zeros((len(matrix), matrix.shape[1] + 1))
-        result[:, self.columns] = own[:, :-1]
+        result[:, self._positions] = own[:, :-1]
         result[:, -1] = self.raw(matrix, 1) - own[:, :-1].sum(axis=1)
         return result
+
+    @cached_property
+    def _positions(self) -> npt.NDArray[np.intp]:
+        return np.array(self.columns, dtype=np.intp)
+
+    @cached_property
+    def _single_row(self) -> SingleRow:
+        return SingleRow(self.booster, leaves=self.leaf_values is not None)
 
 
 @dataclass(frozen=True)
@@ -86,6 +112,7 @@ class Blend:
                     "columns": list(one.columns),
                     "weight": one.weight,
                     "is_forest": one.leaf_values is not None,
+                    "is_bagged": one.is_bagged,
                 }
             )
         return spec
@@ -109,6 +136,7 @@ class Blend:
                     np.load(folder / (one["file"] + _LEAVES), allow_pickle=False)
                     if one["is_forest"]
                     else None,
+                    bool(one.get("is_bagged", False)),
                 )
                 for one in spec
             )

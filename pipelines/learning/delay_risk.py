@@ -78,7 +78,7 @@ def fit(examples: Examples, trial_count: int, seed: int, base: TreeParams | None
     forest = grow_risk_forest(examples, columns, examples.everything, lead.params, seed)
     members = (
         *(replace(one, weight=(1 - _FOREST_WEIGHT) * one.weight) for one in boosted.members),
-        Member(forest, columns, _FOREST_WEIGHT),
+        Member(forest, columns, _FOREST_WEIGHT, is_bagged=True),
     )
     slope = _slope(examples, validation_raw)
     share = float(np.clip(examples.target.mean(), _LEAST_SHARE, 1 - _LEAST_SHARE))

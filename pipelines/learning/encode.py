@@ -93,21 +93,24 @@ class Encoder:
             TrainingError: a column the model was trained on is missing.
         """
         objects: dict[str, dict[str, Any]] = {}
-        result = np.empty((1, len(self.columns)))
+        encoded: list[float] = []
         try:
-            for i, (column, codes) in enumerate(zip(self.columns, self._codes, strict=True)):
-                value = values[column.source]
-                if column.key is not None:
-                    if column.source not in objects:
-                        objects[column.source] = parse_object(value)
-                    value = objects[column.source].get(column.key)
-                result[0, i] = _encode_value(value, column, codes, values)
+            for source, key, column, codes in self._plan:
+                value = values[source]
+                if key is not None:
+                    if source not in objects:
+                        objects[source] = parse_object(value)
+                    value = objects[source].get(key)
+                if column is None:
+                    encoded.append(to_number(value))
+                else:
+                    encoded.append(_encode_value(value, column, codes, values))
         except KeyError as err:
             raise TrainingError(
                 f"The row to predict lacks the column {err.args[0]}; "
                 f"it needs {', '.join(self.sources)}."
             ) from err
-        return result
+        return np.array([encoded])
 
     def matrix_of_rows(self, rows: Sequence[Mapping[str, Any]]) -> Matrix:
         """Encode some rows as `row` does: for a few, pandas takes longer than they do.
@@ -131,9 +134,17 @@ class Encoder:
         return result
 
     @cached_property
-    def _codes(self) -> list[dict[str, int]]:
-        """Mapping of level to code, one per column."""
-        return [{level: i for i, level in enumerate(c.levels)} for c in self.columns]
+    def _plan(self) -> list[tuple[str, str | None, Column | None, dict[str, int]]]:
+        """Of each column: source, key, itself unless it is a number, and its levels' codes."""
+        return [
+            (
+                column.source,
+                column.key,
+                None if column.kind is Kind.NUMBER else column,
+                {level: i for i, level in enumerate(column.levels)},
+            )
+            for column in self.columns
+        ]
 
     def to_spec(self) -> list[dict[str, Any]]:
         """Return the columns as plain data for JSON."""
@@ -189,9 +200,9 @@ def to_number(value: object) -> float:
     """Read a value as a finite number; NaN where it is none."""
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return math.nan
-    return number if math.isfinite(number) else math.nan
+    return number if -math.inf < number < math.inf else math.nan
 
 
 def numbers(series: pd.Series) -> Matrix:
@@ -227,8 +238,6 @@ def _encode(series: pd.Series, column: Column, frame: pd.DataFrame) -> Matrix:
 def _encode_value(
     value: object, column: Column, codes: Mapping[str, int], values: Mapping[str, Any]
 ) -> float:
-    if column.kind is Kind.NUMBER:
-        return to_number(value)
     # NaN and NaT are the values that differ from themselves.
     if value is None or value is pd.NA or value != value:  # noqa: PLR0124
         return math.nan

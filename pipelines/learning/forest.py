@@ -43,15 +43,28 @@ class Forest:
 
     def median(self, matrix: Matrix, threads: int = 1) -> Values:
         """Return the median target of each row's neighbours."""
-        trees = np.arange(len(self.leaf_values))
         result = np.empty(len(matrix))
         for begin in range(0, len(matrix), _ROWS_AT_ONCE):
             rows = matrix[begin : begin + _ROWS_AT_ONCE]
             leaves = self.booster.predict(rows, pred_leaf=True, num_threads=threads)
-            leaves = np.asarray(leaves, dtype=np.int32).reshape(len(rows), -1)
-            near = self.leaf_values[trees, leaves].reshape(len(rows), -1)
-            result[begin : begin + len(rows)] = np.median(near, axis=1)
+            leaves = np.asarray(leaves).reshape(len(rows), -1)
+            result[begin : begin + len(rows)] = median_of(self.leaf_values, leaves)
         return result
+
+
+def median_of(leaf_values: LeafValues, leaves: npt.NDArray[np.generic]) -> Values:
+    """Return the median target kept in some leaves.
+
+    Args:
+        leaf_values: float32 (trees, leaves, an even number of samples).
+        leaves: of each row, one of each tree: (rows, trees).
+    """
+    trees = np.arange(len(leaf_values))
+    near = leaf_values[trees, leaves.astype(np.intp)].reshape(len(leaves), -1)
+    # `np.median` does the same and, for one row, takes four times as long.
+    middle = near.shape[1] // 2
+    near.partition((middle - 1, middle), axis=1)
+    return np.asarray(near[:, middle - 1 : middle + 1].mean(axis=1), dtype=np.float64)
 
 
 def grow(

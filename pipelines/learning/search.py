@@ -89,7 +89,9 @@ def train_choice(choice: Choice, examples: Examples, problem: Problem, seed: int
             weight /= 2
         if trial.learner.has_forest:
             forest = grow(examples, columns, examples.everything, params, number)
-            members.append(Member(forest.booster, columns, weight, forest.leaf_values))
+            members.append(
+                Member(forest.booster, columns, weight, forest.leaf_values, is_bagged=True)
+            )
         if trial.learner.is_boosted:
             booster = boost(examples, columns, problem.objective, params, number, trial.rounds)
             members.append(Member(booster, columns, weight))
