@@ -1,24 +1,22 @@
 """Predicted durations of tasks, as answers say them."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 
+from pipelines.learning.encode import FEW_ROWS
 from pipelines.learning.task_duration.durations import TaskDurations
 from pipelines.learning.task_duration.fit import TaskDurationModel
 from pipelines.learning.task_duration.spans import Span as SpanKind
 from pipelines.store.online_rows import ServiceRows
 from serving.task_schemas import Span
 
-# Up to about as many rows are encoded faster one by one than by pandas.
-_FEW: Final = 50
-
 
 def predicted(model: TaskDurations | TaskDurationModel, features: ServiceRows) -> pd.DataFrame:
     """Predict the durations of tasks, in the order of their features."""
     rows = features.rows()
-    return model.predict_rows(rows) if len(rows) <= _FEW else model.predict(features.frame)
+    return model.predict_rows(rows) if len(rows) <= FEW_ROWS else model.predict(features.frame)
 
 
 def spans_of(predicted: pd.DataFrame) -> list[dict[SpanKind, Span]]:

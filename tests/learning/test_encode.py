@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from pipelines.errors import TrainingError
+from pipelines.learning import encode
 from pipelines.learning.encode import Column, Encoder, Kind
 from pipelines.learning.fit_encoder import fit_encoder
 from tests.learning.history import make_history
@@ -34,6 +35,12 @@ def _frame(count: int = 40) -> pd.DataFrame:
             "is_late": [True, False] * (count // 2),
         }
     )
+
+
+@pytest.fixture
+def by_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Encode every frame as one of many rows is."""
+    monkeypatch.setattr(encode, "FEW_ROWS", 0)
 
 
 def test_columns_kinds_and_levels_come_from_the_rows() -> None:
@@ -79,6 +86,7 @@ def test_values_become_numbers() -> None:
     )
 
 
+@pytest.mark.usefixtures("by_pandas")
 def test_one_row_is_encoded_as_many_are() -> None:
     frame = make_history(50).moments
     encoder = fit_encoder(frame)
@@ -87,6 +95,7 @@ def test_one_row_is_encoded_as_many_are() -> None:
     np.testing.assert_array_equal(np.array(rows), expected)
 
 
+@pytest.mark.usefixtures("by_pandas")
 def test_an_empty_text_is_missing_in_one_row_and_in_many() -> None:
     frame = _frame()
     frame.loc[frame.index % 2 == 0, "template_id"] = ""

@@ -1,6 +1,9 @@
 """How long workflows of a template took and how many were in time, in the training rows."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Self
 
@@ -73,18 +76,29 @@ class Outcomes:
             workflow_count is that of the group that answers: 0 for a template without a
             training workflow, whose other answers are missing.
         """
-        result = pd.DataFrame(index=pairs.index, columns=list(ANSWERS), dtype=float)
-        for level in (*reversed(_LEVELS), _TEMPLATE):
-            groups = self.table[self.table["level"] == level].drop(columns="level")
-            keys = pd.DataFrame(
-                {
-                    "template_id": pairs["template_id"].astype(object),
-                    "value": "" if level == _TEMPLATE else pairs[level].astype(object),
-                }
-            )
-            found = keys.merge(groups, on=["template_id", "value"], how="left")
-            result = result.fillna(found[list(ANSWERS)].set_index(pairs.index))
+        places = (pairs["template_id"], *(pairs[level] for level in _LEVELS))
+        answers = [
+            self._of(str(template), groups) for template, *groups in zip(*places, strict=True)
+        ]
+        result = pd.DataFrame(answers, index=pairs.index, columns=list(ANSWERS), dtype=float)
         return result.assign(workflow_count=result["workflow_count"].fillna(0).astype(int))
+
+    def _of(self, template: str, groups: Sequence[object]) -> list[float]:
+        """Return each answer from the first group that has it."""
+        levels = [*zip(_LEVELS, groups, strict=True)][::-1]
+        keys = ((template, level, group) for level, group in (*levels, (_TEMPLATE, "")))
+        known = [self._answers[key] for key in keys if key in self._answers]
+        return [
+            next((one[place] for one in known if not math.isnan(one[place])), math.nan)
+            for place in range(len(ANSWERS))
+        ]
+
+    @cached_property
+    def _answers(self) -> dict[tuple[str, str, object], tuple[float, ...]]:
+        """The rows of the table by their keys: a join by pandas takes milliseconds for any."""
+        keys = zip(*(self.table[name] for name in _KEYS), strict=True)
+        answers = self.table[list(ANSWERS)].to_numpy(dtype=float).tolist()
+        return {key: tuple(row) for key, row in zip(keys, answers, strict=True)}
 
     def widening(self, rows: pd.DataFrame) -> float:
         """Return how much wider the intervals must be to hold 80 % of later lead times.
