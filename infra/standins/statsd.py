@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
-from prometheus_client import Counter, Gauge, Summary, start_http_server
+from prometheus_client import Gauge, Summary, start_http_server
 
-KINDS: dict[str, Any] = {"c": Counter, "g": Gauge, "ms": Summary}
+# A Counter would be called …_total, which the exporter's counters are not.
+KINDS: dict[str, Any] = {"c": Gauge, "g": Gauge, "ms": Summary}
 METRICS: dict[str, Any] = {}
 
 
