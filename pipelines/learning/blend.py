@@ -55,13 +55,12 @@ class Member:
         value, so that a row sums to the answer.
         """
         rows = matrix[:, self._positions]
-        count = self.booster.num_trees()
-        shown = min(count, _EXPLAINING_TREES) if self.is_bagged else count
-        own = np.asarray(
-            self.booster.predict(rows, pred_contrib=True, num_threads=1, num_iteration=shown)
-        )
-        # LightGBM explains the sum of the trees; a quantile forest answers from their mean.
-        own *= (1 if self.leaf_values is not None else count) / shown
+        own = np.asarray(self._explaining.predict(rows, pred_contrib=True, num_threads=1))
+        if self.is_bagged:
+            # LightGBM explains the sum of the trees; a quantile forest answers from their mean.
+            count = self.booster.num_trees()
+            shown = self._explaining.num_trees()
+            own *= (1 if self.leaf_values is not None else count) / shown
         result = np.zeros((len(matrix), matrix.shape[1] + 1))
         result[:, self._positions] = own[:, :-1]
         result[:, -1] = self.raw(matrix, 1) - own[:, :-1].sum(axis=1)
@@ -70,6 +69,16 @@ class Member:
     @cached_property
     def _positions(self) -> npt.NDArray[np.intp]:
         return np.array(self.columns, dtype=np.intp)
+
+    @cached_property
+    def _explaining(self) -> lgb.Booster:
+        """The trees that explain, as a booster of their own.
+
+        To ask a booster for some of its trees changes how many answer others at the same time.
+        """
+        if not self.is_bagged or self.booster.num_trees() <= _EXPLAINING_TREES:
+            return self.booster
+        return lgb.Booster(model_str=self.booster.model_to_string(num_iteration=_EXPLAINING_TREES))
 
     @cached_property
     def _single_row(self) -> SingleRow:

@@ -48,7 +48,7 @@ class SingleRow:
                 booster._handle,  # noqa: SLF001
                 ctypes.c_int(kind),
                 ctypes.c_int(0),
-                ctypes.c_int(-1),
+                ctypes.c_int(booster.best_iteration),  # as `Booster.predict` does; -1: all
                 ctypes.c_int(basic._C_API_DTYPE_FLOAT64),  # noqa: SLF001
                 ctypes.c_int32(columns),
                 b"num_threads=1",
