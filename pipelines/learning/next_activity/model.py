@@ -14,8 +14,8 @@ import pandas as pd
 from pipelines.errors import TrainingError
 from pipelines.learning.columns import require_columns
 from pipelines.learning.encode import Encoder
+from pipelines.learning.next_activity.last_prefix import last_prefixes
 from pipelines.learning.next_activity.ngram import NGram
-from pipelines.learning.next_activity.prefixes import prefix_features
 from pipelines.learning.next_activity.vocabulary import Vocabulary
 
 Values = npt.NDArray[np.float64]
@@ -66,7 +66,7 @@ class NextActivityModel:
             TrainingError: a column of `input_columns` is missing.
         """
         require_columns(frame, self.columns, "events")
-        last = prefix_features(frame).drop_duplicates("workflow_id", keep="last")
+        last = last_prefixes(frame)
         shares = self.probabilities(last)
         best = np.argsort(-shares, axis=1, kind="stable")[:, :count]
         return pd.DataFrame(

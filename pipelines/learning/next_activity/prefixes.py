@@ -17,15 +17,15 @@ END: Final = "(end)"
 
 LAST_COUNT: Final = 5  # activities looked back on
 
-_PERSON_COUNT: Final = 2
-_OF_EVENT: Final = {
+PERSON_COUNT: Final = 2
+OF_EVENT: Final = {
     "transition": "transition",
     "team_id": "team_1",
     "task_attributes": "task_attributes",
 }
-_AT_OPENING: Final = ("template_id", "client_id", "priority", "workflow_attributes")
+AT_OPENING: Final = ("template_id", "client_id", "priority", "workflow_attributes")
 
-EVENT_COLUMNS: Final = (WORKFLOW_ID, AS_OF, "activity", "person_id", *_OF_EVENT, *_AT_OPENING)
+EVENT_COLUMNS: Final = (WORKFLOW_ID, AS_OF, "activity", "person_id", *OF_EVENT, *AT_OPENING)
 """Columns of events that are read, as far as they are there."""
 
 
@@ -67,12 +67,12 @@ def prefix_features(events: pd.DataFrame) -> pd.DataFrame:
         "weekday": as_of.dt.weekday,
     }
     if "person_id" in events:
-        for i in range(_PERSON_COUNT):
+        for i in range(PERSON_COUNT):
             columns[f"person_{i + 1}"] = by_workflow["person_id"].shift(i)
-    for name in events.columns.intersection(list(_OF_EVENT)):
-        columns[_OF_EVENT[name]] = events[name]
+    for name in events.columns.intersection(list(OF_EVENT)):
+        columns[OF_EVENT[name]] = events[name]
     firsts = events.drop_duplicates(WORKFLOW_ID).set_index(WORKFLOW_ID)
-    for name in events.columns.intersection(list(_AT_OPENING)):
+    for name in events.columns.intersection(list(AT_OPENING)):
         columns[name] = workflow_id.map(firsts[name])
     return pd.DataFrame(columns)
 
