@@ -98,8 +98,10 @@ class Blend:
 
     def raw(self, matrix: Matrix, threads: int = 1) -> Values:
         """Return the weighted mean of the members' answers, one a row."""
-        parts = [one.weight * one.raw(matrix, threads) for one in self.members]
-        return np.asarray(np.sum(parts, axis=0))
+        # Not NumPy's sum: of a single row it would take as long as the trees.
+        return sum(
+            (one.weight * one.raw(matrix, threads) for one in self.members), np.zeros(len(matrix))
+        )
 
     def contributions(self, matrix: Matrix) -> Values:
         """Return the weighted mean of the members' contributions; a row sums to its answer."""

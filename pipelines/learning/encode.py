@@ -133,11 +133,18 @@ class Encoder:
             column: its name, one of `names`.
             matrix: encoded rows.
         """
-        position = self.names.index(column)
-        levels = np.array([*self.columns[position].levels, ""], dtype=object)
+        position, levels = self._levels[column]
         codes = np.nan_to_num(matrix[:, position], nan=len(levels) - 1)
         result: npt.NDArray[np.object_] = levels[codes.astype(int)]
         return result
+
+    @cached_property
+    def _levels(self) -> dict[str, tuple[int, npt.NDArray[np.object_]]]:
+        """Position and levels of each column, "" behind them, by its name."""
+        return {
+            column.name: (position, np.array([*column.levels, ""], dtype=object))
+            for position, column in enumerate(self.columns)
+        }
 
     @cached_property
     def _plan(self) -> list[tuple[str, str | None, Column | None, dict[str, int]]]:
