@@ -147,7 +147,7 @@ class Blend:
                     np.load(folder / (one["file"] + _LEAVES), allow_pickle=False)
                     if one["is_forest"]
                     else None,
-                    bool(one.get("is_bagged", False)),
+                    bool(one.get("is_bagged", one["is_forest"])),
                 )
                 for one in spec
             )
