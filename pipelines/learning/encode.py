@@ -78,7 +78,7 @@ class Encoder:
         """
         require_columns(frame, self.sources, "rows to predict")
         if len(frame) <= FEW_ROWS:
-            return self.matrix_of_rows(frame[self.sources].to_dict("records"))
+            return self.matrix_of_rows(self._with_times(frame[self.sources]).to_dict("records"))
         keys: dict[str, set[str]] = {}
         for column in self.columns:
             if column.key is not None:
@@ -137,6 +137,12 @@ class Encoder:
         codes = np.nan_to_num(matrix[:, position], nan=len(levels) - 1)
         result: npt.NDArray[np.object_] = levels[codes.astype(int)]
         return result
+
+    def _with_times(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Read times that are texts, as a frame that came as JSON has them."""
+        names = {AS_OF, *(c.source for c in self.columns if c.kind is Kind.AGE)}
+        texts = [name for name in frame if name in names and frame[name].dtype.kind != "M"]
+        return frame.assign(**{name: pd.to_datetime(frame[name], utc=True) for name in texts})
 
     @cached_property
     def _levels(self) -> dict[str, tuple[int, npt.NDArray[np.object_]]]:

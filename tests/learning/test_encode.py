@@ -108,6 +108,22 @@ def test_an_empty_text_is_missing_in_one_row_and_in_many() -> None:
     np.testing.assert_array_equal(matrix, rows)
 
 
+@pytest.mark.parametrize("few", [0, 50])
+def test_times_may_be_texts(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encode, "FEW_ROWS", few)
+    frame = _frame()
+    encoder = fit_encoder(frame)
+    texts = frame.assign(
+        as_of=frame["as_of"].map(pd.Timestamp.isoformat),
+        last_completed_at=frame["last_completed_at"]
+        .map(pd.Timestamp.isoformat)
+        .where(frame["event_count"] > 0),
+    )
+    expected = encoder.matrix(frame)
+    expected[0, encoder.names.index("last_completed_at")] = np.nan
+    np.testing.assert_array_equal(encoder.matrix(texts), expected)
+
+
 def test_the_columns_survive_their_spec() -> None:
     encoder = fit_encoder(_frame())
     assert Encoder.from_spec(encoder.to_spec()) == encoder
