@@ -18,7 +18,7 @@ Values = npt.NDArray[np.float64]
 
 _TEXT: Final = ".txt"
 _LEAVES: Final = ".npy"
-# Of a forest's trees: the strongest contributions of these are mostly those of all, with their sign.
+# Of a forest's trees: the strongest contributions of these are mostly those of all.
 _EXPLAINING_TREES: Final = 50
 
 
