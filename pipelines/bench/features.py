@@ -132,6 +132,8 @@ def _linked(source: Path, target: Path) -> None:
     """Copy a lake without copying bytes: its files are replaced, never changed."""
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(source, target, copy_function=os.link)
+    # What a run before left to be written would be written during the next.
+    os.sync()
 
 
 def _digests(lake: Path) -> dict[str, str]:
