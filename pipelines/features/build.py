@@ -145,7 +145,7 @@ def _by_parts(
         with scratch.passing() as passing:
             computer = ViewComputer(with_names(part, scratch.connection), passing.keep)
             rows = computer.view(spec.name).select(*spec.schema.names)
-            progress.append(scratch.keep(spec.name, rows))
+            progress.append(scratch.lay_aside(spec.name, rows))
             for name in FACTS:
                 facts[name].append(scratch.keep(name, computer.expression(name)))
             if watermark is not None:
@@ -159,9 +159,9 @@ def _by_parts(
 
 
 def _over_spans(view: FeatureView, computers: Sequence[ViewComputer], scratch: Scratch) -> ir.Table:
-    # A status does not belong to a day: every computer has them all.
-    if len(computers) == 1 or view is FeatureView.WORKFLOW_STATUS:
-        return computers[0].view(view)
+    if view is FeatureView.WORKFLOW_STATUS:
+        # A status does not belong to a day: every computer has them all.
+        computers = computers[:1]
     return ibis.union(*(scratch.keep(view.value, one.view(view)) for one in computers))
 
 

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import duckdb
 import ibis
@@ -15,9 +16,10 @@ from ibis.util import gen_name
 
 @dataclass(frozen=True)
 class Scratch:
-    """A connection and the tables kept with it."""
+    """A connection and the tables kept with it, and a folder that ends with it."""
 
     connection: Backend
+    folder: str
     _names: list[str] = field(default_factory=list)
 
     def keep(self, name: str, table: ir.Table) -> ir.Table:
@@ -28,10 +30,24 @@ class Scratch:
         self._names.append(unique)
         return self.connection.table(unique)
 
+    def lay_aside(self, name: str, table: ir.Table) -> ir.Table:
+        """Compute an expression now into a file; return the table that reads it.
+
+        For many wide rows: of a kept table what does not fit into memory is written and read
+        again and again.
+        """
+        path = Path(self.folder) / f"{gen_name(name)}.parquet"
+        query = self.connection.compile(table)
+        target = sge.Literal.string(str(path)).sql("duckdb")
+        self.connection.con.execute(
+            f"COPY ({query}) TO {target} (FORMAT parquet, COMPRESSION lz4_raw)"
+        )
+        return self.connection.read_parquet(str(path))
+
     @contextmanager
     def passing(self) -> Iterator["Scratch"]:
         """Drop at the end of the block what was kept with the scratch it gives."""
-        inner = Scratch(self.connection)
+        inner = Scratch(self.connection, self.folder)
         yield inner
         # Not after an error: then all of it goes with the connection.
         for name in inner._names:
@@ -51,7 +67,7 @@ def creation(name: str, query: str) -> str:
 def open_engine(memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a DuckDB that uses so much memory, such as "2GB", and then temporary files."""
     with (
-        tempfile.TemporaryDirectory(prefix="workcast-features-") as folder,
+        _folder() as folder,
         duckdb.connect(
             config={
                 "memory_limit": memory_limit,
@@ -68,5 +84,9 @@ def open_engine(memory_limit: str) -> Iterator[duckdb.DuckDBPyConnection]:
 @contextmanager
 def open_scratch(memory_limit: str) -> Iterator[Scratch]:
     """Open a DuckDB as `open_engine` does, with Ibis to use it."""
-    with open_engine(memory_limit) as connection:
-        yield Scratch(ibis.duckdb.from_connection(connection))
+    with _folder() as folder, open_engine(memory_limit) as connection:
+        yield Scratch(ibis.duckdb.from_connection(connection), folder)
+
+
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="workcast-features-")

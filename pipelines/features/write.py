@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import ibis
@@ -16,6 +16,7 @@ from pipelines.errors import FeatureBuildError
 from pipelines.extract.lake import (
     PartitionUnit,
     list_partitions,
+    partition_end,
     remove_partition,
     writing_partition,
 )
@@ -60,6 +61,10 @@ class LakeWriter:
 
         Partitions without rows are removed. The same rows give the same bytes.
 
+        Args:
+            dataset: what is written.
+            rows: read once for every block of partitions, so they had better be kept.
+
         Raises:
             FeatureBuildError: a column that may not be null is.
         """
@@ -67,12 +72,12 @@ class LakeWriter:
         if self.until is not None:
             rows = rows.filter(rows[dataset.time] < self.until)
         counts: dict[datetime, int] = {}
-        with self.scratch.passing() as passing:
-            rows = passing.keep(dataset.name, rows)
-            for block in _blocks(rows, self.scratch):
-                inside = rows.filter(rows[_INTERVAL] >= block[0], rows[_INTERVAL] <= block[-1])
-                query = self.scratch.connection.compile(in_order(inside, dataset))
-                counts |= write_rows(self.lake, dataset, query, self.scratch.connection.con)
+        for block in _blocks(rows, self.scratch):
+            # Of the time as it is kept: what cannot hold such rows is not read at all.
+            time, end = rows[dataset.time], partition_end(block[-1], self.partition)
+            inside = rows.filter(time >= block[0], time < end)
+            query = self.scratch.connection.compile(in_order(inside, dataset))
+            counts |= write_rows(self.lake, dataset, query, self.scratch.connection.con)
         remove_others(self.lake, dataset, counts)
         return counts
 
@@ -136,7 +141,8 @@ def _blocks(rows: ir.Table, scratch: Scratch) -> Iterator[list[datetime]]:
         if block and size + interval["row_count"] > _SORT_ROWS:
             yield block
             block, size = [], 0
-        block.append(interval[_INTERVAL])
+        # A kept table's times have lost their zone.
+        block.append(interval[_INTERVAL].replace(tzinfo=UTC))
         size += interval["row_count"]
     if block:
         yield block
