@@ -15,10 +15,8 @@ from pipelines.features.built import forget_built, history_digests, remember_bui
 from pipelines.features.compute import FACTS, ViewComputer
 from pipelines.features.facts import KEPT_FACTS
 from pipelines.features.history import History, read_tables, with_names
-from pipelines.features.interval import day_of, unsettled_workflows
 from pipelines.features.parts import PART_EVENTS, day_spans, parts
 from pipelines.features.scratch import Scratch, open_scratch
-from pipelines.features.unsettled import write_unsettled
 from pipelines.features.views import VIEWS
 from pipelines.features.write import LakeWriter, dataset_of
 
@@ -80,7 +78,7 @@ def build_features(  # noqa: PLR0917 - explicit parameters beat a bag
         # Before the history is read: what changes meanwhile shall differ from what is remembered.
         (digests,) = history_digests(lake, [watermark], partition) if watermark else [{}]
         forget_built(lake)
-        progress_rows, facts, unsettled = _by_parts(history, scratch, part_events, watermark)
+        progress_rows, facts = _by_parts(history, scratch, part_events)
         computers = [
             ViewComputer(history, scratch.keep, facts=known, span=span)
             for span, known in day_spans(history, facts, scratch, part_events)
@@ -99,8 +97,6 @@ def build_features(  # noqa: PLR0917 - explicit parameters beat a bag
         if views is None:
             for dataset in KEPT_FACTS:
                 writer.write(dataset, facts[dataset.name])
-            if unsettled is not None and watermark is not None:
-                write_unsettled(lake, watermark, scratch.connection.to_pyarrow(unsettled))
     if views is None and watermark is not None:
         remember_built(lake, watermark, partition, digests)
     return result_of(counts, watermark)
@@ -131,15 +127,11 @@ def require_zone(until: datetime | None) -> None:
 
 
 def _by_parts(
-    history: History, scratch: Scratch, part_events: int, watermark: datetime | None
-) -> tuple[ir.Table, dict[str, ir.Table], ir.Table | None]:
-    """Compute what each workflow adds by itself: rows of `workflow_progress`, and the facts.
-
-    Besides, the workflows that are not settled by the watermark, where there is one.
-    """
+    history: History, scratch: Scratch, part_events: int
+) -> tuple[ir.Table, dict[str, ir.Table]]:
+    """Compute what each workflow adds by itself: rows of `workflow_progress`, and the facts."""
     progress: list[ir.Table] = []
     facts: dict[str, list[ir.Table]] = {name: [] for name in FACTS}
-    unsettled: list[ir.Table] = []
     spec = VIEWS[FeatureView.WORKFLOW_PROGRESS]
     for part in parts(history, scratch, part_events):
         with scratch.passing() as passing:
@@ -148,14 +140,7 @@ def _by_parts(
             progress.append(scratch.lay_aside(spec.name, rows))
             for name in FACTS:
                 facts[name].append(scratch.keep(name, computer.expression(name)))
-            if watermark is not None:
-                rows = unsettled_workflows(part, day_of(watermark))
-                unsettled.append(scratch.keep("unsettled", rows))
-    return (
-        ibis.union(*progress),
-        {name: ibis.union(*tables) for name, tables in facts.items()},
-        ibis.union(*unsettled) if unsettled else None,
-    )
+    return ibis.union(*progress), {name: ibis.union(*tables) for name, tables in facts.items()}
 
 
 def _over_spans(view: FeatureView, computers: Sequence[ViewComputer], scratch: Scratch) -> ir.Table:
@@ -166,7 +151,6 @@ def _over_spans(view: FeatureView, computers: Sequence[ViewComputer], scratch: S
 
 
 def _after_last_recording(history: History, scratch: Scratch) -> datetime | None:
-    tables = (history.task_events, history.workflows, history.workflow_closures)
-    recorded = ibis.union(*(table.select("recorded_at") for table in tables))
+    recorded = ibis.union(*(table.select("recorded_at") for table in history.tables))
     latest = scratch.connection.to_pyarrow(recorded.recorded_at.max()).as_py()
     return None if latest is None else latest.astimezone(UTC) + timedelta(microseconds=1)

@@ -33,7 +33,7 @@ from pipelines.extract.lake import (
     partition_sizes,
     partition_start,
 )
-from pipelines.features.facts import FACTS_FOLDER, KEPT_FACTS
+from pipelines.features.facts import CARRIED_FOLDER, FACTS_FOLDER, KEPT_FACTS
 from pipelines.features.timing import EPOCH
 from pipelines.features.views import VIEWS
 from pipelines.features.write import dataset_of
@@ -70,10 +70,11 @@ def read_built(lake: str) -> Built | None:
 
 
 def forget_built(lake: str) -> None:
-    """Remove the record: from here on features may be half-done."""
-    filesystem, path = fsspec.core.url_to_fs(f"{lake.rstrip('/')}/{_FILE}")
-    if filesystem.exists(path):
-        filesystem.rm_file(path)
+    """Remove the record, and what was handed on: from here on features may be half-done."""
+    for name in (_FILE, CARRIED_FOLDER):
+        filesystem, path = fsspec.core.url_to_fs(f"{lake.rstrip('/')}/{name}")
+        if filesystem.exists(path):
+            filesystem.rm(path, recursive=True)
 
 
 def remember_built(

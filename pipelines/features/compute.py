@@ -14,7 +14,7 @@ from pipelines.features.durations import completed_tasks, with_due_dates
 from pipelines.features.history import History
 from pipelines.features.interval import recent_events, recent_facts, recent_openings
 from pipelines.features.open_tasks import open_task_changes
-from pipelines.features.person_activity import person_activity
+from pipelines.features.person_activity import experience, person_activity
 from pipelines.features.person_workload import person_workload
 from pipelines.features.prefixes import known_prefixes, task_prefixes
 from pipelines.features.states import state_changes, times_to_closing
@@ -37,8 +37,9 @@ class ViewComputer:
         keep: given a name and an expression that several views share, returns what stands
             for it, such as a stored table. The default repeats the expression in each view.
         facts: tables named in `FACTS` that are there already, daily_events (of
-            `day_close.daily_events`), recent_ with the name of a fact (of
-            `interval.recent_facts`) and due_completions (these, of `durations.with_due_dates`).
+            `day_close.daily_events`), experience (of `person_activity.experience`), recent_ with
+            the name of a fact (of `interval.recent_facts`) and due_completions (these, of
+            `durations.with_due_dates`).
         span: days of which rows of the views that close a day are wanted. The facts given must
             hold what these rows need.
         touched: workflow_id of the only workflows of which `workflow_progress` and completions
@@ -123,7 +124,10 @@ class ViewComputer:
 
     def experience(self) -> ir.Table:
         """Return the view `person_activity`."""
-        return person_activity(self.fact("completions"), self._span)
+        known = self._kept.get("experience")
+        if known is None:
+            known = experience(self.fact("completions"), self._span.first)
+        return person_activity(known, self._span)
 
     def teams(self) -> ir.Table:
         """Return the view `team_load`."""

@@ -38,6 +38,13 @@ def daily_events(events: ir.Table) -> ir.Table:
     ).agg(event_count=events.count())
 
 
+def add_daily_events(one: ir.Table, other: ir.Table) -> ir.Table:
+    """Add up two tables of `daily_events`, made from different events."""
+    every = one.union(other.select(one.columns))
+    keys = [name for name in every.columns if name != "event_count"]
+    return every.group_by(keys).agg(event_count=every.event_count.sum().cast("int64"))
+
+
 def trailing(
     facts: ir.Table, keys: Sequence[str], days: int, values: Mapping[str, ir.Value]
 ) -> ir.Table:

@@ -12,6 +12,7 @@ from pipelines.features.write import Dataset
 from pipelines.history.schema import TIMESTAMP
 
 FACTS_FOLDER: Final = "feature_facts"
+CARRIED_FOLDER: Final = f"{FACTS_FOLDER}/carried"  # see `carry`
 
 COMPLETIONS: Final = Dataset(
     "completions",

@@ -1,5 +1,6 @@
 """The history in the lake as Ibis tables, cut at a moment of recording."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -63,6 +64,15 @@ class History:
     workflow_closures: ir.Table
     attribute_keys: tuple[str, ...] = ()
     activities: tuple[str, ...] = ()
+
+    @property
+    def tables(self) -> tuple[ir.Table, ir.Table, ir.Table]:
+        """The three tables, in the order of `HistoryTable`."""
+        return self.task_events, self.workflows, self.workflow_closures
+
+    def each(self, change: Callable[[ir.Table], ir.Table]) -> "History":
+        """Return the history with every table changed, without names."""
+        return History(*map(change, self.tables))
 
 
 @ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]

@@ -16,10 +16,10 @@ from pipelines.extract.lake import (
     partition_start,
 )
 from pipelines.features.built import DATASETS
+from pipelines.features.carried import find_carried
 from pipelines.features.facts import KEPT_FACTS
 from pipelines.features.history import KEYS, SCHEMAS
 from pipelines.features.program import BEFORE, BEGUN, HISTORY, OLDER, Reading
-from pipelines.features.unsettled import read_unsettled
 from pipelines.features.write import Dataset
 
 
@@ -52,15 +52,16 @@ def place_lake(
             _place_dataset(OLDER, dataset, earlier, connection)
 
 
-def place_unsettled(
+def place_carried(
     lake: str, since: datetime, reading: Reading, connection: DuckDBPyConnection
 ) -> None:
-    """Place the workflows that were not settled by `since`: those kept, or look for them."""
-    kept = read_unsettled(lake, since)
-    if kept is None:
-        connection.execute(reading.search)
-    else:
-        connection.from_arrow(kept).create(BEFORE)
+    """Place what the interval before handed on as of `since`, or look for it."""
+    for name, search in reading.search.items():
+        kept = find_carried(lake, name, since)
+        if kept is None:
+            connection.execute(search)
+        else:
+            _place_view(f"{BEFORE}{name}", f"FROM {_parquet([kept])}", connection)
 
 
 def _place_history(

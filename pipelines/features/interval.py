@@ -28,11 +28,9 @@ def day_start(day: Day) -> ir.TimestampValue:
     return first_moment(ibis.literal(day, type="int64") if isinstance(day, int) else day)
 
 
-def touched_workflows(history: History, since: ir.TimestampScalar) -> ir.Table:
-    """Return the workflow_id of every workflow of which something was recorded from `since` on."""
-    tables = (history.task_events, history.workflows, history.workflow_closures)
-    recorded = [table.filter(table.recorded_at >= since).select("workflow_id") for table in tables]
-    return ibis.union(*recorded).distinct()
+def workflows_of(history: History) -> ir.Table:
+    """Return the workflow_id of every workflow of which a history has something."""
+    return ibis.union(*(table.select("workflow_id") for table in history.tables)).distinct()
 
 
 def unsettled_workflows(history: History, first_day: Day) -> ir.Table:
@@ -53,11 +51,7 @@ def unsettled_workflows(history: History, first_day: Day) -> ir.Table:
 
 def restricted(history: History, workflows: ir.Table) -> History:
     """Keep the rows of some workflows, given by workflow_id."""
-    return History(
-        history.task_events.semi_join(workflows, "workflow_id"),
-        history.workflows.semi_join(workflows, "workflow_id"),
-        history.workflow_closures.semi_join(workflows, "workflow_id"),
-    )
+    return history.each(lambda table: table.semi_join(workflows, "workflow_id"))
 
 
 def recent_events(events: ir.Table, first_day: Day | None) -> ir.Table:
@@ -70,6 +64,12 @@ def recent_events(events: ir.Table, first_day: Day | None) -> ir.Table:
     return events.filter(events.recorded_at >= start).union(
         events.filter(events.recorded_at < start, is_recent)
     )
+
+
+def recent_days(daily: ir.Table, first_day: Day) -> ir.Table:
+    """Keep of `day_close.daily_events` what `recent_events` keeps: some later day needs it."""
+    is_recent = daily.happened_day >= first_day - _WINDOW_DAYS
+    return daily.filter(is_recent | (daily.known_day >= first_day))
 
 
 def recent_facts(facts: ir.Table, first_day: Day | None) -> ir.Table:

@@ -6,22 +6,21 @@ import ibis
 import ibis.expr.types as ir
 
 from pipelines.features.day_close import close_days, with_timestamps
-from pipelines.features.timing import EVERY_DAY, Span, milliseconds
+from pipelines.features.timing import EVERY_DAY, Day, Span, milliseconds
 
 _KEYS = ("person_id", "activity")
 _EVERYONE = ("activity",)
 _SUMS = ("service_count", "service_ms", "sojourn_count", "sojourn_ms")
 
 
-def person_activity(completions: ir.Table, span: Span = EVERY_DAY) -> ir.Table:
+def person_activity(daily: ir.Table, span: Span = EVERY_DAY) -> ir.Table:
     """Compute the view `person_activity`: a row for each day with a completion that became known.
 
     Args:
-        completions: of `durations.completed_tasks`, all of them whatever `span` is; those
-            without a person count for everyone's mean only.
+        daily: of `experience`, with all that was known before `span` too; what has no person
+            counts for everyone's mean only.
         span: days of which rows are wanted.
     """
-    daily = _daily(completions, span)
     own = _so_far(daily, _KEYS, ("completed_count", *_SUMS), span)
     everyone = _so_far(daily, _EVERYONE, _SUMS, span)
     latest = daily.select(*_KEYS, "day", last_completed_at=_latest_so_far(daily))
@@ -35,19 +34,41 @@ def person_activity(completions: ir.Table, span: Span = EVERY_DAY) -> ir.Table:
     return with_timestamps(rows)
 
 
-def _daily(completions: ir.Table, span: Span) -> ir.Table:
-    """Sum up what became known on each day; the days before `span` are one."""
+def experience(completions: ir.Table, first_day: Day | None = None) -> ir.Table:
+    """Sum up what became known on each day of each person and activity.
+
+    Args:
+        completions: of `durations.completed_tasks`.
+        first_day: the days before it are one; None keeps them apart.
+
+    Returns:
+        person_id, activity, day; completed_count; the count and the sum in milliseconds of the
+        service times and of the sojourn times; last_completed_at.
+    """
     day = completions.known_day
-    if span.first is not None:
-        day = ibis.greatest(day, span.first - 1)
+    if first_day is not None:
+        day = ibis.greatest(day, first_day - 1)
     return completions.group_by(*_KEYS, day=day).agg(
         completed_count=completions.count(),
         service_count=completions.service_time_s.count(),
-        service_ms=milliseconds(completions.service_time_s).sum().coalesce(0),
+        service_ms=_total(milliseconds(completions.service_time_s)),
         sojourn_count=completions.sojourn_time_s.count(),
-        sojourn_ms=milliseconds(completions.sojourn_time_s).sum().coalesce(0),
+        sojourn_ms=_total(milliseconds(completions.sojourn_time_s)),
         last_completed_at=completions.completed_at.max(),
     )
+
+
+def experience_before(daily: ir.Table, first_day: Day) -> ir.Table:
+    """Make one day of all the days of `experience` before this one."""
+    daily = daily.filter(daily.day < first_day)
+    return daily.group_by(*_KEYS, day=ibis.greatest(daily.day, first_day - 1)).agg(
+        **{name: _total(daily[name]) for name in ("completed_count", *_SUMS)},
+        last_completed_at=daily.last_completed_at.max(),
+    )
+
+
+def _total(values: ir.NumericColumn) -> ir.IntegerValue:
+    return values.sum().cast("int64").coalesce(0)
 
 
 def _so_far(daily: ir.Table, keys: Sequence[str], sums: Sequence[str], span: Span) -> ir.Table:

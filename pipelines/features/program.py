@@ -28,16 +28,17 @@ PROGRAM: Final = f"{FACTS_FOLDER}/program.json"
 
 # Tables to be there before a program runs.
 HISTORY: Final = "history_"  # + history table: its rows that are not in quarantine
-BEFORE: Final = "unsettled_before"  # made by `Reading.search` where none are kept
+BEFORE: Final = "before_"  # + of `carry.CARRIED`: made by `Reading.search` where not kept
 OLDER: Final = "older_"  # + fact: those recorded before the interval, and perhaps others
 BEGUN: Final = "begun_"  # + dataset: the partition in which the interval begins
 # Tables that its reading makes.
+NEW: Final = "new_"  # + history table: what was recorded in the interval
 PART: Final = "part_"  # + history table: of the touched and the unsettled workflows
 ATTRIBUTE_NAMES: Final = "attribute_names"
 ACTIVITY_NAMES: Final = "activity_names"
 # Tables that its statements make.
 ROWS: Final = "rows_"  # + dataset: the rows that the interval adds
-UNSETTLED: Final = "unsettled"
+AFTER: Final = "after_"  # + of `carry.CARRIED`: for the next interval
 
 _MAKING: Final = 'CREATE TABLE "'
 _NAME: Final = re.compile(r'"(\w+)"')
@@ -62,10 +63,10 @@ class Names:
 class Reading:
     """Statements that read the history and tell which names occur; they depend on none.
 
-    `search` looks for the unsettled workflows where none are kept.
+    `search` looks in the older history for each of `carry.CARRIED` that is not kept.
     """
 
-    search: str
+    search: Mapping[str, str]
     statements: tuple[str, ...]
 
 
@@ -95,7 +96,8 @@ class Program:
         What lies in the lake could have been put there by others. (A name with a semicolon in it
         costs compiling every day.)
         """
-        makings = [self.reading.search, *self.reading.statements, *self.statements]
+        reading = self.reading
+        makings = [*reading.search.values(), *reading.statements, *self.statements]
         queries = list(self.rows.values())
         return (
             all(making.startswith(_MAKING) for making in makings)

@@ -76,8 +76,8 @@ def build_features_on_spark(  # noqa: PLR0917 - explicit parameters beat a bag
 
 
 def _after_last_recording(history: History, tables: SparkTables) -> datetime | None:
-    known = (history.task_events, history.workflows, history.workflow_closures)
-    recorded = tables.frame(ibis.union(*(table.select("recorded_at") for table in known)))
+    known = ibis.union(*(table.select("recorded_at") for table in history.tables))
+    recorded = tables.frame(known)
     # As microseconds: Spark would give Python a time in this machine's zone.
     ((latest,),) = recorded.agg(F.unix_micros(F.max("recorded_at"))).collect()
     if latest is None:

@@ -29,14 +29,16 @@ from pipelines.features.built import (
     read_built,
     remember_built,
 )
-from pipelines.features.compile import compile_program, compile_reading
-from pipelines.features.inputs import place_lake, place_unsettled
+from pipelines.features.carried import write_carried
+from pipelines.features.carry import CARRIED
+from pipelines.features.compile import compile_program
+from pipelines.features.inputs import place_carried, place_lake
 from pipelines.features.program import (
     ACTIVITY_NAMES,
+    AFTER,
     ATTRIBUTE_NAMES,
     PART,
     ROWS,
-    UNSETTLED,
     Names,
     Program,
     made_by,
@@ -45,9 +47,9 @@ from pipelines.features.program import (
     set_bounds,
     write_program,
 )
+from pipelines.features.reading import compile_reading
 from pipelines.features.scratch import open_engine
 from pipelines.features.steps import Step, run_steps
-from pipelines.features.unsettled import write_unsettled
 from pipelines.features.write import Dataset, remove_others, write_rows
 
 # DuckDB shares out a table to its threads by as many rows.
@@ -147,12 +149,16 @@ class _Interval:
             self.connection.execute("SET threads = 1")
         steps: dict[str, Step] = {}
         writing = {f"{ROWS}{dataset.name}": dataset for dataset in DATASETS}
+        keeping = {f"{AFTER}{carried}": carried for carried in CARRIED}
         for name, step in self._statements(program.statements):
             steps[name] = step
             if name in writing:
                 dataset = writing[name]
                 query = program.rows[dataset.name]
                 steps[dataset.name] = Step(partial(self._write, dataset, query), [name])
+            elif name in keeping:
+                carried = keeping[name]
+                steps[f"{name}, kept"] = Step(partial(self._keep, carried), [name])
         counts: dict[str, dict[datetime, int]] = {}
         views = {view.value for view in FeatureView}
         for name, result in run_steps(steps):
@@ -160,13 +166,12 @@ class _Interval:
                 counts[name] = result
                 if name in views and progress is not None:
                     progress(FeatureView(name), len(views & counts.keys()), len(views))
-        write_unsettled(self.lake, self.until, self.connection.table(UNSETTLED).to_arrow_table())
         return counts
 
     def _read(self, kept: Program | None) -> Program:
         """Run the reading; return the kept program, or one that knows all names that occur."""
         reading = compile_reading() if kept is None else kept.reading
-        place_unsettled(self.lake, self.since, reading, self.connection)
+        place_carried(self.lake, self.since, reading, self.connection)
         for _ in run_steps(dict(self._statements(reading.statements))):
             pass
         names = Names(self._texts(ATTRIBUTE_NAMES), self._texts(ACTIVITY_NAMES))
@@ -187,6 +192,10 @@ class _Interval:
         written = write_rows(self.lake, dataset, query, self._cursor())
         remove_others(self.lake, dataset, written, partition_start(self.since, self.partition))
         return written
+
+    def _keep(self, carried: str) -> None:
+        rows = self._cursor().table(f"{AFTER}{carried}").to_arrow_table()
+        write_carried(self.lake, carried, self.until, rows)
 
     def _cursor(self) -> DuckDBPyConnection:
         """Return the thread's own connection; it shares tables, but no variables."""

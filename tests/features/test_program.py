@@ -9,6 +9,7 @@ import pytest
 
 from pipelines.features import program
 from pipelines.features.compile import compile_program
+from pipelines.features.facts import CARRIED_FOLDER, KEPT_FACTS
 from pipelines.features.program import (
     PROGRAM,
     ROWS,
@@ -86,8 +87,8 @@ def test_statements_read_what_stands_before_them() -> None:
         assert named_in(statement).isdisjoint(makes[number:]), makes[number]
     # What computes what an interval adds to a table reads what was read for it.
     by_name = dict(zip(makes, statements, strict=True))
-    assert "part_task_events" in named_in(by_name["unsettled"])
-    assert named_in(by_name["part_task_events"]) >= {"chosen", "first_recording"}
+    assert "part_task_events" in named_in(by_name["after_unsettled_events"])
+    assert named_in(by_name["part_task_events"]) >= {"before_unsettled_events", "reopened"}
     for dataset, query in compiled.rows.items():
         assert f"{ROWS}{dataset}" in named_in(query)
 
@@ -136,10 +137,12 @@ def test_statements_that_do_more_are_not_run(lake: str, part: str, text: str) ->
     assert read_program(lake) is None
 
 
-def test_unsettled_workflows_are_looked_for_where_none_are_kept(lake: str, tmp_path: Path) -> None:
+def test_what_was_handed_on_is_looked_for_where_it_is_not_kept(lake: str, tmp_path: Path) -> None:
     other = str(shutil.copytree(lake, tmp_path / "other"))
-    Path(other, "feature_facts", "unsettled.parquet").unlink()
+    _update(lake, at(22))
+    _update(other, at(22))
+    shutil.rmtree(Path(other, CARRIED_FOLDER))
     for one in (lake, other):
         _update(one, at(24))
-    assert files(lake, "features") == files(other, "features")
-    assert files(lake, "feature_facts") == files(other, "feature_facts")
+    for folder in ("features", *(dataset.folder for dataset in KEPT_FACTS)):
+        assert files(lake, folder) == files(other, folder)

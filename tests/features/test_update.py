@@ -16,6 +16,7 @@ from pipelines.errors import FeatureBuildError
 from pipelines.extract.lake import PartitionUnit, list_partitions, read_partition, replace_partition
 from pipelines.features import built, update
 from pipelines.features.build import build_features
+from pipelines.features.facts import KEPT_FACTS
 from pipelines.features.update import update_features
 from pipelines.features.write import LakeWriter, write_rows
 from tests.features.lakes import files, read_view, write_history
@@ -54,7 +55,7 @@ def test_interval_by_interval_is_as_from_scratch(
             assert _by_time(read_view(lake, view)) == _by_time(known), f"{view} at {until}"
         since = until
     # The same rows in the same order give the same bytes, in the facts too.
-    for folder in ("features", "feature_facts"):
+    for folder in ("features", *(dataset.folder for dataset in KEPT_FACTS)):
         assert files(lake, folder) == files(scratch, folder)
 
 
