@@ -1,16 +1,17 @@
 """What an interval hands on is what the next would find in all the older history."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pytest
 
+from pipelines.contracts import FEATURES_FOLDER
 from pipelines.extract.lake import PartitionUnit
 from pipelines.features.build import build_features
 from pipelines.features.carried import find_carried, write_carried
-from pipelines.features.carry import CARRIED, EXPERIENCE, UNSETTLED_EVENTS
+from pipelines.features.carry import CARRIED, DAILY_EVENTS, EXPERIENCE, UNSETTLED_EVENTS
 from pipelines.features.facts import CARRIED_FOLDER
 from pipelines.features.inputs import place_carried, place_lake
 from pipelines.features.program import BEFORE, set_bounds
@@ -19,7 +20,7 @@ from pipelines.features.scratch import open_engine
 from pipelines.features.update import update_features
 from tests.features.lakes import files, write_history
 from tests.features.random_history import random_tables
-from tests.features.tables import at
+from tests.features.tables import arrow_tables, at, closure, event, workflow
 
 UNIT: PartitionUnit = "month"
 MOMENTS = (at(9), at(10, 7), at(10, 9) + timedelta(microseconds=1), at(30), at(31))
@@ -40,6 +41,27 @@ def test_handed_on_is_what_would_be_found(tmp_path: Path, seed: int) -> None:
         found = _before(lake, moment)
         assert handed_on == found
         assert all(handed_on.values())
+
+
+def test_what_is_told_months_later_counts_on_its_day(tmp_path: Path) -> None:
+    """The second update ends within the day on which an event of a long settled workflow comes."""
+    lake = str(tmp_path)
+    events = [event("w", "A", at(1)), event("v", "A", at(44)), event("w", "B", at(2))]
+    events[2]["recorded_at"] = at(50, 5)
+    openings = [workflow("w", at(1)), workflow("v", at(44))]
+    tables = arrow_tables(events, openings, [closure("w", at(3)), closure("v", at(45))])
+    for moment in (at(48), at(49), at(50, 6), at(51)):
+        update_features(write_history(lake, tables, moment, UNIT), moment, UNIT)
+        scratch = write_history(str(tmp_path / f"{moment:%d%H}"), tables, moment, UNIT)
+        build_features(scratch, moment, UNIT)
+        assert files(lake, FEATURES_FOLDER) == files(scratch, FEATURES_FOLDER)
+        if moment == at(50, 6):
+            names = ("activity", "happened_day", "known_day")
+            with open_engine("1GB") as connection:
+                path = find_carried(lake, DAILY_EVENTS, moment)
+                daily = connection.read_parquet(str(path)).select(*names).fetchall()
+            told_late = (at(50) - datetime(1970, 1, 1, tzinfo=UTC)).days
+            assert ("B", told_late - 48, told_late) in daily
 
 
 def _before(lake: str, since: datetime) -> dict[str, list[tuple[object, ...]]]:
