@@ -10,12 +10,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from importlib.metadata import version
 from io import RawIOBase
 from pathlib import Path
-from struct import pack
 from typing import TYPE_CHECKING, Final
 
 import fsspec
@@ -34,10 +33,9 @@ from pipelines.extract.lake import (
     partition_start,
 )
 from pipelines.features.facts import CARRIED_FOLDER, FACTS_FOLDER, KEPT_FACTS
-from pipelines.features.timing import EPOCH
+from pipelines.features.timing import scalar_of
 from pipelines.features.views import VIEWS
 from pipelines.features.write import dataset_of
-from pipelines.history.schema import TIMESTAMP
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -177,7 +175,7 @@ def _file_digest(filesystem: AbstractFileSystem, path: str) -> str:
 
 
 def _rows_digest(rows: pa.Table, until: datetime) -> str:
-    rows = rows.filter(pc.less(rows["recorded_at"], _scalar(until)))
+    rows = rows.filter(pc.less(rows["recorded_at"], scalar_of(until)))
     if not rows.num_rows:
         return ""
     sink = _Digesting()
@@ -199,12 +197,6 @@ class _Digesting(RawIOBase):
     def write(self, content: "Buffer", /) -> int:
         self.digest.update(content)
         return memoryview(content).nbytes
-
-
-def _scalar(moment: datetime) -> pa.Scalar:
-    # Not `pa.scalar`: it loads all of pandas, for a third of a second.
-    count = (moment - EPOCH) // timedelta(microseconds=1)
-    return pa.Array.from_buffers(TIMESTAMP, 1, [None, pa.py_buffer(pack("=q", count))])[0]
 
 
 def _blocks(file: object) -> Iterator[bytes]:

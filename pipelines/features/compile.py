@@ -12,7 +12,7 @@ from pipelines.features.compute import ViewComputer
 from pipelines.features.durations import with_due_dates
 from pipelines.features.facts import COMPLETIONS, KEPT_FACTS
 from pipelines.features.interval import recent_facts
-from pipelines.features.program import AFTER, BEGUN, ROWS, Names, Program
+from pipelines.features.program import AFTER, Names, Program
 from pipelines.features.reading import (
     FIRST_DAY,
     NEXT_DAY,
@@ -21,7 +21,6 @@ from pipelines.features.reading import (
     Read,
     Statements,
     older_rows,
-    table,
 )
 from pipelines.features.timing import Span
 from pipelines.features.views import VIEWS
@@ -37,12 +36,9 @@ def compile_program(names: Names, partition: PartitionUnit) -> Program:
 
     def add(dataset: Dataset, new: ir.Table) -> None:
         is_inside = (new[dataset.time] >= SINCE) & (new[dataset.time] < UNTIL)
-        new = new.filter(is_inside).select(*dataset.schema.names)
-        new = statements.place(f"{ROWS}{dataset.name}", new)
-        older = table(BEGUN, dataset.name, dataset.schema)
-        older = older.filter(older[dataset.time] < SINCE)
-        every = ibis.union(*(stored(part, dataset, partition) for part in (new, older)))
-        rows[dataset.name] = statements.query(in_order(every, dataset))
+        rows[dataset.name] = statements.query(
+            in_order(stored(new.filter(is_inside), dataset, partition), dataset)
+        )
 
     named = replace(part, attribute_keys=names.attribute_keys, activities=names.activities)
     workflows = ViewComputer(named, statements.keep, touched=read.touched, since=SINCE)

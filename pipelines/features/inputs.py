@@ -9,25 +9,20 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from pipelines.contracts import HISTORY_FOLDER, QUARANTINE_FOLDER, HistoryTable
 from pipelines.extract.lake import (
-    PartitionUnit,
     list_partitions,
     open_lake_to,
     partition_path,
-    partition_start,
 )
-from pipelines.features.built import DATASETS
 from pipelines.features.carried import find_carried
 from pipelines.features.facts import KEPT_FACTS
 from pipelines.features.history import KEYS, SCHEMAS
-from pipelines.features.program import BEFORE, BEGUN, HISTORY, OLDER, Reading
-from pipelines.features.write import Dataset
+from pipelines.features.program import BEFORE, HISTORY, OLDER, Reading
 
 
 def place_lake(
     lake: str,
     since: datetime,
     until: datetime,
-    partition: PartitionUnit,
     connection: DuckDBPyConnection,
 ) -> None:
     """Place views of the history without its quarantine, and of what earlier builds made of it."""
@@ -42,14 +37,17 @@ def place_lake(
             for root in (HISTORY_FOLDER, QUARANTINE_FOLDER)
         )
         _place_history(table, kept, refused, connection)
-    begun = partition_start(since, partition)
-    for dataset in DATASETS:
-        older = [start for start in list_partitions(lake, dataset.folder) if start < since]
-        earlier = [partition_path(lake, dataset.folder, start) for start in older]
-        here = earlier[older.index(begun) :] if begun in older else []
-        _place_dataset(BEGUN, dataset, here, connection)
-        if dataset in KEPT_FACTS:
-            _place_dataset(OLDER, dataset, earlier, connection)
+    for dataset in KEPT_FACTS:
+        earlier = [
+            partition_path(lake, dataset.folder, start)
+            for start in list_partitions(lake, dataset.folder)
+            if start < since
+        ]
+        name = f"{OLDER}{dataset.name}"
+        if earlier:
+            _place_view(name, f"FROM {_parquet(earlier)}", connection)
+        else:
+            _nothing(dataset.schema, connection).create(name)
 
 
 def place_carried(
@@ -86,16 +84,6 @@ def _place_history(
         f"CAST({_quoted(column)} AS {dtype}) AS {_quoted(column)}" for column, dtype in typed
     )
     _place_view(name, f"FROM {source} SELECT {', '.join(columns)}", connection)
-
-
-def _place_dataset(
-    prefix: str, dataset: Dataset, paths: Sequence[str], connection: DuckDBPyConnection
-) -> None:
-    name = f"{prefix}{dataset.name}"
-    if paths:
-        _place_view(name, f"FROM {_parquet(paths)}", connection)
-    else:
-        _nothing(dataset.schema, connection).create(name)
 
 
 def _place_view(name: str, query: str, connection: DuckDBPyConnection) -> None:

@@ -30,14 +30,12 @@ PROGRAM: Final = f"{FACTS_FOLDER}/program.json"
 HISTORY: Final = "history_"  # + history table: its rows that are not in quarantine
 BEFORE: Final = "before_"  # + of `carry.CARRIED`: made by `Reading.search` where not kept
 OLDER: Final = "older_"  # + fact: those recorded before the interval, and perhaps others
-BEGUN: Final = "begun_"  # + dataset: the partition in which the interval begins
 # Tables that its reading makes.
 NEW: Final = "new_"  # + history table: what was recorded in the interval
 PART: Final = "part_"  # + history table: of the touched and the unsettled workflows
 ATTRIBUTE_NAMES: Final = "attribute_names"
 ACTIVITY_NAMES: Final = "activity_names"
 # Tables that its statements make.
-ROWS: Final = "rows_"  # + dataset: the rows that the interval adds
 AFTER: Final = "after_"  # + of `carry.CARRIED`: for the next interval
 
 _MAKING: Final = 'CREATE TABLE "'
@@ -76,8 +74,7 @@ class Program:
 
     A statement names the tables it reads and can run as soon as they are there; what stands
     first matters most. `statements` may be run where `names` has all names that occur. `rows`
-    has for each dataset the query of the rows that the interval adds and of what was before it
-    in the partition where it begins, in order.
+    has for each dataset the query of the rows that the interval adds, in order.
     """
 
     partition: PartitionUnit

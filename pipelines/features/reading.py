@@ -125,17 +125,16 @@ def compile_reading() -> Reading:
 
 def older_rows(dataset: Dataset) -> ir.Table:
     """Return a fact's rows recorded before the interval."""
-    rows = table(OLDER, dataset.name, dataset.schema)
+    rows = _table(OLDER, dataset.name, dataset.schema)
     return rows.filter(rows.recorded_at < SINCE)
 
 
-def table(prefix: str, name: str, schema: pa.Schema) -> ir.Table:
-    """Return a table that is there before the reading."""
+def _table(prefix: str, name: str, schema: pa.Schema) -> ir.Table:
     # Types without "not null": what DuckDB reads may always be null.
     types = ibis.schema({field.name: field.type for field in schema})
     return ibis.table(types, name=f"{prefix}{name}")
 
 
 def _recorded_before(end: ir.TimestampScalar) -> History:
-    history = History(*(table(HISTORY, name.value, SCHEMAS[name]) for name in HistoryTable))
+    history = History(*(_table(HISTORY, name.value, SCHEMAS[name]) for name in HistoryTable))
     return history.each(lambda rows: rows.filter(rows.recorded_at < end))

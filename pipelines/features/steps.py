@@ -1,6 +1,6 @@
 """Run steps side by side, each as soon as those it needs are done."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -15,7 +15,7 @@ class Step:
     """What to run, and the names of the steps to be done before; others than steps are ignored."""
 
     run: Callable[[], Any]
-    needs: Iterable[str] = ()
+    needs: Set[str] = frozenset()
 
 
 def run_steps(steps: Mapping[str, Step], workers: int = _WORKERS) -> Iterator[tuple[str, Any]]:

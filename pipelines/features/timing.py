@@ -1,11 +1,15 @@
 """Time as whole microseconds and days since 1970 (UTC), exact and the same on every engine."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from struct import pack
 from typing import Final, TypeAlias
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
+
+from pipelines.history.schema import TIMESTAMP
 
 MICROSECONDS_PER_SECOND: Final = 1_000_000
 MICROSECONDS_PER_DAY: Final = 86_400 * MICROSECONDS_PER_SECOND
@@ -43,6 +47,13 @@ def seconds_between(start_us: ir.IntegerValue, end_us: ir.IntegerValue) -> ir.Fl
 def milliseconds(seconds: ir.FloatingValue) -> ir.IntegerValue:
     """Round seconds to whole milliseconds, whose sums are exact in any order."""
     return (seconds * 1_000).round().cast("int64")
+
+
+def scalar_of(moment: datetime) -> pa.Scalar:
+    """Return a moment as Arrow's timestamp in UTC."""
+    # Not `pa.scalar`: it loads all of pandas, for a third of a second.
+    count = (moment - EPOCH) // timedelta(microseconds=1)
+    return pa.Array.from_buffers(TIMESTAMP, 1, [None, pa.py_buffer(pack("=q", count))])[0]
 
 
 def day_number(moment_us: ir.IntegerValue) -> ir.IntegerValue:

@@ -12,6 +12,7 @@ from duckdb import DuckDBPyConnection
 
 from pipelines.contracts import FeatureView, HistoryTable
 from pipelines.extract.lake import PartitionUnit, partition_start
+from pipelines.features.append import merged, rows_before
 from pipelines.features.build import (
     MEMORY_LIMIT,
     BuildResult,
@@ -38,7 +39,6 @@ from pipelines.features.program import (
     AFTER,
     ATTRIBUTE_NAMES,
     PART,
-    ROWS,
     Names,
     Program,
     made_by,
@@ -50,10 +50,13 @@ from pipelines.features.program import (
 from pipelines.features.reading import compile_reading
 from pipelines.features.scratch import open_engine
 from pipelines.features.steps import Step, run_steps
-from pipelines.features.write import Dataset, remove_others, write_rows
+from pipelines.features.write import Dataset, pieces_of, remove_others, write_rows
 
 # DuckDB shares out a table to its threads by as many rows.
 _FEW_EVENTS: Final = 122_880
+# Added to a name: no table is called so.
+_WRITTEN: Final = ", written"
+_KEPT: Final = ", kept"
 
 
 def update_features(
@@ -135,7 +138,7 @@ class _Interval:
 
     def prepare(self) -> Program | None:
         """Place views of the lake, whose rows are not read yet; return the program it keeps."""
-        place_lake(self.lake, self.since, self.until, self.partition, self.connection)
+        place_lake(self.lake, self.since, self.until, self.connection)
         set_bounds(self.connection, self.since, self.until)
         return read_program(self.lake)
 
@@ -147,26 +150,33 @@ class _Interval:
         if self.connection.table(f"{PART}{HistoryTable.TASK_EVENTS.value}").shape[0] < _FEW_EVENTS:
             # Then threads would rather wait for each other: each step has one, and two run.
             self.connection.execute("SET threads = 1")
-        steps: dict[str, Step] = {}
-        writing = {f"{ROWS}{dataset.name}": dataset for dataset in DATASETS}
-        keeping = {f"{AFTER}{carried}": carried for carried in CARRIED}
-        for name, step in self._statements(program.statements):
-            steps[name] = step
-            if name in writing:
-                dataset = writing[name]
-                query = program.rows[dataset.name]
-                steps[dataset.name] = Step(partial(self._write, dataset, query), [name])
-            elif name in keeping:
-                carried = keeping[name]
-                steps[f"{name}, kept"] = Step(partial(self._keep, carried), [name])
         counts: dict[str, dict[datetime, int]] = {}
         views = {view.value for view in FeatureView}
-        for name, result in run_steps(steps):
-            if name in program.rows:
+        for step, result in run_steps(self._steps(program)):
+            if step.endswith(_WRITTEN):
+                name = step.removesuffix(_WRITTEN)
                 counts[name] = result
                 if name in views and progress is not None:
                     progress(FeatureView(name), len(views & counts.keys()), len(views))
         return counts
+
+    def _steps(self, program: Program) -> dict[str, Step]:
+        """Make steps of a program's statements, and of writing each thing once it can be."""
+        steps = dict(self._statements(program.statements))
+        ends: dict[str, Step] = {}
+        for dataset in DATASETS:
+            query = program.rows[dataset.name]
+            write = partial(self._write, dataset, query)
+            ends[f"{dataset.name}{_WRITTEN}"] = Step(write, named_in(query))
+        for name in CARRIED:
+            ends[f"{name}{_KEPT}"] = Step(partial(self._keep, name), {f"{AFTER}{name}"})
+        ordered: dict[str, Step] = {}
+        for name, step in steps.items():
+            ordered[name] = step
+            for end, one in ends.items():
+                if steps.keys() & one.needs <= ordered.keys():
+                    ordered.setdefault(end, one)
+        return ordered
 
     def _read(self, kept: Program | None) -> Program:
         """Run the reading; return the kept program, or one that knows all names that occur."""
@@ -189,8 +199,11 @@ class _Interval:
         self._cursor().execute(statement)
 
     def _write(self, dataset: Dataset, query: str) -> dict[datetime, int]:
-        written = write_rows(self.lake, dataset, query, self._cursor())
-        remove_others(self.lake, dataset, written, partition_start(self.since, self.partition))
+        begun = partition_start(self.since, self.partition)
+        older = rows_before(self.lake, dataset, begun, self.since)
+        new = pieces_of(query, dataset, self._cursor())
+        written = write_rows(self.lake, dataset, merged(older, new, begun, dataset.order))
+        remove_others(self.lake, dataset, written, begun)
         return written
 
     def _keep(self, carried: str) -> None:

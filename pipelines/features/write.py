@@ -3,7 +3,9 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from itertools import groupby
+from operator import itemgetter
+from typing import Final, TypeAlias
 
 import ibis
 import ibis.expr.types as ir
@@ -25,9 +27,13 @@ from pipelines.features.timing import EPOCH
 from pipelines.features.views import ViewSpec
 
 _INTERVAL: Final = "interval"
-_BATCH_ROWS: Final = 65_536
+BATCH_ROWS: Final = 65_536
 # Rows that are sorted at a time, in whole partitions.
 _SORT_ROWS: Final = 1_000_000
+
+
+Piece: TypeAlias = tuple[datetime, pa.RecordBatch]
+"""Rows of one partition, and where that begins."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,8 @@ class LakeWriter:
             time, end = rows[dataset.time], partition_end(block[-1], self.partition)
             inside = rows.filter(time >= block[0], time < end)
             query = self.scratch.connection.compile(in_order(inside, dataset))
-            counts |= write_rows(self.lake, dataset, query, self.scratch.connection.con)
+            pieces = pieces_of(query, dataset, self.scratch.connection.con)
+            counts |= write_rows(self.lake, dataset, pieces)
         remove_others(self.lake, dataset, counts)
         return counts
 
@@ -95,30 +102,37 @@ def in_order(rows: ir.Table, dataset: Dataset) -> ir.Table:
     return rows.order_by(_INTERVAL, *dataset.order)
 
 
-def write_rows(
-    lake: str, dataset: Dataset, query: str, connection: DuckDBPyConnection
-) -> dict[datetime, int]:
-    """Replace the partitions that hold rows of a query; return the rows of each.
+def pieces_of(query: str, dataset: Dataset, connection: DuckDBPyConnection) -> Iterator[Piece]:
+    """Yield the rows of a query as they are to be written.
 
     Args:
-        lake: see `build.build_features`.
-        dataset: what is written.
         query: compiled from `in_order`.
+        dataset: what is written.
         connection: to run it with.
 
     Raises:
         FeatureBuildError: a column that may not be null is.
     """
     # Not Ibis's to_pyarrow_batches: it calls a method that DuckDB 2 no longer has.
-    pieces = _by_interval(connection.sql(query).to_arrow_reader(_BATCH_ROWS))
+    for batch in connection.sql(query).to_arrow_reader(BATCH_ROWS):
+        # As whole numbers: kept tables lose the zone, the machine's own may be another, and
+        # PyArrow loads all of pandas to make a datetime.
+        intervals = batch.column(_INTERVAL).cast(pa.int64())
+        rows = _checked(batch.drop_columns([_INTERVAL]), dataset)
+        ends = pc.run_end_encode(intervals)
+        begin = 0
+        for start, end in zip(ends.values.to_pylist(), ends.run_ends.to_pylist(), strict=True):
+            yield EPOCH + timedelta(microseconds=start), rows.slice(begin, end - begin)
+            begin = end
+
+
+def write_rows(lake: str, dataset: Dataset, pieces: Iterator[Piece]) -> dict[datetime, int]:
+    """Replace the partitions of some rows, given in order; return the rows of each."""
     counts = {}
-    piece = next(pieces, None)
-    while piece is not None:
-        start = piece[0]
+    for start, inside in groupby(pieces, key=itemgetter(0)):
         with writing_partition(lake, dataset.folder, start, dataset.schema) as writer:
-            while piece is not None and piece[0] == start:
-                writer.write(_checked(piece[1], dataset))
-                piece = next(pieces, None)
+            for _, rows in inside:
+                writer.write(rows)
             counts[start] = writer.row_count
     return counts
 
@@ -148,25 +162,11 @@ def _blocks(rows: ir.Table, scratch: Scratch) -> Iterator[list[datetime]]:
         yield block
 
 
-def _by_interval(batches: pa.RecordBatchReader) -> Iterator[tuple[datetime, pa.RecordBatch]]:
-    """Cut batches sorted by interval where a new interval begins."""
-    for batch in batches:
-        # As whole numbers: kept tables lose the zone, the machine's own may be another, and
-        # PyArrow loads all of pandas to make a datetime.
-        intervals = batch.column(_INTERVAL).cast(pa.int64())
-        rows = batch.drop_columns([_INTERVAL])
-        ends = pc.run_end_encode(intervals)
-        begin = 0
-        for start, end in zip(ends.values.to_pylist(), ends.run_ends.to_pylist(), strict=True):
-            yield EPOCH + timedelta(microseconds=start), rows.slice(begin, end - begin)
-            begin = end
-
-
-def _checked(rows: pa.RecordBatch, dataset: Dataset) -> pa.Table:
+def _checked(rows: pa.RecordBatch, dataset: Dataset) -> pa.RecordBatch:
     for field in dataset.schema:
         if not field.nullable and rows.column(field.name).null_count:
             raise FeatureBuildError(
                 f"The column {field.name} of {dataset.name} holds nulls but may not: "
                 "validate the history in the lake before features are built from it."
             )
-    return pa.Table.from_batches([rows]).cast(dataset.schema)
+    return rows.cast(dataset.schema)

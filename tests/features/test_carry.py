@@ -68,7 +68,7 @@ def _before(lake: str, since: datetime) -> dict[str, list[tuple[object, ...]]]:
     """Return the rows with which an interval that begins at `since` would begin, sorted."""
     until = since + timedelta(days=1)
     with open_engine("1GB") as connection:
-        place_lake(lake, since, until, UNIT, connection)
+        place_lake(lake, since, until, connection)
         set_bounds(connection, since, until)
         place_carried(lake, since, compile_reading(), connection)
         return {name: _rows(connection.table(f"{BEFORE}{name}")) for name in CARRIED}

@@ -11,8 +11,8 @@ from pipelines.features.steps import Step, run_steps
 def test_steps_run_after_what_they_need_and_in_order() -> None:
     done: list[str] = []
     steps = {
-        "last": Step(lambda: done.append("last"), ["b", "a"]),
-        "b": Step(lambda: done.append("b"), ["a", "no step"]),
+        "last": Step(lambda: done.append("last"), {"b", "a"}),
+        "b": Step(lambda: done.append("b"), {"a", "no step"}),
         "a": Step(lambda: done.append("a")),
         "c": Step(lambda: done.append("c")),
     }
@@ -34,7 +34,7 @@ def test_no_step_begins_after_one_that_fails() -> None:
 
     steps = {
         "a": Step(fail),
-        "b": Step(lambda: done.append("b"), ["a"]),
+        "b": Step(lambda: done.append("b"), {"a"}),
         "c": Step(lambda: done.append("c")),
     }
     with pytest.raises(ValueError, match="the step failed"):
@@ -43,6 +43,6 @@ def test_no_step_begins_after_one_that_fails() -> None:
 
 
 def test_steps_that_need_each_other_are_refused() -> None:
-    steps = {"a": Step(list, ["b"]), "b": Step(list, ["a"])}
+    steps = {"a": Step(list, {"b"}), "b": Step(list, {"a"})}
     with pytest.raises(CycleError):
         list(run_steps(steps))
