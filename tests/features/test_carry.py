@@ -23,6 +23,7 @@ from tests.features.random_history import random_tables
 from tests.features.tables import arrow_tables, at, closure, event, workflow
 
 UNIT: PartitionUnit = "month"
+READING = compile_reading()
 MOMENTS = (at(9), at(10, 7), at(10, 9) + timedelta(microseconds=1), at(30), at(31))
 
 
@@ -70,7 +71,7 @@ def _before(lake: str, since: datetime) -> dict[str, list[tuple[object, ...]]]:
     with open_engine("1GB") as connection:
         place_lake(lake, since, until, connection)
         set_bounds(connection, since, until)
-        place_carried(lake, since, compile_reading(), connection)
+        place_carried(lake, since, READING, connection)
         return {name: _rows(connection.table(f"{BEFORE}{name}")) for name in CARRIED}
 
 
