@@ -21,6 +21,7 @@ from serving.examples import Examples, OfKinds
 from serving.features import REQUEST_TIME_NAMES, OnlineFeatures
 from serving.guard.parts import Guard
 from serving.lake_features import LakeFeatures
+from serving.lanes import Lanes
 from serving.poller import Poller
 from serving.registry import MlflowRegistry
 from serving.schemas import Models, Readiness
@@ -58,6 +59,7 @@ class Runtime:
     feedback: FeedbackLog
     alerts: AlertBoard
     guard: Guard
+    lanes: Lanes = field(default_factory=Lanes)
     stop_tracing: Callable[[], None] = lambda: None
     registry_events_secret: str | None = field(default=None, repr=False)
 
@@ -101,6 +103,7 @@ class Runtime:
             feedback,
             alerts,
             guard,
+            Lanes(settings.answer_threads),
             start_tracing(settings.otlp_endpoint, settings.trace_ratio),
             secret.get_secret_value() if secret else None,
         )
