@@ -134,6 +134,9 @@ class Settings(BaseSettings):
     shadow_models: frozenset[Model] = Field(
         frozenset(), description='Challengers that compute along, unseen: ["delay_risk"].'
     )
+    answer_threads: int = Field(
+        3, ge=1, le=40, description="Threads of a worker for each kind of question."
+    )
     cache_ttl_s: int = Field(
         300, ge=0, description="Seconds an answer is kept at most in Valkey; 0: none is kept."
     )

@@ -11,8 +11,11 @@ from pipelines.contracts import Model
 from pipelines.errors import AllocationError
 from pipelines.learning.allocation import AvailablePerson, Estimates, OpenTask, plan_allocation
 from pipelines.learning.allocation.working_time import WorkingTime
+from pipelines.learning.encode import FEW_ROWS
 from pipelines.learning.task_duration.durations import TaskDurations, spread_ratio
+from pipelines.learning.task_duration.fit import TaskDurationModel
 from pipelines.learning.task_duration.spans import Span
+from pipelines.store.online_rows import ServiceRows
 from pipelines.store.task_rows import TaskQuestion
 from serving import metrics
 from serving.advice import Advice
@@ -26,6 +29,7 @@ from serving.allocation_schemas import (
 from serving.people import Period, Person
 from serving.problems import InvalidRequestError, ProblemError, UnknownPersonError
 from serving.schemas import Problem, WorkflowProblem
+from serving.spans import columns_of, predicted
 from serving.task_durations import require_open
 from serving.tasks import Task
 
@@ -165,10 +169,7 @@ def _durations(
     )
     span = Span.SERVICE if Span.SERVICE in durations.models else list(durations.models)[-1]
     with metrics.INFERENCE_SECONDS.labels(Model.TASK_DURATION.value).time():
-        model, frame = durations.models[span], rows.frame
-        elapsed_s = model.medians_s(frame)
-        some = frame.iloc[:: max(1, len(frame) // _SPREAD_ROWS)]
-        spread = spread_ratio(model.predict(some), span)
+        elapsed_s, spread = _medians_s(durations.models[span], rows)
     every = slice(None, None, len(people))
     due = rows.columns["workflow_progress__due_at"][every]
     known = [at for at in rows.columns["features_known_at"][every] if at is not None]
@@ -178,6 +179,16 @@ def _durations(
         dict(zip(tasks, due, strict=True)),
         max(known, default=advice.as_of),
     )
+
+
+def _medians_s(model: TaskDurationModel, rows: ServiceRows) -> tuple[Values, float]:
+    """Return the medians in seconds, and how sure they are, which some of many rows tell."""
+    count = len(rows.columns["workflow_id"])
+    if count <= FEW_ROWS:
+        answers = predicted(model, rows)
+        return answers[model.span.value], spread_ratio(answers, model.span)
+    some = rows.frame.iloc[:: max(1, count // _SPREAD_ROWS)]
+    return model.medians_s(rows.frame), spread_ratio(columns_of(model.predict(some)), model.span)
 
 
 def _working_hours(

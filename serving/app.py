@@ -15,9 +15,10 @@ from serving.feedback import add_feedback
 from serving.front import docs_page
 from serving.guard.middleware import GuardMiddleware
 from serving.guard.openapi import with_security
+from serving.lanes import Lane
 from serving.problems import add_problem_handlers
 from serving.registry_events import add_registry_events
-from serving.responses import finished, json_response, problems, runtime_of
+from serving.responses import answered, json_response, problems, runtime_of
 from serving.schemas import (
     Duration,
     DurationBatch,
@@ -100,16 +101,16 @@ def _add_questions(app: FastAPI) -> None:
         responses=_ASKED,
         summary="How long will a workflow still take, or a task?",
     )
-    def predict_duration(question: DurationQuestion, request: Request) -> Response:
+    async def predict_duration(question: DurationQuestion, request: Request) -> Response:
         """Answer with the expected time and the ranges that hold it four times in five."""
         asked, runtime = question.root, runtime_of(request)
         if isinstance(asked, ManyWorkflows):
-            return json_response(duration_batch(runtime, asked.workflow_ids))
+            return await answered(Lane.LONG, duration_batch, runtime, asked.workflow_ids)
         if isinstance(asked, OneTask):
-            return json_response(one_task(runtime, asked.task_id, asked.person_id))
+            return await answered(Lane.ADVICE, one_task, runtime, asked.task_id, asked.person_id)
         if isinstance(asked, ManyTasks):
-            return json_response(task_batch(runtime, asked.task_ids))
-        return finished(one_duration(runtime, asked))
+            return await answered(Lane.LONG, task_batch, runtime, asked.task_ids)
+        return await answered(Lane.WORKFLOW, one_duration, runtime, asked)
 
     @app.post(
         "/assess_risk",
@@ -117,12 +118,12 @@ def _add_questions(app: FastAPI) -> None:
         responses=_ASKED,
         summary="How likely will a workflow be late, and why?",
     )
-    def assess_risk(question: Question, request: Request) -> Response:
+    async def assess_risk(question: Question, request: Request) -> Response:
         """Answer with the probability of being late and the inputs that moved it most."""
         asked, runtime = question.root, runtime_of(request)
         if isinstance(asked, ManyWorkflows):
-            return json_response(risk_batch(runtime, asked.workflow_ids))
-        return finished(one_risk(runtime, asked))
+            return await answered(Lane.LONG, risk_batch, runtime, asked.workflow_ids)
+        return await answered(Lane.WORKFLOW, one_risk, runtime, asked)
 
 
 def _add_state(app: FastAPI) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 from pipelines.contracts import Model
 from pipelines.learning.assignee.state import AssigneeState
 from pipelines.learning.assignee.state import Recommendation as Ranked
-from pipelines.learning.assignee.task_pairs import MOST_TASK_CANDIDATES
 from pipelines.learning.task_duration.durations import on_time_probability
 from pipelines.learning.task_duration.spans import Span as SpanKind
 from pipelines.store.task_rows import TaskQuestion
@@ -139,19 +138,20 @@ def _ranked(
     if limits.required_skills:
         skilled = runtime.history.skilled(limits.required_skills)
         people = sorted(skilled) if people is None else [p for p in people if p in skilled]
-    ranked = state.recommend(
-        advice.choice.loaded.predictor,
+    ranker = advice.choice.loaded.predictor
+    ranked = state.standings(
+        ranker,
         asked.workflow_id,
         asked.activity,
         max(advice.as_of, runtime.staff.state()[1]),
         team_id=asked.team_id,
         person_ids=people,
         excluded=limits.excluded_person_ids,
-        count=MOST_TASK_CANDIDATES,
         load_strength=limits.load_strength,
     )
     most = limits.max_held_task_count
-    free = [one for one in ranked if most is None or one.held_task_count < most]
+    held = ranked.held_task_counts
+    free = [place for place in range(len(ranked)) if most is None or held[place] < most]
     if not free:
         raise NoCandidateError(
             f"Nobody is left of {len(people) if people is not None else len(state.people)} people "
@@ -159,7 +159,7 @@ def _ranked(
             "loosen one of them.",
             candidate_count=len(ranked),
         )
-    return free[: limits.count]
+    return state.explained(ranker, ranked, free[: limits.count])
 
 
 def _times(

@@ -7,13 +7,13 @@ the entry; it counts only where they agree. An answer from the cache is a new on
 its own in the log.
 
 What is asked for the first time is neither looked for nor kept: most questions are asked once,
-and they shall not pay for those that are asked again. Entries are written behind the answers.
-While Valkey is slow or away the circuit breaker keeps everybody from asking.
+and they shall not pay for those that are asked again. Entries are written behind the answers;
+until then they are found where they wait. While Valkey is slow or away the circuit breaker keeps
+everybody from asking.
 """
 
 import json
 import logging
-from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import datetime
@@ -115,7 +115,7 @@ class AnswerCache:
         self._valkey = Valkey(url, _ANSWER_SECONDS, _ANSWER_SECONDS)
         self._expiry = bulk(b"EX") + bulk(b"%d" % ttl_s)
         self._breaker = CircuitBreaker(1, _PAUSE_SECONDS, redis.RedisError, "answer-cache")
-        self._waiting: deque[bytes] = deque(maxlen=_MOST_WAITING)
+        self._waiting: dict[bytes, bytes] = {}  # entries by key, until they are written
         self._writer = Poller("answer-cache", self.flush, _FLUSH_SECONDS)
         entity = Entity(VIEWS[FeatureView.WORKFLOW_PROGRESS].entity_columns)
         self._address = entity.address
@@ -149,6 +149,7 @@ class AnswerCache:
         version = f"{loaded.name}:{loaded.version}:{choice.variant}"
         key = f"{_PREFIX}:{version}:{workflow_id}".encode(errors="surrogatepass")
         address = self._address((workflow_id,))
+        waiting = self._waiting.get(key)  # before Valkey is asked: then it is in one of them
         commands = [
             self._get_stamp,
             self._times_start + bulk(address) + self._times_end,
@@ -164,31 +165,33 @@ class AnswerCache:
             return BYPASSED
         own = b",".join(b"" if time is None else time.hex().encode() for time in times)
         basis = b"%b,%d,%b" % (stamp, microseconds(as_of), own)
-        if entry is not None:
-            made_from, output, kept = entry.split(b"\n", 2)
-            if made_from == basis:
+        for one in (waiting, entry):
+            if one is not None and one.startswith(basis + b"\n"):
+                _, output, kept = one.split(b"\n", 2)
                 first_id, rest = kept[:_ID_LENGTH].decode(), kept[_ID_LENGTH:]
                 return Found(Result.HIT, key, basis, output, first_id, rest)
         return Found(Result.MISS, key, basis)
 
     def keep(self, found: Found, body: bytes, output: bytes) -> None:
-        """Keep the answer that was missed; it is written soon.
+        """Keep the answer that was missed, unless too many wait; it is written soon.
 
         `body` is its JSON and begins with its id; `output` is what of it is logged, as JSON.
         """
-        entry = b"\n".join((found.basis, output, body[len(_START) :]))
-        start = command_start(b"SET", 4)
-        self._waiting.append(start + bulk(found.key) + bulk(entry) + self._expiry)
+        if len(self._waiting) < _MOST_WAITING:
+            self._waiting[found.key] = b"\n".join((found.basis, output, body[len(_START) :]))
 
     def flush(self) -> None:
-        """Write what waits."""
-        commands: list[bytes] = []
-        while self._waiting:
-            commands.append(self._waiting.popleft())
-        if not commands or self._breaker.opened:
-            return
+        """Write what waits; where Valkey does not take it, it is dropped."""
+        entries = self._waiting.copy()
+        start = command_start(b"SET", 4)
         try:
-            with self._breaker:
-                self._valkey.ask(commands)
+            if entries and not self._breaker.opened:
+                with self._breaker:
+                    self._valkey.ask(
+                        [start + bulk(k) + bulk(e) + self._expiry for k, e in entries.items()]
+                    )
         except redis.RedisError as err:
             logger.warning("Answers are not kept in the cache for now: %s", err)
+        for key, entry in entries.items():
+            if self._waiting[key] is entry:  # else a younger one waits since
+                del self._waiting[key]

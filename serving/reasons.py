@@ -66,7 +66,8 @@ def reasons(
 
 def given_values(encoder: Encoder, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the model was given, by feature: a column's value or that of its attribute."""
-    objects = {c.source: parse_object(row[c.source]) for c in encoder.columns if c.key is not None}
+    sources = {column.source for column in encoder.columns if column.key is not None}
+    objects = {source: parse_object(row[source]) for source in sources}
     return {
         c.name: row[c.source] if c.key is None else objects[c.source].get(c.key)
         for c in encoder.columns

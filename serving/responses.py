@@ -1,15 +1,20 @@
 """What the routes share: responses, the problems they may give, and the runtime behind them."""
 
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, cast
 
 from fastapi import Request, Response
 from pydantic import BaseModel
 
+from serving.lanes import Lane
 from serving.problems import MEDIA_TYPE
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
+
+
+P = ParamSpec("P")
 
 
 def problems(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
@@ -27,6 +32,22 @@ def problems(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
 def runtime_of(request: Request) -> "Runtime":
     """Return what stands behind the answers."""
     return cast("Runtime", request.app.state.runtime)
+
+
+async def answered(
+    lane: Lane,
+    answer: "Callable[Concatenate[Runtime, P], BaseModel | bytes]",
+    runtime: "Runtime",
+    *asked: P.args,
+    **options: P.kwargs,
+) -> Response:
+    """Let a thread of the lane answer, and write the answer as JSON there."""
+
+    def respond() -> Response:
+        body = answer(runtime, *asked, **options)
+        return finished(body) if isinstance(body, bytes) else json_response(body)
+
+    return await runtime.lanes.run(lane, respond)
 
 
 def json_response(body: BaseModel, status: HTTPStatus = HTTPStatus.OK) -> Response:

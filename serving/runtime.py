@@ -21,6 +21,7 @@ from serving.examples import Examples, OfKinds
 from serving.features import REQUEST_TIME_NAMES, OnlineFeatures
 from serving.guard.parts import Guard
 from serving.lake_features import LakeFeatures
+from serving.lanes import Lanes
 from serving.poller import Poller
 from serving.registry import MlflowRegistry
 from serving.schemas import Models, Readiness
@@ -58,6 +59,7 @@ class Runtime:
     feedback: FeedbackLog
     alerts: AlertBoard
     guard: Guard
+    lanes: Lanes = field(default_factory=Lanes)
     stop_tracing: Callable[[], None] = lambda: None
     registry_events_secret: str | None = field(default=None, repr=False)
 
@@ -65,15 +67,7 @@ class Runtime:
     def open(cls, settings: Settings) -> Self:
         """Start all parts; none of them needs its server to be there yet."""
         guard = Guard.open(settings)
-        engine = create_engine(
-            settings.database,
-            pool_size=2,
-            pool_pre_ping=True,
-            connect_args={
-                "connect_timeout": _CONNECT_SECONDS,
-                "options": f"-c statement_timeout={_STATEMENT_MS}",
-            },
-        )
+        engine = _engine(settings, is_pinged=True)
         clock = FeatureClock(engine, settings.home / "feature-clock")
         reader = OnlineReader(settings)
         lake = LakeFeatures(settings.lake, reader.plans, clock, settings.fallback_max_rows)
@@ -95,7 +89,7 @@ class Runtime:
         secret = settings.registry_events_secret
         runtime = cls(
             engine,
-            SourceHistory(engine),
+            SourceHistory(_engine(settings, is_pinged=False)),
             clock,
             features,
             lake,
@@ -109,6 +103,7 @@ class Runtime:
             feedback,
             alerts,
             guard,
+            Lanes(settings.answer_threads),
             start_tracing(settings.otlp_endpoint, settings.trace_ratio),
             secret.get_secret_value() if secret else None,
         )
@@ -130,6 +125,7 @@ class Runtime:
         self.log.close()
         self.feedback.close()
         self.guard.close()
+        self.history.close()
         self.engine.dispose()
         self.stop_tracing()
 
@@ -149,6 +145,18 @@ class Runtime:
     def readiness(self) -> Readiness:
         """Tell whether every question could be answered now, and what is not as it should be."""
         return readiness(self)
+
+
+def _engine(settings: Settings, *, is_pinged: bool) -> Engine:
+    return create_engine(
+        settings.database,
+        pool_size=2,
+        pool_pre_ping=is_pinged,
+        connect_args={
+            "connect_timeout": _CONNECT_SECONDS,
+            "options": f"-c statement_timeout={_STATEMENT_MS}",
+        },
+    )
 
 
 def _count_swap(model: Model, alias: Alias, result: str) -> None:

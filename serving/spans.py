@@ -1,8 +1,9 @@
 """Predicted durations of tasks, as answers say them."""
 
 from collections.abc import Mapping
-from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pipelines.learning.encode import FEW_ROWS
@@ -12,25 +13,35 @@ from pipelines.learning.task_duration.spans import Span as SpanKind
 from pipelines.store.online_rows import ServiceRows
 from serving.task_schemas import Span
 
+Columns = Mapping[str, npt.NDArray[np.float64]]
 
-def predicted(model: TaskDurations | TaskDurationModel, features: ServiceRows) -> pd.DataFrame:
-    """Predict the durations of tasks, in the order of their features."""
+
+def predicted(model: TaskDurations | TaskDurationModel, features: ServiceRows) -> Columns:
+    """Predict the durations of tasks, in the order of their features; columns as `predict`'s."""
     rows = features.rows()
-    return model.predict_rows(rows) if len(rows) <= FEW_ROWS else model.predict(features.frame)
+    if len(rows) <= FEW_ROWS:
+        return model.predict_rows(rows)
+    return columns_of(model.predict(features.frame))
 
 
-def spans_of(predicted: pd.DataFrame) -> list[dict[SpanKind, Span]]:
-    """Return the spans of each row of `TaskDurations.predict`, those the model knows."""
-    kinds = [kind for kind in SpanKind if kind.value in predicted.columns]
-    return [{kind: _span(row, kind) for kind in kinds} for row in predicted.to_dict("records")]
+def columns_of(predicted: pd.DataFrame) -> Columns:
+    """Return the columns of a frame of predictions."""
+    return {str(name): predicted[name].to_numpy() for name in predicted}
 
 
-def _span(row: Mapping[Any, float], kind: SpanKind) -> Span:
-    return Span(
-        median_s=row[kind.value],
-        **{
-            f"{end}{coverage}_s": row[f"{kind.value}_{end}{coverage}"]
-            for end in ("low", "high")
-            for coverage in ("80", "90")
-        },
-    )
+def spans_of(predicted: Columns) -> list[dict[SpanKind, Span]]:
+    """Return the spans of each row of `predicted`, those the model knows."""
+    kinds = [kind for kind in SpanKind if kind.value in predicted]
+    columns = [_spans(predicted, kind) for kind in kinds]
+    return [dict(zip(kinds, spans, strict=True)) for spans in zip(*columns, strict=True)]
+
+
+def _spans(predicted: Columns, kind: SpanKind) -> list[Span]:
+    names = {
+        f"{end}{coverage}_s": f"{kind.value}_{end}{coverage}"
+        for end in ("low", "high")
+        for coverage in ("80", "90")
+    }
+    columns = [predicted[name].tolist() for name in (kind.value, *names.values())]
+    fields = ("median_s", *names)
+    return [Span(**dict(zip(fields, values, strict=True))) for values in zip(*columns, strict=True)]

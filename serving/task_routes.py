@@ -7,7 +7,8 @@ from fastapi import FastAPI, Request, Response
 from serving.allocation import recommend_allocation
 from serving.allocation_schemas import Allocation, AllocationQuestion
 from serving.assignees import recommend_assignees
-from serving.responses import json_response, problems, runtime_of
+from serving.lanes import Lane
+from serving.responses import answered, problems, runtime_of
 from serving.task_schemas import AssigneeQuestion, Recommendation
 
 _PROBLEMS = problems(
@@ -24,9 +25,10 @@ def add_assignees(app: FastAPI) -> None:
         responses=_PROBLEMS,
         summary="Who should do a task?",
     )
-    def recommend(question: AssigneeQuestion, request: Request) -> Response:
+    async def recommend(question: AssigneeQuestion, request: Request) -> Response:
         """Answer with people, the best first: how long each would take, by when, and why."""
-        return json_response(recommend_assignees(runtime_of(request), question.root))
+        runtime = runtime_of(request)
+        return await answered(Lane.ADVICE, recommend_assignees, runtime, question.root)
 
     @app.post(
         "/recommend_allocation",
@@ -34,6 +36,6 @@ def add_assignees(app: FastAPI) -> None:
         responses=_PROBLEMS,
         summary="Who should do which of several open tasks, and when?",
     )
-    def allocate(question: AllocationQuestion, request: Request) -> Response:
+    async def allocate(question: AllocationQuestion, request: Request) -> Response:
         """Answer with a plan of least lateness and time, its reasons, and what cannot be met."""
-        return json_response(recommend_allocation(runtime_of(request), question))
+        return await answered(Lane.LONG, recommend_allocation, runtime_of(request), question)

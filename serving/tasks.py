@@ -1,13 +1,13 @@
 """Tasks and workflows as the source database has them now, for questions that name them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
-from sqlalchemy import Engine, Select, func, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import ARRAY, Engine, Select, Text, any_, bindparam, func, select
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from pipelines.source.tables import (
     people,
@@ -37,12 +37,40 @@ class Task:
     due_at: datetime | None
 
 
+_IDS: Final = "ids"
+# Written once. One array is one parameter, so that any number of ids is the same statement, which
+# PostgreSQL has prepared after some questions.
+_ANY: Final = any_(bindparam(_IDS, type_=ARRAY(Text)))
+_TASKS: Final = select(*(tasks.c[name] for name in Task.__dataclass_fields__)).where(
+    tasks.c.task_id == _ANY
+)
+_PEOPLE: Final = select(
+    people.c.person_id, people.c.team_id, people.c.time_zone, people.c.working_hours
+).where(people.c.person_id == _ANY)
+_SKILLS: Final = select(person_skills).where(person_skills.c.person_id == _ANY)
+_WANTED: Final = (
+    select(tasks.c.task_id, template_tasks.c.skill_id)
+    .join(workflows, workflows.c.workflow_id == tasks.c.workflow_id)
+    .join(
+        template_tasks,
+        (template_tasks.c.template_id == workflows.c.template_id)
+        & (template_tasks.c.activity == tasks.c.activity),
+    )
+    .where(tasks.c.task_id == _ANY, template_tasks.c.skill_id.is_not(None))
+)
+
+
 class SourceHistory:
     """Read by id; a database that is away is said at once."""
 
     def __init__(self, engine: Engine) -> None:
-        # Each question is one statement: a transaction around it would be two round trips more.
+        # Each question is one statement: a transaction around it would be two round trips more,
+        # and so would be a ping of the connection beforehand one more.
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
 
     def tasks(self, task_ids: Sequence[str]) -> dict[str, Task]:
         """Return the tasks there are, by id.
@@ -50,9 +78,7 @@ class SourceHistory:
         Raises:
             HistoryAwayError: the database does not answer.
         """
-        columns = [tasks.c[name] for name in Task.__dataclass_fields__]
-        rows = self._rows(select(*columns).where(tasks.c.task_id.in_(task_ids)))
-        return {row["task_id"]: Task(**row) for row in rows}
+        return {row["task_id"]: Task(**row) for row in self._rows(_TASKS, task_ids)}
 
     def people(self, person_ids: Sequence[str]) -> dict[str, Person]:
         """Return the people there are, by id.
@@ -60,13 +86,9 @@ class SourceHistory:
         Raises:
             HistoryAwayError: the database does not answer.
         """
-        names = ("person_id", "team_id", "time_zone", "working_hours")
-        rows = self._rows(
-            select(*(people.c[name] for name in names)).where(people.c.person_id.in_(person_ids))
-        )
+        rows = self._rows(_PEOPLE, person_ids)
         skills: dict[str, set[str]] = {row["person_id"]: set() for row in rows}
-        having = select(person_skills).where(person_skills.c.person_id.in_(list(skills)))
-        for row in self._rows(having):
+        for row in self._rows(_SKILLS, list(skills)):
             skills[row["person_id"]].add(row["skill_id"])
         return {row["person_id"]: Person(**row, skills=skills[row["person_id"]]) for row in rows}
 
@@ -76,17 +98,7 @@ class SourceHistory:
         Raises:
             HistoryAwayError: the database does not answer.
         """
-        statement = (
-            select(tasks.c.task_id, template_tasks.c.skill_id)
-            .join(workflows, workflows.c.workflow_id == tasks.c.workflow_id)
-            .join(
-                template_tasks,
-                (template_tasks.c.template_id == workflows.c.template_id)
-                & (template_tasks.c.activity == tasks.c.activity),
-            )
-            .where(tasks.c.task_id.in_(task_ids), template_tasks.c.skill_id.is_not(None))
-        )
-        return {row["task_id"]: {row["skill_id"]} for row in self._rows(statement)}
+        return {row["task_id"]: {row["skill_id"]} for row in self._rows(_WANTED, task_ids)}
 
     def skilled(self, skills: Sequence[str]) -> set[str]:
         """Return the people who have all these skills.
@@ -118,12 +130,24 @@ class SourceHistory:
             pd.DataFrame(self._rows(of_workflow), columns=workflows.c.keys()),
         )
 
-    def _rows(self, statement: Select[Any]) -> list[dict[str, Any]]:
+    def _rows(
+        self, statement: Select[Any], ids: Sequence[str] | None = None
+    ) -> list[dict[str, Any]]:
+        given = {} if ids is None else {_IDS: list(ids)}
         try:
-            with self._engine.connect() as connection:
-                return [dict(row) for row in connection.execute(statement).mappings()]
+            try:
+                return self._read(statement, given)
+            except DBAPIError as err:
+                if not err.connection_invalidated:
+                    raise
+                # It was cut off since the last question; all that were open then are dropped now.
+                return self._read(statement, given)
         except SQLAlchemyError as err:
             raise HistoryAwayError(
                 "The source database cannot be asked about tasks just now; ask again in a few "
                 "seconds, or by workflow id."
             ) from err
+
+    def _read(self, statement: Select[Any], given: Mapping[str, Any]) -> list[dict[str, Any]]:
+        with self._engine.connect() as connection:
+            return [dict(row) for row in connection.execute(statement, given).mappings()]

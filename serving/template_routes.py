@@ -4,7 +4,8 @@ from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
 
-from serving.responses import json_response, problems, runtime_of
+from serving.lanes import Lane
+from serving.responses import answered, problems, runtime_of
 from serving.template_schemas import (
     NewWorkflow,
     NextActivities,
@@ -25,9 +26,9 @@ def add_templates(app: FastAPI) -> None:
         ),
         summary="Which template fits a new workflow; what follows in a running one?",
     )
-    def suggest_templates(question: TemplateQuestion, request: Request) -> Response:
+    async def suggest_templates(question: TemplateQuestion, request: Request) -> Response:
         """Answer with templates and how such workflows went, or with the next activities."""
         asked, runtime = question.root, runtime_of(request)
         if isinstance(asked, NewWorkflow):
-            return json_response(templates_for(runtime, asked))
-        return json_response(next_activities(runtime, asked))
+            return await answered(Lane.ADVICE, templates_for, runtime, asked)
+        return await answered(Lane.ADVICE, next_activities, runtime, asked)

@@ -120,7 +120,8 @@ def _following(fitted: Fitted, rows: DurationRows) -> pd.DataFrame:
         lower, upper = recalibrated_daily(predicted, rows.test_start.floor("D"), coverage)
         is_test = predicted["is_test"].to_numpy()
         ends[name] = (lower[is_test], upper[is_test])
-    return in_seconds(model.span, scores[MEDIAN], ends, model.unit_s, test.index)
+    answers = in_seconds(model.span, scores[MEDIAN], ends, model.unit_s)
+    return pd.DataFrame(answers, index=test.index)
 
 
 def _named(span: Span, predicted: pd.DataFrame) -> pd.DataFrame:

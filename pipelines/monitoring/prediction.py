@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -49,7 +49,7 @@ class LoggedPrediction:
 
     def row(self) -> dict[str, Any]:
         """Return the table's columns, all JSON values plain ones."""
-        values = asdict(self)
+        values = dict(vars(self))
         for name in ("inputs", "features", "output"):
             values[name] = plain(values[name])
         return values

@@ -228,6 +228,37 @@ def test_what_is_asked_once_is_not_kept(world: World, valkey: redis.Redis, valke
     assert valkey.dbsize() == 2
 
 
+def test_an_answer_that_waits_to_be_written_is_given_again(
+    world: World, cache: AnswerCache, valkey: redis.Redis, valkey_url: str
+) -> None:
+    def asked() -> bool:
+        assert world.client.post(ENDPOINTS[0], json={"workflow_id": "WF-1"}).status_code == 200
+        return not is_read(world)
+
+    assert [asked(), asked()] == [False, True]
+    assert (valkey.keys(), cache.waiting_count) == ([STAMP_KEY], 1)
+    put_new_stamp(Valkey(valkey_url))  # what waits rests on what is gone
+    assert [asked(), asked()] == [False, True]
+    cache.flush()
+    assert (valkey.dbsize(), cache.waiting_count) == (2, 0)
+    assert asked()
+
+
+def test_an_answer_that_came_while_others_were_written_still_waits(
+    world: World, cache: AnswerCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.client.post(ENDPOINTS[0], json={"workflow_id": "WF-1"})
+    write = cache._valkey.ask
+
+    def write_slowly(commands: list[bytes]) -> Any:
+        cache._waiting[next(iter(cache._waiting))] = b"younger"
+        return write(commands)
+
+    monkeypatch.setattr(cache._valkey, "ask", write_slowly)
+    cache.flush()
+    assert list(cache._waiting.values()) == [b"younger"]
+
+
 def test_what_was_seen_long_ago_is_forgotten() -> None:
     seen = Seen(2)
     assert [seen.again(x) for x in "aabbcc"] == [False, True] * 3

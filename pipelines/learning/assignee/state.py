@@ -1,6 +1,6 @@
 """What a serving process knows of a history, and its answer to who should take a task."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
@@ -22,6 +22,9 @@ from pipelines.learning.assignee.task_pairs import MOST_TASK_CANDIDATES
 from pipelines.learning.columns import require_columns
 
 SHOWN: Final = 5
+_NOBODY: Final = Ranked(
+    np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros((0, 0), dtype=np.float32), []
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,22 @@ class Recommendation:
     held_workflow_count: int
     reasons: tuple[str, ...]
     is_known: bool  # took a task before
+
+
+@dataclass(frozen=True)
+class Standings:
+    """Who may be proposed for a task, the best first; what is known of each stands in its place."""
+
+    person_ids: Sequence[str]
+    is_known: Sequence[bool]
+    held_task_counts: Sequence[int]
+    held_workflow_counts: Sequence[int]
+    ranked: Ranked
+    question: Question
+
+    def __len__(self) -> int:
+        """How many were ranked."""
+        return len(self.person_ids)
 
 
 class AssigneeState:
@@ -109,6 +128,35 @@ class AssigneeState:
         Raises:
             TrainingError: the ranker reads a feature there is not.
         """
+        standings = self.standings(
+            ranker,
+            workflow_id,
+            task_activity,
+            as_of,
+            team_id=team_id,
+            person_ids=person_ids,
+            excluded=excluded,
+            load_strength=load_strength,
+        )
+        return self.explained(ranker, standings, range(len(standings))[:count])
+
+    def standings(
+        self,
+        ranker: Ranker,
+        workflow_id: str,
+        task_activity: str,
+        as_of: datetime,
+        *,
+        team_id: str | None = None,
+        person_ids: Collection[str] | None = None,
+        excluded: Collection[str] = (),
+        load_strength: float = 0.0,
+    ) -> Standings:
+        """Rank who should take a task, without reasons; the arguments are `recommend`'s.
+
+        Raises:
+            TrainingError: the ranker reads a feature there is not.
+        """
         follower, asked_names = self._follower, {*(person_ids or ()), *excluded}
         with self._lock:
             known = follower.people.names[:]
@@ -116,10 +164,10 @@ class AssigneeState:
             new = sorted(name for name in person_ids or () if code[name] == NONE)
             code |= {name: len(known) + number for number, name in enumerate(dict.fromkeys(new))}
             people = [*known, *dict.fromkeys(new)]
-            if not people:
-                return []
             asked = follower.asked(workflow_id, task_activity, team_id, as_of.timestamp())
             question = follower.ledger.task_question(asked, len(people) - len(known))
+            if not people:
+                return Standings([], [], [], [], _NOBODY, question)
             vectors = follower.ledger.features(question)
         may = eligible_people(
             len(people),
@@ -127,25 +175,42 @@ class AssigneeState:
             None if person_ids is None else [code[name] for name in person_ids],
         )
         ranked = rank_people(ranker, vectors, may, MOST_TASK_CANDIDATES, load_strength)
-        if not len(ranked.people):
+        return Standings(
+            [people[person] for person in ranked.people.tolist()],
+            (ranked.people < len(known)).tolist(),
+            vectors["held_task_count"][ranked.people].astype(int).tolist(),
+            vectors["held_workflow_count"][ranked.people].astype(int).tolist(),
+            ranked,
+            question,
+        )
+
+    def explained(
+        self, ranker: Ranker, standings: Standings, places: Sequence[int]
+    ) -> list[Recommendation]:
+        """Say why the people at some places stand there, in the order of the places.
+
+        The reasons take longer than all the rest: only who is shown shall be explained.
+        """
+        if not len(places):
             return []
-        first, means = ranked.matrix[:count], ranked.matrix.mean(axis=0).tolist()
-        mean = dict(zip(ranked.names, means, strict=True))
+        ranked = standings.ranked
+        means = dict(zip(ranked.names, ranked.matrix.mean(axis=0).tolist(), strict=True))
         shares = np.exp(ranked.scores - ranked.scores.max())
-        contributions = ranker.contributions(first)
+        total = shares.sum()
+        contributions = ranker.contributions(ranked.matrix[list(places)])
         return [
             Recommendation(
-                person_id=people[person],
+                person_id=standings.person_ids[place],
                 score=float(ranked.scores[place]),
-                probability=float(shares[place] / shares.sum()),
-                held_task_count=int(vectors["held_task_count"][person]),
-                held_workflow_count=int(vectors["held_workflow_count"][person]),
+                probability=float(shares[place] / total),
+                held_task_count=standings.held_task_counts[place],
+                held_workflow_count=standings.held_workflow_counts[place],
                 reasons=reasons(
-                    self._candidate(ranked, place, mean, question), contributions[place]
+                    self._candidate(ranked, place, means, standings.question), of_place
                 ),
-                is_known=person < len(known),
+                is_known=standings.is_known[place],
             )
-            for place, person in enumerate(ranked.people[:count].tolist())
+            for place, of_place in zip(places, contributions, strict=True)
         ]
 
     def _candidate(

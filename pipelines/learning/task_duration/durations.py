@@ -52,13 +52,17 @@ class TaskDurations:
         """
         return pd.concat([model.predict(frame) for model in self.models.values()], axis=1)
 
-    def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-        """Predict a few rows given as column -> value, as `predict` does; the index counts them.
+    def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Values]:
+        """Predict a few rows given as column -> value, as `predict` does but without pandas.
 
         Raises:
             TrainingError: a column of `input_columns` is missing.
         """
-        return pd.concat([model.predict_rows(rows) for model in self.models.values()], axis=1)
+        return {
+            name: values
+            for model in self.models.values()
+            for name, values in model.predict_rows(rows).items()
+        }
 
     def save(self, folder: Path) -> None:
         """Write a folder for each span, and the facts, into `folder`, making it."""
@@ -85,7 +89,7 @@ class TaskDurations:
         return cls({span: TaskDurationModel.load(folder / span.value) for span in spans}, facts)
 
 
-def spread_ratio(answers: pd.DataFrame, span: Span) -> float:
+def spread_ratio(answers: Mapping[str, Values], span: Span) -> float:
     """Return the standard deviation of the errors as a part of the median, over all answers.
 
     That of a normal distribution with as wide an interval of 80 %: rough, as durations are skewed.
@@ -95,11 +99,11 @@ def spread_ratio(answers: pd.DataFrame, span: Span) -> float:
         span: which of them.
     """
     width_s = answers[f"{span.value}_high80"] - answers[f"{span.value}_low80"]
-    median_s = answers[span.value].clip(lower=_LEAST_S)
-    return float((width_s / (2 * _P90_DEVIATIONS) / median_s).median())
+    median_s = np.maximum(answers[span.value], _LEAST_S)
+    return float(np.median(width_s / (2 * _P90_DEVIATIONS) / median_s))
 
 
-def on_time_probability(answers: pd.DataFrame, span: Span, available_s: Values) -> Values:
+def on_time_probability(answers: Mapping[str, Values], span: Span, available_s: Values) -> Values:
     """Return how likely a span ends within the time there is, from its predicted quantiles.
 
     Between the ends of the intervals and the median the probability grows evenly with the log
@@ -111,7 +115,7 @@ def on_time_probability(answers: pd.DataFrame, span: Span, available_s: Values) 
         available_s: seconds there are for each row; negative: none. NaN gives NaN.
     """
     ends = [f"{span.value}{name}" for name in ("_low90", "_low80", "", "_high80", "_high90")]
-    points = np.log1p(np.maximum.accumulate(answers[ends].to_numpy(dtype=float), axis=1))
+    points = np.log1p(np.maximum.accumulate([answers[end] for end in ends])).T
     available = np.log1p(np.maximum(available_s, 0.0))
     found = [
         np.interp(time, row, _PROBABILITIES) for time, row in zip(available, points, strict=True)

@@ -62,17 +62,18 @@ class TaskDurationModel:
         Raises:
             TrainingError: a column the model was trained on is missing.
         """
-        return self.answers(self.scores(features), activity_groups(features), features.index)
+        answers = self.answers(self.scores(features), activity_groups(features))
+        return pd.DataFrame(answers, index=features.index)
 
-    def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-        """Predict a few rows given as column -> value, as `predict` does; the index counts them.
+    def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Values]:
+        """Predict a few rows given as column -> value, as `predict` does but without pandas.
 
         Raises:
             TrainingError: a column the model was trained on is missing.
         """
         scores = self._scores(self.encoder.matrix_of_rows(rows))
         groups = np.array([str(row[TASK_ACTIVITY]) for row in rows], dtype=object)
-        return self.answers(scores, groups, pd.RangeIndex(len(rows)))
+        return self.answers(scores, groups)
 
     def medians_s(self, features: pd.DataFrame) -> Values:
         """Predict the medians alone, in seconds.
@@ -87,15 +88,13 @@ class TaskDurationModel:
         """Return the scores, without margins."""
         return self._scores(self.encoder.matrix(features))
 
-    def answers(
-        self, scores: Mapping[str, Values], groups: Groups, index: pd.Index
-    ) -> pd.DataFrame:
+    def answers(self, scores: Mapping[str, Values], groups: Groups) -> dict[str, Values]:
         """Turn scores into seconds with the model's margins."""
         ends = {
             name: self.margins[name].widen(scores[low], scores[high], groups)
             for name, (low, high, _) in INTERVALS.items()
         }
-        return in_seconds(self.span, scores[MEDIAN], ends, self.unit_s, index)
+        return in_seconds(self.span, scores[MEDIAN], ends, self.unit_s)
 
     def save(self, folder: Path) -> None:
         """Write the scores and spec.json into `folder`, making it."""
@@ -210,13 +209,11 @@ def in_seconds(
     median: Values,
     ends: Mapping[str, tuple[Values, Values]],
     unit_s: float,
-    index: pd.Index,
-) -> pd.DataFrame:
+) -> dict[str, Values]:
     """Turn a median's and intervals' scores into seconds, columns as `predict` names them."""
     scores = {span.value: median}
     low = high = median
     for name in INTERVALS:  # the wider one holds the narrower one
         low, high = np.minimum.reduce([low, *ends[name]]), np.maximum.reduce([high, *ends[name]])
         scores[f"{span.value}_low{name}"], scores[f"{span.value}_high{name}"] = low, high
-    seconds = {name: np.maximum(np.expm1(of), 0.0) * unit_s for name, of in scores.items()}
-    return pd.DataFrame(seconds, index=index)
+    return {name: np.maximum(np.expm1(of), 0.0) * unit_s for name, of in scores.items()}

@@ -145,6 +145,29 @@ def test_a_new_activity_and_a_new_workflow_are_answered(
     assert all(2 <= len(one.reasons) <= 4 for one in found)
 
 
+def test_some_are_explained_as_among_all(ranker: Ranker, state: AssigneeState) -> None:
+    everyone = state.recommend(ranker, "w159", "pay", NOW, team_id="desk")
+    standings = state.standings(ranker, "w159", "pay", NOW, team_id="desk")
+    assert len(standings) >= len(everyone)
+    places = range(len(everyone))[::-1]
+    assert state.explained(ranker, standings, places) == [everyone[place] for place in places]
+    assert state.explained(ranker, standings, []) == []
+
+
+def test_only_who_is_shown_is_explained(
+    ranker: Ranker, state: AssigneeState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explain, counts = Ranker.contributions, list[int]()
+
+    def counted(self: Ranker, matrix: Matrix) -> Values:
+        counts.append(len(matrix))
+        return explain(self, matrix)
+
+    monkeypatch.setattr(Ranker, "contributions", counted)
+    state.recommend(ranker, "w159", "pay", NOW, count=2)
+    assert counts == [2]
+
+
 def test_nothing_known_gives_only_those_on_the_roster(ranker: Ranker) -> None:
     empty = AssigneeState(EVENTS[:0], WORKFLOWS[:0])
     asked_at = datetime(2024, 1, 1, tzinfo=UTC)

@@ -47,8 +47,9 @@ def test_few_rows_are_answered_as_in_a_frame(fitted: Fitted, features: pd.DataFr
     later = features[1_800:1_820]
     rows = [dict(zip(later.columns, row, strict=True)) for row in later.astype(object).to_numpy()]
     expected = fitted.model.predict(later).reset_index(drop=True)
-    pd.testing.assert_frame_equal(fitted.model.predict_rows(rows), expected, check_exact=True)
-    assert list(fitted.model.predict_rows([]).columns) == list(expected.columns)
+    answers = pd.DataFrame(fitted.model.predict_rows(rows))
+    pd.testing.assert_frame_equal(answers, expected, check_exact=True)
+    assert list(fitted.model.predict_rows([])) == list(expected.columns)
 
 
 def test_durations_follow_from_person_and_activity(fitted: Fitted, features: pd.DataFrame) -> None:
