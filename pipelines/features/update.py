@@ -89,29 +89,27 @@ def update_features(
     because = "no earlier build is known"
     if built is not None:
         since = datetime.fromisoformat(built.until)
-        with ThreadPoolExecutor(1) as aside:
+        with ThreadPoolExecutor(2) as aside, open_engine(memory_limit) as connection:
             # All before the history is read: what changes meanwhile shall differ from what is
             # remembered.
             digesting = aside.submit(history_digests, lake, [since, until], partition)
-            because = _doubt(lake, built, until, partition)
+            doubting = aside.submit(_doubt, lake, built, until, partition)
+            interval = _Interval(lake, since, until, partition, connection)
+            program = interval.prepare()
+            because = doubting.result()
             if not because:
-                with open_engine(memory_limit) as connection:
-                    interval = _Interval(lake, since, until, partition, connection)
-                    program = interval.prepare()
-                    before, digests = digesting.result()
-                    if before == built.history:
-                        counts = interval.run(program, progress)
-                        remember_built(lake, until, partition, digests)
-                        return result_of({view: counts[view] for view in FeatureView}, until, since)
+                before, digests = digesting.result()
+                if before == built.history:
+                    counts = interval.run(program, progress)
+                    remember_built(lake, until, partition, digests)
+                    return result_of({view: counts[view] for view in FeatureView}, until, since)
                 because = "the older history or its quarantine has changed"
     result = build_features(lake, until, partition, None, progress, memory_limit)
     return replace(result, because=because)
 
 
-def _doubt(lake: str, built: Built | None, until: datetime, partition: PartitionUnit) -> str:
+def _doubt(lake: str, built: Built, until: datetime, partition: PartitionUnit) -> str:
     """Say why an interval may not be added whatever the history; nothing where it may."""
-    if built is None:
-        return "no earlier build is known"
     since = datetime.fromisoformat(built.until)
     checks: tuple[tuple[Callable[[], bool], str], ...] = (
         (lambda: since <= until, f"features reach to {built.until} already"),
