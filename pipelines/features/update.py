@@ -94,10 +94,11 @@ def update_features(
             # remembered.
             digesting = aside.submit(history_digests, lake, [since, until], partition)
             doubting = aside.submit(_doubt, lake, built, until, partition)
-            interval = _Interval(lake, since, until, partition, connection)
-            program = interval.prepare()
+            # Before the lake is placed: what is harmed in it is built anew, and must not be opened.
             because = doubting.result()
             if not because:
+                interval = _Interval(lake, since, until, partition, connection)
+                program = interval.prepare()
                 before, digests = digesting.result()
                 if before == built.history:
                     counts = interval.run(program, progress)

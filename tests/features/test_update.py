@@ -16,7 +16,7 @@ from pipelines.errors import FeatureBuildError
 from pipelines.extract.lake import PartitionUnit, list_partitions, read_partition, replace_partition
 from pipelines.features import built, update
 from pipelines.features.build import build_features
-from pipelines.features.facts import KEPT_FACTS
+from pipelines.features.facts import COMPLETIONS, KEPT_FACTS
 from pipelines.features.update import update_features
 from pipelines.features.write import LakeWriter, write_rows
 from tests.features.lakes import files, read_view, write_history
@@ -165,6 +165,13 @@ def test_other_definition_unit_or_direction_is_built_from_scratch(
     monkeypatch.setattr(built, "version", lambda _: "another")
     monkeypatch.setattr("pipelines.features.update.definition", built.definition.__wrapped__)
     assert "defined otherwise" in update_features(lake, at(37), "day").because
+
+
+def test_harmed_facts_are_built_anew(lake: str) -> None:
+    path = Path(lake, COMPLETIONS.folder, "interval=2024-01-01", "part.parquet")
+    path.write_bytes(path.read_bytes()[:40])
+    assert "older feature partitions" in update_features(lake, at(37), "month").because
+    assert len(path.read_bytes()) > 40
 
 
 def test_build_of_single_views_is_no_ground_for_an_interval(lake: str) -> None:
