@@ -25,21 +25,19 @@ class Advice:
     choice: Choice
     as_of: datetime
     degraded_because: list[str]
-    started: Started = field(default_factory=Started)
+    started: Started
     prediction_id: UUID = field(default_factory=uuid4)
 
     @classmethod
-    def about(cls, runtime: "Runtime", model: Model, key: str) -> "Advice":
-        """Choose the version that answers about a workflow, or whatever the key stands for.
+    def by(cls, runtime: "Runtime", model: Model, choice: Choice, started: Started) -> "Advice":
+        """Begin an answer of one version.
 
         Raises:
-            NoChampionError: there is none; says why and what to do.
             FeaturesAwayError: there is no clock.
         """
-        ((choice, _),) = runtime.traffic.choose(model, [key])
         clock = runtime.clock.read()
         because = ["the clock of the features could not be read lately"] if clock.is_stale else []
-        return cls(runtime, model, choice, clock.as_of, because)
+        return cls(runtime, model, choice, clock.as_of, because, started)
 
     def said(self, workflow_id: str, features_known_at: datetime) -> dict[str, Any]:
         """Return what every answer says about itself."""

@@ -26,12 +26,14 @@ from serving.allocation_schemas import (
     Totals,
     Unmet,
 )
+from serving.asked import Started
 from serving.people import Period, Person
 from serving.problems import InvalidRequestError, ProblemError, UnknownPersonError
 from serving.schemas import Problem, WorkflowProblem
 from serving.spans import columns_of, predicted
 from serving.task_durations import require_open
 from serving.tasks import Task
+from serving.traffic import Choice, Variant
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
@@ -49,7 +51,9 @@ def recommend_allocation(runtime: "Runtime", question: AllocationQuestion) -> Al
     Raises:
         ProblemError: it cannot be planned; one class for each reason.
     """
-    advice = Advice.about(runtime, Model.TASK_DURATION, _SEVERAL)
+    # One plan for tasks of several workflows: no share of it can be the challenger's.
+    champion = Choice(runtime.watch.champion(Model.TASK_DURATION), Variant.CHAMPION, 1.0)
+    advice = Advice.by(runtime, Model.TASK_DURATION, champion, Started())
     as_of = advice.as_of
     tasks, faults = _tasks(runtime, question, as_of)
     if not tasks:

@@ -15,6 +15,8 @@ from pipelines.learning.task_duration.spans import Span as SpanKind
 from pipelines.store.task_rows import TaskQuestion
 from serving import metrics
 from serving.advice import Advice
+from serving.advise import advise
+from serving.asked import Started
 from serving.problems import (
     NoCandidateError,
     NoChampionError,
@@ -66,9 +68,26 @@ def recommend_assignees(
     Raises:
         ProblemError: it cannot be answered; one class for each reason.
     """
+    started = Started()
     state, read_to = runtime.staff.state()
     asked = _asked(runtime, state, question)
-    advice = Advice.about(runtime, Model.ASSIGNEE, asked.workflow_id)
+    return advise(
+        runtime,
+        Model.ASSIGNEE,
+        asked.workflow_id,
+        lambda advice: _recommended(runtime, advice, (state, read_to), asked, question),
+        started,
+    )
+
+
+def _recommended(
+    runtime: "Runtime",
+    advice: Advice,
+    staff: tuple[AssigneeState, datetime],
+    asked: _Asked,
+    question: AssigneeOfTask | AssigneeOfStep,
+) -> Recommendation:
+    state, read_to = staff
     if read_to < advice.as_of:
         advice.degraded_because.append(
             f"who did what is known up to {read_to.isoformat()}: newer history is being read"

@@ -11,7 +11,8 @@ from pipelines.learning.task_duration.spans import Span as SpanKind
 from pipelines.store.task_rows import TaskQuestion
 from serving import metrics
 from serving.advice import Advice
-from serving.asked import Row
+from serving.advise import advise_about_each
+from serving.asked import Row, Started
 from serving.problems import EndedTaskError, ProblemError, UnknownTaskError
 from serving.schemas import Problem, WorkflowProblem
 from serving.spans import predicted, spans_of
@@ -82,30 +83,41 @@ def require_open(task_id: str, task: Task | None, as_of: datetime) -> Task:
 def _answered(
     runtime: "Runtime", task_ids: Sequence[str], person_id: str | None
 ) -> tuple[list[TaskDuration], dict[str, ProblemError]]:
-    advice = Advice.about(runtime, Model.TASK_DURATION, task_ids[0])
+    started, as_of = Started(), runtime.clock.read().as_of
+    runtime.watch.champion(Model.TASK_DURATION)  # without one nothing need be read
     found = runtime.history.tasks(task_ids)
     tasks: list[Task] = []
     faults: dict[str, ProblemError] = {}
     for task_id in task_ids:
         try:
-            tasks.append(require_open(task_id, found.get(task_id), advice.as_of))
+            tasks.append(require_open(task_id, found.get(task_id), as_of))
         except ProblemError as fault:
             faults[task_id] = fault
+
+    def say(advice: Advice, positions: Sequence[int]) -> list[TaskDuration]:
+        asked = [tasks[position] for position in positions]
+        if advice.choice.variant is Variant.SHADOW:  # what if is nothing to compare versions by
+            asked = [task for task in asked if person_id in {None, task.person_id}]
+        return _said(advice, asked, person_id) if asked else []
+
     if not tasks:
         return [], faults
+    ids = [task.workflow_id for task in tasks]
+    return advise_about_each(runtime, Model.TASK_DURATION, ids, say, started), faults
+
+
+def _said(advice: Advice, tasks: Sequence[Task], person_id: str | None) -> list[TaskDuration]:
     questions = [
         TaskQuestion(task.workflow_id, task.activity, person_id or task.person_id, task.team_id)
         for task in tasks
     ]
-    features = runtime.task_features.read(questions, advice.as_of)
+    features = advice.runtime.task_features.read(questions, advice.as_of)
     with metrics.INFERENCE_SECONDS.labels(Model.TASK_DURATION.value).time():
         durations = predicted(advice.choice.loaded.predictor, features)
-    rows = features.rows()
-    answers = [
+    return [
         _answer(replace(advice, prediction_id=uuid4()), task, row, spans)
-        for task, row, spans in zip(tasks, rows, spans_of(durations), strict=True)
+        for task, row, spans in zip(tasks, features.rows(), spans_of(durations), strict=True)
     ]
-    return answers, faults
 
 
 def _answer(advice: Advice, task: Task, row: Row, spans: dict[SpanKind, Span]) -> TaskDuration:

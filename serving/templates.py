@@ -2,6 +2,7 @@
 
 import json
 import math
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -14,6 +15,8 @@ from pipelines.learning.template.model import TemplateModel
 from pipelines.learning.template.openings import openings
 from serving import metrics
 from serving.advice import Advice
+from serving.advise import advise
+from serving.asked import Started
 from serving.problems import ClosedWorkflowError, UnknownWorkflowError
 from serving.template_schemas import (
     NewWorkflow,
@@ -37,7 +40,14 @@ def templates_for(runtime: "Runtime", question: NewWorkflow) -> TemplateSuggesti
     Raises:
         ProblemError: there is no model, or no clock.
     """
-    advice = Advice.about(runtime, Model.TEMPLATE, question.client_id or "")
+    # What is not open yet has no id: a client's workflows stay with one version.
+    client = question.client_id or ""
+    return advise(
+        runtime, Model.TEMPLATE, client, lambda advice: _suggested(advice, question), Started()
+    )
+
+
+def _suggested(advice: Advice, question: NewWorkflow) -> TemplateSuggestions:
     model: TemplateModel = advice.choice.loaded.predictor
     opening = openings(
         pd.DataFrame(
@@ -84,27 +94,40 @@ def next_activities(runtime: "Runtime", question: RunningWorkflow) -> NextActivi
     Raises:
         ProblemError: the workflow is unknown or closed, or there is no model, clock or database.
     """
-    workflow_id = question.workflow_id
-    advice = Advice.about(runtime, Model.NEXT_ACTIVITY, workflow_id)
-    events, workflows = runtime.history.events(workflow_id, advice.as_of)
+    started, workflow_id = Started(), question.workflow_id
+    runtime.watch.champion(Model.NEXT_ACTIVITY)  # without one nothing need be read
+    as_of = runtime.clock.read().as_of
+    events, workflows = runtime.history.events(workflow_id, as_of)
     if events.empty:
         raise UnknownWorkflowError(
             f"Workflow {workflow_id!r} is unknown: no event of it had been recorded by "
-            f"{advice.as_of.isoformat()}. Check the id.",
+            f"{as_of.isoformat()}. Check the id.",
             workflow_id=workflow_id,
         )
     closure = workflows["closure_recorded_at"].iloc[0] if len(workflows) else None
-    if not pd.isna(closure) and closure < advice.as_of:
+    if not pd.isna(closure) and closure < as_of:
         raise ClosedWorkflowError(
             f"Workflow {workflow_id!r} has been closed: nothing follows.", workflow_id=workflow_id
         )
     for table in (events, workflows):
         table["attributes"] = table["attributes"].map(json.dumps)
     rows = task_sequence(events, workflows)
+    known_at = events[["occurred_at", "recorded_at"]].max(axis=1).max().to_pydatetime()
+    return advise(
+        runtime,
+        Model.NEXT_ACTIVITY,
+        workflow_id,
+        lambda advice: _following(advice, question, rows, known_at),
+        started,
+    )
+
+
+def _following(
+    advice: Advice, question: RunningWorkflow, rows: pd.DataFrame, known_at: datetime
+) -> NextActivities:
     with metrics.INFERENCE_SECONDS.labels(Model.NEXT_ACTIVITY.value).time():
         found = advice.choice.loaded.predictor.predict(rows, question.count)
-    known_at = events[["occurred_at", "recorded_at"]].max(axis=1).max().to_pydatetime()
-    said = advice.said(workflow_id, known_at)
+    said = advice.said(question.workflow_id, known_at)
     answer = NextActivities(
         **said,
         last_activity=rows["activity"].iloc[-1],

@@ -81,3 +81,16 @@ def test_without_a_model_or_a_database_it_is_said(world: World, asked: World) ->
         503,
         "history-away",
     )
+
+
+@pytest.mark.parametrize("shadowed", [{Model.TEMPLATE}])
+def test_a_challenger_suggests_in_the_champions_shadow(asked: World) -> None:
+    asked.registry.challengers[Model.TEMPLATE] = "5"
+    asked.watch.look()
+    body = {"client_id": "c1", "attributes": {"product": "a"}}
+    answer = asked.client.post("/suggest_templates", json=body).json()
+    asked.shadows.stop(30)
+    shown, shadow = asked.log.rows
+    assert answer["model"]["version"] == shown.model_version == "4"
+    assert (shadow.model_version, shadow.variant, shadow.propensity) == ("5", "shadow", 0.0)
+    assert (shadow.inputs, shadow.output) == (shown.inputs, shown.output)

@@ -1,0 +1,135 @@
+"""Versions of the models that give advice: shares, shadows, and challengers that fail."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from pipelines.contracts import Model
+from serving import task_durations
+from serving.advice import Advice
+from serving.advise import advise, advise_about_each
+from serving.asked import Started
+from serving.problems import UnknownWorkflowError
+from serving.runtime import Runtime
+from serving.task_durations import one_task
+from serving.tasks import Task
+from serving.traffic import place
+from tests.serving.conftest import World
+
+# Any model will do: what it says is the test's.
+MODEL = Model.TASK_DURATION
+IDS = [f"workflow {i}" for i in range(200)]
+DRAWN = [one for one in IDS if place(MODEL, one) < 0.25]
+NOT_DRAWN = [one for one in IDS if one not in DRAWN]
+
+
+@pytest.fixture
+def runtime(world: World) -> Runtime:
+    """A worker with a champion, 1, and a challenger, 2."""
+    some = next(iter(world.registry.predictors.values()))
+    world.registry.predictors = {**world.registry.predictors, MODEL: some}
+    world.registry.versions[MODEL] = "1"
+    world.registry.challengers[MODEL] = "2"
+    world.watch.look()
+    runtime: Runtime = world.app.state.runtime
+    return runtime
+
+
+def version_of(advice: Advice) -> str:
+    return advice.choice.loaded.version
+
+
+@pytest.mark.parametrize("challenger_ratio", [{MODEL: 0.25}])
+def test_each_workflow_has_its_version_in_the_order_asked(runtime: Runtime) -> None:
+    def say(advice: Advice, positions: Sequence[int]) -> list[tuple[str, str]]:
+        return [(IDS[position], version_of(advice)) for position in positions]
+
+    said = advise_about_each(runtime, MODEL, IDS, say, Started())
+
+    assert 30 < len(DRAWN) < 75
+    assert said == [(one, "2" if one in DRAWN else "1") for one in IDS]
+
+
+@pytest.mark.parametrize("challenger_ratio", [{MODEL: 1.0}])
+def test_a_challenger_that_fails_leaves_the_word_to_the_champion(runtime: Runtime) -> None:
+    def say(advice: Advice) -> tuple[str, float | None]:
+        if version_of(advice) == "2":
+            raise ZeroDivisionError
+        return version_of(advice), advice.choice.propensity
+
+    assert advise(runtime, MODEL, IDS[0], say, Started()) == ("1", None)
+
+
+@pytest.mark.parametrize("challenger_ratio", [{MODEL: 1.0}])
+def test_what_cannot_be_answered_is_no_failure_of_the_challenger(runtime: Runtime) -> None:
+    asked: list[str] = []
+
+    def say(advice: Advice) -> None:
+        asked.append(version_of(advice))
+        raise UnknownWorkflowError("no such workflow", workflow_id=IDS[0])
+
+    with pytest.raises(UnknownWorkflowError):
+        advise(runtime, MODEL, IDS[0], say, Started())
+    assert asked == ["2"]
+
+
+@pytest.mark.parametrize("shadowed", [{MODEL}])
+def test_a_shadow_says_the_same_behind_the_answer(runtime: Runtime) -> None:
+    said: list[Advice] = []
+
+    def say(advice: Advice) -> str:
+        said.append(advice)
+        advice.degraded_because.append("it is the test's")
+        return version_of(advice)
+
+    started = Started()
+    assert advise(runtime, MODEL, IDS[0], say, started) == "1"
+    runtime.shadows.stop(30)
+
+    shown, shadow = said
+    assert (shown.choice.variant, shown.choice.propensity) == ("champion", 1.0)
+    assert (shadow.choice.variant, shadow.choice.propensity) == ("shadow", 0.0)
+    assert version_of(shadow) == "2"
+    assert shadow.prediction_id != shown.prediction_id
+    assert shadow.started.clock_s > started.clock_s
+    assert shadow.degraded_because == ["it is the test's"]  # not the other's too
+
+
+@pytest.fixture
+def answered(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """The ids of tasks asked about together, and the version: of two tasks, each in a workflow."""
+    found = {
+        task_id: Task(task_id, of, "check", "ann", None, *[None] * 5)
+        for task_id, of in (("drawn", DRAWN[0]), ("other", NOT_DRAWN[0]))
+    }
+    answered: list[tuple[Any, ...]] = []
+
+    def said(advice: Advice, tasks: Sequence[Task], _person_id: str | None) -> list[str]:
+        ids = [task.task_id for task in tasks]
+        answered.append((*ids, version_of(advice), advice.choice.variant))
+        return ids
+
+    monkeypatch.setattr(type(runtime.history), "tasks", lambda *_: found)
+    monkeypatch.setattr(task_durations, "_said", said)
+    return answered
+
+
+@pytest.mark.parametrize("challenger_ratio", [{MODEL: 0.25}])
+def test_tasks_are_drawn_by_their_workflows(
+    runtime: Runtime, answered: list[tuple[Any, ...]]
+) -> None:
+    one_task(runtime, "drawn", None)
+    one_task(runtime, "other", None)
+    assert answered == [("drawn", "2", "challenger"), ("other", "1", "champion")]
+
+
+@pytest.mark.parametrize("shadowed", [{MODEL}])
+def test_what_another_person_would_take_is_not_asked_of_a_shadow(
+    runtime: Runtime, answered: list[tuple[Any, ...]]
+) -> None:
+    one_task(runtime, "drawn", "bob")
+    one_task(runtime, "drawn", "ann")
+    runtime.shadows.stop(30)
+    shadows = [one for one in answered if one[-1] == "shadow"]
+    assert shadows == [("drawn", "2", "shadow")]
