@@ -12,9 +12,11 @@ import pandas as pd
 
 from pipelines.bench.log_frames import feature_frame, read_logs
 from pipelines.bench.prefix_medians import prefix_medians
-from pipelines.bench.remaining_time import TRACKS, learned
+from pipelines.bench.prefix_rows import all_known_rows, prefix_rows
+from pipelines.bench.remaining_time import TRACKS, known_rows, learned
 from pipelines.errors import BenchmarkError
 from pipelines.learning.column_sets import EVERYTHING, OWN_HISTORY
+from pipelines.learning.examples import Values
 from pipelines.learning.metrics import HOUR_S
 from pipelines.learning.remaining_time import PROBLEM
 from pipelines.learning.space import Learner, Space
@@ -22,7 +24,7 @@ from pipelines.learning.space import Learner, Space
 Progress = Callable[[str], None]
 
 WHOLE: Final = "the learner as it is"
-BEST_MEDIAN: Final = "best median"
+BEST_MEDIANS: Final = {track: f"best median, {track}" for track in TRACKS}
 _PARTS: Final = ("train", "val", "test")
 _DAY_S: Final = 24 * HOUR_S
 _SPACE: Final = PROBLEM.space
@@ -30,16 +32,18 @@ _SPACE: Final = PROBLEM.space
 
 @dataclass(frozen=True)
 class Ablation:
-    """A narrower search, fewer trials, or columns (a pattern) that are not read."""
+    """Other rows to learn from, a narrower search, or columns (a pattern) that are not read."""
 
     name: str
     space: Space = _SPACE
     one_trial: bool = False
+    from_all_known: bool = False
     without: str | None = None
 
 
 ABLATIONS: Final = (
     Ablation(WHOLE),
+    Ablation("learns from workflows not ended too", from_all_known=True),
     Ablation("no search: the defaults, once", one_trial=True),
     Ablation("up to three pairs blended", replace(_SPACE, most_trials=3)),
     Ablation("boosted trees alone", replace(_SPACE, learners=(Learner.BOOSTING,))),
@@ -59,15 +63,14 @@ ABLATIONS: Final = (
 
 @dataclass(frozen=True)
 class AblationResult:
-    """Mean absolute error in days of one ablation, by log and track."""
+    """Mean absolute error in days of one ablation, by log."""
 
     name: str
-    mae_days: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    mae_days: Mapping[str, float] = field(default_factory=dict)
 
-    def ratio(self, other: "AblationResult", track: str) -> float:
+    def ratio(self, other: "AblationResult") -> float:
         """Return the geometric mean, over the logs, of its error as a share of another's."""
-        logs = [log for log, of in self.mae_days if of == track]
-        shares = [self.mae_days[log, track] / other.mae_days[log, track] for log in logs]
+        shares = [mae / other.mae_days[log] for log, mae in self.mae_days.items()]
         return float(np.exp(np.mean(np.log(shares))))
 
 
@@ -94,7 +97,7 @@ def measure_ablations(
     progress: Progress,
     ablations: Sequence[Ablation] = ABLATIONS,
 ) -> list[AblationResult]:
-    """Measure every ablation on both tracks of every log, and the best median beside it.
+    """Measure every ablation on every log, and the best medians of both tracks beside it.
 
     Args:
         logs: paths of train, validation and test, by name.
@@ -106,48 +109,46 @@ def measure_ablations(
     Raises:
         BenchmarkError, LogFormatError, MappingError: see `measure_remaining_time`.
     """
-    errors: dict[str, dict[tuple[str, str], float]] = {one.name: {} for one in ablations}
-    errors[BEST_MEDIAN] = {}
+    names = [*(one.name for one in ablations), *BEST_MEDIANS.values()]
+    errors: dict[str, dict[str, float]] = {name: {} for name in names}
     for log, paths in logs.items():
         with tempfile.TemporaryDirectory(prefix="workcast-bench-") as folder:
-            events = read_logs(paths, None, Path(folder)).events
-        for track, make in TRACKS.items():
-            rows = make(events)
-            test = rows.frame[rows.test]
-            actual = test["remaining_time_s"].to_numpy()
-            for one in ablations:
-                progress(f"{log}, {track}: {one.name}")
-                said, _ = learned(
-                    rows,
-                    _without(feature_frame(rows.frame), one.without),
-                    1 if one.one_trial else trial_count,
-                    seed,
-                    replace(PROBLEM, space=one.space),
-                )
-                error = np.abs(said["remaining_time_s"] - actual).mean() / _DAY_S
-                errors[one.name][log, track] = float(error)
-            medians = prefix_medians(rows.frame[rows.train], test).values()
-            best = min(np.abs(of - actual).mean() for of in medians) / _DAY_S
-            errors[BEST_MEDIAN][log, track] = float(best)
+            rows = prefix_rows(read_logs(paths, None, Path(folder)).events)
+        test = rows.frame[rows.test]
+        actual = test["remaining_time_s"].to_numpy()
+        for one in ablations:
+            progress(f"{log}: {one.name}")
+            said, _ = learned(
+                all_known_rows(rows) if one.from_all_known else rows,
+                _without(feature_frame(rows.frame), one.without),
+                1 if one.one_trial else trial_count,
+                seed,
+                replace(PROBLEM, space=one.space),
+            )
+            errors[one.name][log] = _mae_days(said["remaining_time_s"], actual)
+        for track, name in BEST_MEDIANS.items():
+            medians = prefix_medians(rows.frame[known_rows(track, rows)], test).values()
+            errors[name][log] = min(_mae_days(of, actual) for of in medians)
     return [AblationResult(name, of) for name, of in errors.items()]
 
 
 def ablation_rows(results: Sequence[AblationResult]) -> tuple[list[str], list[list[str]]]:
-    """Return a header and rows: error relative to the whole by track, then days by log."""
+    """Return a header and rows: error relative to the whole, then days by log."""
     whole = results[0]
-    keys = list(whole.mae_days)
-    tracks = list(dict.fromkeys(track for _, track in keys))
-    header = ["", *(f"{track}, of whole" for track in tracks)]
-    header += [f"{log}, {track}" for log, track in keys]
+    header = ["", "of whole", *whole.mae_days]
     rows = [
         [
             one.name,
-            *(f"{one.ratio(whole, track):.3f}" for track in tracks),
-            *(f"{one.mae_days[key]:.3f}" for key in keys),
+            f"{one.ratio(whole):.3f}",
+            *(f"{mae:.3f}" for mae in one.mae_days.values()),
         ]
         for one in results
     ]
     return header, rows
+
+
+def _mae_days(said_s: Values, actual_s: Values) -> float:
+    return float(np.abs(said_s - actual_s).mean() / _DAY_S)
 
 
 def _without(features: pd.DataFrame, pattern: str | None) -> pd.DataFrame:

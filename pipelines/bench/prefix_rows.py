@@ -1,11 +1,12 @@
 """Prefixes of event logs to learn from and to be judged on, by the public protocol and strictly.
 
-The public protocol takes logs that others have split: it trains on the first ones and tests on
-the last, and workflows of both may run at the same time. The strict track trains only on the
-workflows that had ended before the first test workflow began, as a platform must.
+The public protocol takes logs that others have split: all but the last may be learned from, and
+workflows of both sides may run at the same time. The strict track knows only the workflows that
+had ended before the first test workflow began, as a platform must. Whatever else may be learned
+from, the learner takes what a platform would: what it says on both tracks is the same.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -28,60 +29,32 @@ class PrefixRows:
     """Prefixes that have a next event, with masks of equal length.
 
     `frame` has the columns of `LogFrames.events` and remaining_time_s, to the workflow's last
-    event. `fit` and `validation` choose; `train` is what the chosen learns from at last; `test`
-    are the scored prefixes: of two events at least, of test workflows of at least three. `weight`
-    stands for the workflows left out of `train` as they had not ended (see `censoring_weights`).
-    `overlap_count` training prefixes lie in the test period.
+    event. `public` are all prefixes of the logs before the last. `train`, those of workflows that
+    had ended before the first test workflow began, is what is learned from; of these the latest
+    opened fifth, `validation`, chooses what the ones that had ended before it, `fit`, learned.
+    `test` are the scored prefixes: of two events at least, of test workflows of at least three.
+    `weight` stands for the workflows that had not ended (see `censoring_weights`).
     """
 
     frame: pd.DataFrame = field(repr=False)
+    public: Mask
     fit: Mask
     validation: Mask
     train: Mask
     test: Mask
     weight: Values
 
-    @property
-    def overlap_count(self) -> int:
-        """Return how many training prefixes lie at or after the first test workflow's start."""
+    def overlap_count(self, known: Mask) -> int:
+        """Return how many of some prefixes lie at or after the first test workflow's start."""
         start = self.frame.loc[self.test, "opened_at"].min()
-        return int((self.frame["as_of"][self.train] >= start).sum())
+        return int((self.frame["as_of"][known] >= start).sum())
 
 
-def public_rows(events: pd.DataFrame) -> PrefixRows:
-    """Split as the logs are: the last tests, the one before chooses, all but the last train.
-
-    Of two logs, the latest opened fifth of the first chooses.
+def prefix_rows(events: pd.DataFrame) -> PrefixRows:
+    """Split logs as they are split, the last one for testing, and what is learned from by time.
 
     Args:
         events: `LogFrames.events` of at least two logs.
-
-    Raises:
-        BenchmarkError: too few prefixes on one side.
-    """
-    frame = _with_labels(events)
-    log, last = frame["log"].to_numpy(), int(frame["log"].max())
-    scored = _is_scored(frame)
-    chooses = log == last - 1
-    if last == 1:
-        chooses &= (frame["opened_at"] >= _late_opening(frame[log == 0])).to_numpy()
-    return _checked(
-        frame,
-        np.ones(len(frame)),
-        fit=(log < last) & ~chooses,
-        validation=chooses & scored,
-        train=log < last,
-        test=(log == last) & scored,
-    )
-
-
-def strict_rows(events: pd.DataFrame) -> PrefixRows:
-    """Train on workflows that had ended before the first test workflow began.
-
-    Of these the latest opened fifth validates what the ones that had ended before it learned.
-
-    Args:
-        events: see `public_rows`.
 
     Raises:
         BenchmarkError: too few prefixes on one side.
@@ -99,10 +72,27 @@ def strict_rows(events: pd.DataFrame) -> PrefixRows:
     return _checked(
         frame,
         _censoring_weights(frame, log < last, train, test_start),
+        public=log < last,
         fit=train & (closed_at < start).to_numpy(),
         validation=validation,
         train=train,
         test=(log == last) & scored,
+    )
+
+
+def all_known_rows(rows: PrefixRows) -> PrefixRows:
+    """Learn from all that the public protocol gives, whether it had ended or not.
+
+    Workflows opened before the first one to validate on are fitted on, however long they last.
+    """
+    start = rows.frame.loc[rows.validation, "opened_at"].min()
+    is_late = (rows.frame["opened_at"] >= start).to_numpy()
+    return replace(
+        rows,
+        fit=rows.public & ~is_late,
+        validation=rows.public & is_late & _is_scored(rows.frame),
+        train=rows.public,
+        weight=np.ones(len(rows.frame)),
     )
 
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from pipelines.bench.log_frames import LogFrames, feature_frame, read_logs
 from pipelines.bench.prefix_medians import prefix_medians
-from pipelines.bench.prefix_rows import public_rows, strict_rows
+from pipelines.bench.prefix_rows import all_known_rows, prefix_rows
 from pipelines.cli import app
 from pipelines.errors import BenchmarkError
 from tests.benchmarks.logs import write_logs
@@ -80,38 +80,48 @@ def test_pauses_of_the_test_period_change_no_feature_before_it(
 def test_the_public_protocol_scores_prefixes_of_two_events_and_more(
     frames: LogFrames, logs: list[Path]
 ) -> None:
-    rows = public_rows(frames.events)
+    rows = prefix_rows(frames.events)
     lengths = pd.read_csv(logs[-1]).groupby("case:concept:name").size()
     assert rows.test.sum() == (lengths - 2).sum()
     test = rows.frame[rows.test]
     assert test["prefix_length"].min() == 2
     assert (test["remaining_time_s"] > 0).all()
-    ids = [set(rows.frame.loc[mask, "workflow_id"]) for mask in (rows.train, rows.test)]
+    ids = [set(rows.frame.loc[mask, "workflow_id"]) for mask in (rows.public, rows.test)]
     assert not ids[0] & ids[1]
-    assert (rows.frame.loc[rows.fit, "log"] == 0).all()
-    assert (rows.frame.loc[rows.validation, "log"] == 1).all()
-    assert rows.overlap_count > 0
+    assert (rows.frame.loc[rows.public, "log"] < 2).all()
+    assert rows.overlap_count(rows.public) > 0
 
 
-def test_the_strict_track_knows_nothing_that_ended_later(frames: LogFrames) -> None:
-    rows = strict_rows(frames.events)
+def test_nothing_is_learned_from_what_had_not_ended(frames: LogFrames) -> None:
+    rows = prefix_rows(frames.events)
     start = rows.frame.loc[rows.test, "opened_at"].min()
     assert (rows.frame.loc[rows.train, "last_event_at_total"] < start).all()
-    assert rows.overlap_count == 0
-    assert rows.train.sum() < public_rows(frames.events).train.sum()
+    assert rows.overlap_count(rows.train) == 0
+    assert rows.train.sum() < rows.public.sum()
     validated = rows.frame.loc[rows.validation, "opened_at"].min()
     assert (rows.frame.loc[rows.fit, "last_event_at_total"] < validated).all()
-    assert not (rows.fit & rows.validation).any()
+    assert (rows.train | ~rows.fit).all()
+    assert (rows.train | ~rows.validation).all()
     # Long workflows are rare among those that had ended: the others stand for them.
     lead_time = rows.frame["last_event_at_total"] - rows.frame["opened_at"]
     weight = pd.Series(rows.weight).groupby(lead_time[rows.train]).first()
     assert weight.is_monotonic_increasing
     assert weight.iloc[0] < weight.iloc[-1]
-    assert (public_rows(frames.events).weight == 1).all()
+
+
+def test_what_the_protocol_gives_can_be_learned_from_whole(frames: LogFrames) -> None:
+    ended = prefix_rows(frames.events)
+    rows = all_known_rows(ended)
+    assert (rows.train == ended.public).all()
+    opened = rows.frame["opened_at"]
+    assert opened[rows.fit].max() < opened[rows.validation].min()
+    assert opened[rows.validation].min() == opened[ended.validation].min()
+    assert rows.fit.sum() > ended.fit.sum()
+    assert (rows.weight == 1).all()
 
 
 def test_of_two_logs_the_end_of_the_first_chooses(frames: LogFrames) -> None:
-    rows = public_rows(frames.events[frames.events["log"] < 2])
+    rows = prefix_rows(frames.events[frames.events["log"] < 2])
     opened = rows.frame["opened_at"]
     assert opened[rows.fit].max() < opened[rows.validation].min()
     assert (rows.frame.loc[rows.fit | rows.validation, "log"] == 0).all()
@@ -147,6 +157,8 @@ def test_the_command_prints_and_writes_the_figures(logs: list[Path], tmp_path: P
     assert result.exit_code == 0, result.output
     assert "strict" in result.output
     figures = json.loads(out.read_text())["figures"]
+    assert [track["track"] for track in figures["tracks"]] == ["public", "strict"]
+    assert figures["tracks"][0]["errors"][0] == figures["tracks"][1]["errors"][0]
     for track in figures["tracks"]:
         own, *others = track["errors"]
         by_length = next(one for one in others if one["name"] == "median by prefix length")

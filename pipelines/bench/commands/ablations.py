@@ -46,11 +46,5 @@ def ablations(
     if markdown is not None:
         write_markdown(markdown, title, header, rows, libraries)
     if json_path is not None:
-        content = [
-            {
-                **asdict(one),
-                "mae_days": {f"{of}, {track}": days for (of, track), days in one.mae_days.items()},
-            }
-            for one in results
-        ]
+        content = [asdict(one) for one in results]
         write_json(json_path, "ablations", {"trials": trials, "results": content}, libraries)

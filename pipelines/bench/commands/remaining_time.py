@@ -37,8 +37,9 @@ def remaining_time(
     header = ["days", "MAE", "95 %", "median", "bias", "of best median", "in 80 %"]
     for track in figures.tracks:
         title = (
-            f"{track.track}: {track.train_prefix_count:,} prefixes to learn from "
+            f"{track.track}: {track.known_prefix_count:,} prefixes make the medians "
             f"({track.overlap_count:,} of them in the test period), "
+            f"{track.train_prefix_count:,} of ended workflows the learner, "
             f"{track.test_prefix_count:,} of {track.test_workflow_count:,} workflows to predict"
         )
         print_table(console, title, header, error_rows(track))
