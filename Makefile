@@ -29,6 +29,9 @@ IN_CONTAINERS = COMPOSE_PROFILES='$(PROFILES)' \
 # Where `make demo` runs the platform: here, as processes, or compose, in containers.
 TARGET ?= here
 
+# Processes of pytest that run what starts no platform; a platform is processes enough.
+WORKERS ?= 2
+
 .PHONY: help setup setup-spark lock demo demo-here demo-compose images secrets up test test-spark lint types contracts format clean
 
 help: ## Show this list
@@ -84,8 +87,9 @@ secrets: ## Make the secrets of an installation in containers that are missing
 up: secrets ## Start the platform in containers [PROFILES=monitoring,scale,telemetry]
 	@$(IN_CONTAINERS) docker compose up -d --wait
 
-test: setup ## Run every test, the integration tests on real servers included
-	@$(BIN)/pytest
+test: setup ## Run every test, the integration tests on real servers included [WORKERS=n]
+	@$(BIN)/pytest -m 'not spark and not integration' --numprocesses $(WORKERS) --dist loadfile
+	@$(BIN)/pytest -m 'integration and not spark'
 
 test-spark: setup-spark ## Run the tests on Spark: in one process, and on a cluster of processes
 	@JAVA_HOME="$$($(SPARK_BIN)/python infra/spark/java.py)" $(SPARK_BIN)/pytest -m spark tests/spark
