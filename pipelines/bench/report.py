@@ -6,13 +6,21 @@ import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import psutil
 from rich.console import Console
 from rich.table import Table
 
 from pipelines.errors import BenchmarkError
+
+_WIDTH_OF_FILES: Final = 240  # nothing of a table is cut off where nobody's screen is its bound
+
+
+def open_console() -> Console:
+    """Return what a benchmark prints to: as wide as the terminal, or as its tables need."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=_WIDTH_OF_FILES)
 
 
 def print_table(

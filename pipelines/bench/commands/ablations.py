@@ -29,13 +29,10 @@ def ablations(
     """Take one choice or kind of feature of remaining time away at a time."""
     from dataclasses import asdict
 
-    from rich.console import Console
-
     from pipelines.bench.ablations import ablation_rows, measure_ablations, split_logs
-    from pipelines.bench.report import print_table, write_json, write_markdown
+    from pipelines.bench.report import open_console, print_table, write_json, write_markdown
 
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=240)
+    console = open_console()
     logs = {name: of for name, of in split_logs(folder).items() if not log or name in log}
     with console.status("reading") as status:
         results = measure_ablations(logs, trials, seed, status.update)

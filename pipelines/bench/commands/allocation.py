@@ -21,7 +21,6 @@ def allocation(
     json_path: JsonOption = None,
 ) -> None:
     """Plan allocations inside the simulated company beside simple rules; time large plans."""
-    from rich.console import Console
     from rich.progress import Progress
 
     from pipelines.bench.allocation import (
@@ -31,10 +30,9 @@ def allocation(
         time_plans,
         timing_rows,
     )
-    from pipelines.bench.report import print_table, write_json
+    from pipelines.bench.report import open_console, print_table, write_json
 
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=200)
+    console = open_console()
     with Progress(console=console, transient=True) as bar:
         number = bar.add_task("Planning")
         timings = [

@@ -25,14 +25,11 @@ def assignee(
     from dataclasses import asdict
     from tempfile import TemporaryDirectory
 
-    from rich.console import Console
-
     from pipelines.bench.assignee import SHOWN, assignee_rows, measure_assignee
     from pipelines.bench.assignee_events import read_events
-    from pipelines.bench.report import print_table, write_json
+    from pipelines.bench.report import open_console, print_table, write_json
 
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=200)
+    console = open_console()
     paths = [train, *([val] if val else []), test]
     with console.status("reading") as status, TemporaryDirectory() as folder:
         events = read_events(paths, mapping, Path(folder))

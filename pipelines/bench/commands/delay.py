@@ -27,13 +27,10 @@ def delay(
     """Tell which issues will be late, beside simple shares and a random forest."""
     from dataclasses import asdict
 
-    from rich.console import Console
-
     from pipelines.bench.delay import SUSPECT, delay_rows, measure_delay
-    from pipelines.bench.report import print_table, write_json
+    from pipelines.bench.report import open_console, print_table, write_json
 
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=120)
+    console = open_console()
     with console.status("reading") as status:
         figures = measure_delay(
             file,

@@ -15,12 +15,10 @@ def features(
     """Build all feature views from scratch and by one day, beside a plain scan and sort."""
     from dataclasses import asdict
 
-    from rich.console import Console
-
     from pipelines.bench.features import feature_rows, measure_features
-    from pipelines.bench.report import print_table, write_json
+    from pipelines.bench.report import open_console, print_table, write_json
 
-    console = Console(highlight=False)
+    console = open_console()
     with console.status("making a history") as status:
         figures = measure_features(
             events, rounds, lambda name, done, total: status.update(f"{name}: {done} of {total}")

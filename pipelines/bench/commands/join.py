@@ -21,15 +21,12 @@ def join(
     json_path: JsonOption = None,
 ) -> None:
     """Join features point in time through Feast's own call, beside DuckDB by hand."""
-    from rich.console import Console
-
     from pipelines.bench.join import join_content, join_rows, measure_join
     from pipelines.bench.join_data import JoinSizes
-    from pipelines.bench.report import print_table, write_json
+    from pipelines.bench.report import open_console, print_table, write_json
 
     sizes = JoinSizes(entity_rows, feature_rows, entities, views, ttl_days)
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=200)
+    console = open_console()
     with console.status("Writing the data") as status:
         figures = measure_join(
             sizes,

@@ -22,13 +22,10 @@ def next_activity(
     """Predict the next activity of every prefix, or the end, beside majority and trigram."""
     from dataclasses import asdict
 
-    from rich.console import Console
-
     from pipelines.bench.next_activity import measure_next_activity, next_activity_rows
-    from pipelines.bench.report import print_table, write_json
+    from pipelines.bench.report import open_console, print_table, write_json
 
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=160)
+    console = open_console()
     paths = [train, *([val] if val else []), test]
     with console.status("reading") as status:
         figures = measure_next_activity(paths, mapping, seed, status.update)

@@ -18,13 +18,11 @@ def online(
     """Read from and write to a Valkey of its own, beside Feast and the plain server."""
     from dataclasses import asdict
 
-    from rich.console import Console
-
     from pipelines.bench.online import measure_reads, read_content, read_rows
     from pipelines.bench.online_write import materialisation_rows, measure_materialisation
-    from pipelines.bench.report import print_table, write_json
+    from pipelines.bench.report import open_console, print_table, write_json
 
-    console = Console(highlight=False)
+    console = open_console()
     with console.status("…") as status:
         reads = measure_reads(keys, candidates, rounds, status.update)
         writes = measure_materialisation(

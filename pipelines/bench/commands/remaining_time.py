@@ -24,13 +24,10 @@ def remaining_time(
     """Predict the remaining time of prefixes, beside medians; publicly and strictly."""
     from dataclasses import asdict
 
-    from rich.console import Console
-
     from pipelines.bench.remaining_time import error_rows, measure_remaining_time
-    from pipelines.bench.report import print_table, write_json
+    from pipelines.bench.report import open_console, print_table, write_json
 
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=160)
+    console = open_console()
     paths = [train, *([val] if val else []), test]
     with console.status("reading, training, predicting"):
         figures = measure_remaining_time(paths, mapping, trials, seed)

@@ -45,13 +45,12 @@ def serving(
     models. One connection is a socket of this process, with exact latencies; several are wrk's
     (Debian's package), because a client in Python would take the cores from the servers.
     """
-    from rich.console import Console
-
+    from pipelines.bench.report import open_console
     from pipelines.bench.serving.measure import Plan
     from pipelines.bench.serving.report import measured, print_found, write_found
     from pipelines.bench.serving.workload import write_workload
 
-    console = Console(highlight=False)
+    console = open_console()
     plan = Plan(
         connections or (1, 8, 32),
         workers or ((1,) if url else (1, 2)),

@@ -33,13 +33,10 @@ def sla(
     json_path: JsonOption = None,
 ) -> None:
     """Tell at every update which workflows will be late, beside shares and common classifiers."""
-    from rich.console import Console
-
-    from pipelines.bench.report import print_table, write_json
+    from pipelines.bench.report import open_console, print_table, write_json
     from pipelines.bench.sla import as_plain, measure_sla, sla_table, update_table
 
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=160)
+    console = open_console()
     with console.status("reading") as status:
         figures = measure_sla(
             log,

@@ -34,13 +34,11 @@ def task_duration(
     """Tell how long tasks take, beside medians and quantiles by activity and person."""
     from dataclasses import asdict
 
-    from rich.console import Console
-
-    from pipelines.bench.report import print_table, write_json
+    from pipelines.bench.report import open_console, print_table, write_json
     from pipelines.bench.task_duration import HEADER, duration_table, measure_task_duration
     from pipelines.learning.task_duration.spans import Span
 
-    console = Console(highlight=False)
+    console = open_console()
     with console.status("reading") as status:
         figures = measure_task_duration(
             log,

@@ -18,13 +18,10 @@ def template(
     """Suggest templates for new workflows, beside the most frequent and the client's last."""
     from dataclasses import asdict
 
-    from rich.console import Console
-
-    from pipelines.bench.report import print_table, write_json
+    from pipelines.bench.report import open_console, print_table, write_json
     from pipelines.bench.template import measure_template, result_rows
 
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=160)
+    console = open_console()
     with console.status("reading") as status:
         figures = measure_template(log, mapping, seed, status.update)
     kind = "mined" if figures.is_mined else "the log's own"
