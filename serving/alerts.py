@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -29,11 +29,11 @@ _RANKS: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 class AlertsAwayError(ProblemError):
-    """The alerts could not be read once yet."""
+    """The alerts cannot be read, or not be changed."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     kind = "alerts-away"
-    title = "No alerts to show"
+    title = "The alerts cannot be asked"
 
 
 class Alert(BaseModel):
@@ -118,10 +118,17 @@ class AlertBoard:
             if last is None or not last.is_stale:
                 logger.warning("The alerts cannot be read: %s", err)
             if last is not None:
-                self._snapshot = Snapshot(last.alerts, last.read_at, is_stale=True)
+                self._snapshot = replace(last, is_stale=True)
             return
         read = [Alert.model_validate(alert) for alert in found]
         self._snapshot = Snapshot(read, datetime.now(UTC))
+
+    def note(self, alert: Alert) -> None:
+        """Show an alert as it has just become, until all are read again."""
+        snapshot = self._snapshot
+        if snapshot is not None:
+            alerts = [alert if one.alert_id == alert.alert_id else one for one in snapshot.alerts]
+            self._snapshot = replace(snapshot, alerts=alerts)
 
     def show(self, wanted: Wanted) -> Alerts:
         """Return the alerts asked for.

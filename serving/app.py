@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
+from serving.acknowledge import add_acknowledge
 from serving.alerts import add_alerts
 from serving.answers import duration_batch, one_duration, one_risk, risk_batch
 from serving.examples import with_examples
@@ -91,6 +92,7 @@ def create_app(open_runtime: "Callable[[], Runtime]", version: str) -> FastAPI:
     add_registry_events(app)
     add_feedback(app)
     add_alerts(app)
+    add_acknowledge(app)
     return app
 
 

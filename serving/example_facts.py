@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Engine, Select, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines.contracts import Model
-from pipelines.source.platform_tables import predictions
+from pipelines.source.platform_tables import alerts, predictions
 from pipelines.source.tables import people, tasks, workflows
 
 _COUNT: Final = 2
@@ -26,6 +26,7 @@ class Facts:
     tasks: Found = ()
     people: Found = ()
     prediction_ids: Found = ()
+    alert_ids: Found = ()
 
 
 def read_facts(engine: Engine, as_of: datetime) -> Facts:
@@ -47,6 +48,12 @@ def read_facts(engine: Engine, as_of: datetime) -> Facts:
                     select(predictions.c.prediction_id)
                     .where(of_assignees)
                     .order_by(predictions.c.requested_at.desc())
+                    .limit(1)
+                ),
+                rows(
+                    select(alerts.c.alert_id)
+                    .where(alerts.c.closed_at.is_(None))
+                    .order_by(alerts.c.raised_at.desc())
                     .limit(1)
                 ),
             )

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from pipelines.contracts import FeatureView
 from pipelines.features.views import qualified
+from serving.acknowledge import Acknowledgement
 from serving.allocation_schemas import AllocationQuestion
 from serving.example_facts import Facts, read_facts
 from serving.feedback import GivenFeedback
@@ -90,6 +91,11 @@ def examples(facts: Facts) -> OfKinds:
             "by": "team lead",
             "chosen": facts.people[0]["person_id"],
             "reason": "The recommended person is on leave next week.",
+        }
+    if facts.alert_ids:
+        found[Acknowledgement] = {
+            "alert_id": str(facts.alert_ids[0]["alert_id"]),
+            "by": "team lead",
         }
     of_kinds = {kind.__name__: [example] for kind, example in found.items()}
     if later:

@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from pipelines.monitoring.feedback import Feedback, Verdict
 from serving import metrics
-from serving.fields import MAX_ID_LENGTH, NO_NUL
+from serving.fields import NO_NUL, GivenId, Name
 from serving.problems import MEDIA_TYPE
 from serving.schemas import Strict
 
@@ -27,15 +27,7 @@ if TYPE_CHECKING:
 
 MAX_REASON_LENGTH: Final = 2_000
 
-_Name = Annotated[
-    str,
-    StringConstraints(
-        min_length=1, max_length=MAX_ID_LENGTH, strip_whitespace=True, pattern=NO_NUL
-    ),
-]
 _Text = Annotated[str, StringConstraints(max_length=MAX_REASON_LENGTH, pattern=NO_NUL)]
-# JSON has neither ids nor enumerations of its own.
-_Id = Annotated[UUID, Field(strict=False)]
 
 
 class GivenFeedback(Strict):
@@ -55,20 +47,20 @@ class GivenFeedback(Strict):
         }
     )
 
-    prediction_id: _Id = Field(description="Of the answer that this is about.")
+    prediction_id: GivenId = Field(description="Of the answer that this is about.")
     verdict: Annotated[Verdict, Field(strict=False)] = Field(
         description="`accepted`: it was acted upon; `overridden`: something else was done "
         "instead; `rejected`: it was of no use."
     )
-    by: _Name = Field(description="Who says so: a person's id in the history, or any name.")
-    chosen: _Name | None = Field(
+    by: Name = Field(description="Who says so: a person's id in the history, or any name.")
+    chosen: Name | None = Field(
         None,
         validate_default=True,
         description="What was done instead: the id of a person, a template or an activity, or a "
         "date. Needed with `overridden`, and only there.",
     )
     reason: _Text | None = Field(None, description="Why, in your own words.")
-    feedback_id: _Id | None = Field(
+    feedback_id: GivenId | None = Field(
         None,
         description="An id of your own, so that sending it again counts once; the first one "
         "stays. Not given: the service makes one.",

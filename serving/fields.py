@@ -7,6 +7,7 @@ import math
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -28,6 +29,16 @@ _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 _EXACT: Final = 2**53  # beyond it a float no longer tells whole numbers apart
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=NO_NUL)]
+
+# A name that a person gives, surrounding spaces aside.
+Name = Annotated[
+    str,
+    StringConstraints(
+        min_length=1, max_length=MAX_ID_LENGTH, strip_whitespace=True, pattern=NO_NUL
+    ),
+]
+# JSON has no ids of its own.
+GivenId = Annotated[UUID, Field(strict=False)]
 
 
 def _written(value: Any) -> Any:

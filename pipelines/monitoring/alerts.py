@@ -1,6 +1,6 @@
 """Keep the table `alerts`: one open alert a subject and kind, for as long as its risk holds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -49,6 +49,9 @@ class OpenAlert:
     acknowledged_by: str | None
 
 
+_COLUMNS: Final = [alerts.c[name] for name in OpenAlert.__dataclass_fields__]
+
+
 @dataclass(frozen=True)
 class AlertChanges:
     """What has become of the alerts of one kind."""
@@ -90,9 +93,8 @@ def settle_alerts(engine: Engine, kind: RiskKind, found: Sequence[Alert]) -> Ale
 
 def read_open_alerts(engine: Engine, max_count: int) -> list[OpenAlert]:
     """Read the open alerts, the most severe first; within a severity the newest, then greatest."""
-    columns = [alerts.c[name] for name in OpenAlert.__dataclass_fields__]
     query = (
-        select(*columns)
+        select(*_COLUMNS)
         .where(alerts.c.closed_at.is_(None))
         .order_by(
             _rank().desc(),
@@ -104,8 +106,33 @@ def read_open_alerts(engine: Engine, max_count: int) -> list[OpenAlert]:
         .limit(max_count)
     )
     with engine.connect() as connection:
-        rows = [dict(row) for row in connection.execute(query).mappings()]
-    return [OpenAlert(**row | {"severity": Severity(row["severity"])}) for row in rows]
+        return [_open_alert(row) for row in connection.execute(query).mappings()]
+
+
+def acknowledge_alert(engine: Engine, alert_id: UUID, by: str) -> OpenAlert | None:
+    """Note who has taken an open alert up, and when; whoever was first stays.
+
+    Returns:
+        The alert; None where none of this id is open.
+    """
+    # The clock's time, not the transaction's; an alert is not acknowledged before it was raised.
+    now = func.greatest(alerts.c.raised_at, func.clock_timestamp())
+    statement = (
+        alerts.update()
+        .where(alerts.c.alert_id == alert_id, alerts.c.closed_at.is_(None))
+        .values(
+            acknowledged_at=func.coalesce(alerts.c.acknowledged_at, now),
+            acknowledged_by=func.coalesce(alerts.c.acknowledged_by, by),
+        )
+        .returning(*_COLUMNS)
+    )
+    with engine.begin() as connection:
+        row = connection.execute(statement).mappings().one_or_none()
+    return None if row is None else _open_alert(row)
+
+
+def _open_alert(row: Mapping[Any, Any]) -> OpenAlert:
+    return OpenAlert(**{**row, "severity": Severity(row["severity"])})
 
 
 def _rank() -> Any:

@@ -28,6 +28,7 @@ ACCESS: Final[Mapping[Operation, frozenset[Role]]] = {
     ("POST", "/suggest_templates"): _PREDICT,
     ("POST", "/feedback"): frozenset({Role.FEEDBACK}),
     ("GET", "/alerts"): _READ,
+    ("POST", "/acknowledge_alert"): frozenset({Role.FEEDBACK}),
     ("GET", "/models"): _READ,
     ("GET", "/readyz"): OPEN,
     ("GET", "/docs"): OPEN,

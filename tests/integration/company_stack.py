@@ -12,12 +12,13 @@ import httpx
 from sqlalchemy import text
 
 from expectations import training
-from pipelines.contracts import Model
+from pipelines.contracts import Model, RiskKind, Severity
 from pipelines.history.company import simulate_company
 from pipelines.jobs.extraction import extract_interval
 from pipelines.jobs.features import compute_views, materialise_views
 from pipelines.jobs.parity import certify
 from pipelines.jobs.training import train_challenger
+from pipelines.monitoring.alerts import Alert, settle_alerts
 from pipelines.settings import Settings
 from pipelines.source.imports import load_simulated
 from pipelines.source.moments import past_moment
@@ -39,6 +40,7 @@ _OPEN_TASKS = text(
     "ORDER BY t.task_id LIMIT 50"
 )
 _PEOPLE = text("SELECT person_id FROM workflow.people ORDER BY person_id LIMIT 20")
+_ALERTS = text("SELECT alert_id::text FROM workcast.alerts WHERE closed_at IS NULL")
 
 
 def bring_company_up(stack: Stack) -> datetime:
@@ -60,7 +62,11 @@ def record_company(stack: Stack) -> datetime:
     with TemporaryDirectory() as folder:
         files = simulate_company(Path(folder), task_count=TASKS, seed=1)
         load_simulated(stack.database, files, "a test's company")
-    return past_moment(stack.database, KNOWN_SHARE)
+    as_of = past_moment(stack.database, KNOWN_SHARE)
+    kind = RiskKind.OVERLOADED_PERSON
+    alert = Alert(kind, "P1", Severity.WARNING, 0.5, "P1 has too much to do", as_of)
+    settle_alerts(stack.database, kind, [alert])
+    return as_of
 
 
 def build_company_features(settings: Settings, as_of: datetime) -> None:
@@ -93,10 +99,11 @@ class Known:
         with stack.database.connect() as connection:
             rows = connection.execute(_OPEN_TASKS).mappings().all()
             people = [str(one) for one in connection.scalars(_PEOPLE)]
+            alerts = [str(one) for one in connection.scalars(_ALERTS)]
         columns = {name: [row[name] for row in rows] for name in _COLUMNS}
         risk = stack.post("/assess_risk", {"workflow_id": columns["workflow_id"][0]}).json()
         moved_by = [reason["feature"] for reason in risk["reasons"]]
-        return cls({**columns, "person_id": people}, [*moved_by, *TIMES])
+        return cls({**columns, "person_id": people, "alert_id": alerts}, [*moved_by, *TIMES])
 
     def put_into(self, body: Any) -> Any:
         """Return a question with ids that exist in the place of most of those made up."""

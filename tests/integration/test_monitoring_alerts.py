@@ -8,7 +8,13 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from pipelines.contracts import RiskKind, Severity
-from pipelines.monitoring.alerts import Alert, AlertChanges, read_open_alerts, settle_alerts
+from pipelines.monitoring.alerts import (
+    Alert,
+    AlertChanges,
+    acknowledge_alert,
+    read_open_alerts,
+    settle_alerts,
+)
 from pipelines.source.platform_tables import alerts
 
 pytestmark = pytest.mark.integration
@@ -67,6 +73,26 @@ def test_what_no_longer_holds_is_closed_and_its_return_is_new(
     assert of_a[0]["alert_id"] == opened["a"] != of_a[1]["alert_id"]
     assert settle_alerts(database, TASK, []) == AlertChanges(0, 0, 2)
     assert read_open_alerts(database, 10) == []
+
+
+def test_whoever_takes_an_alert_up_first_stays(database: Engine, opened: dict[str, UUID]) -> None:
+    first = acknowledge_alert(database, opened["a"], "ann")
+    assert first is not None
+    assert first.acknowledged_by == "ann"
+    assert first.acknowledged_at is not None
+    assert first.acknowledged_at >= first.raised_at
+    assert acknowledge_alert(database, opened["a"], "bob") == first
+
+    settle_alerts(database, TASK, [alert("a", 0.9), alert("b")])
+    taken = {one.subject: one.acknowledged_by for one in read_open_alerts(database, 10)}
+    assert taken == {"a": "ann", "b": None}
+
+
+def test_what_is_not_open_cannot_be_taken_up(database: Engine, opened: dict[str, UUID]) -> None:
+    settle_alerts(database, TASK, [alert("b")])
+    assert acknowledge_alert(database, opened["a"], "ann") is None
+    assert acknowledge_alert(database, UUID(int=0), "ann") is None
+    assert [row["acknowledged_by"] for row in stored(database)] == [None, None]
 
 
 def test_kinds_leave_each_other_alone(database: Engine, opened: dict[str, UUID]) -> None:

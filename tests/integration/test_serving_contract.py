@@ -18,7 +18,8 @@ from tests.integration.serving_stack import Stack, running_stack, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
 
-OPERATION_COUNT = 9
+OPERATION_COUNT = 10
+NO_PREDICTIONS = {"/feedback", "/acknowledge_alert"}
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +101,7 @@ def test_every_example_of_the_page_works_as_it_stands(stack: Stack) -> None:
         ("/readyz", "", 200),
         ("/feedback", "GivenFeedback", 202),
         ("/alerts", "", 200),
+        ("/acknowledge_alert", "Acknowledgement", 200),
     ]
 
 
@@ -131,7 +133,7 @@ def test_a_thousand_mixed_requests_are_answered_and_logged(stack: Stack) -> None
     said = [
         prediction_id
         for request, response in answered
-        if request.path != "/feedback" and response.is_success
+        if request.path not in NO_PREDICTIONS and response.is_success
         for prediction_id in predictions_in(response.json())
     ]
     assert len(said) == len(set(said)) > 400

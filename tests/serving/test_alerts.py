@@ -123,3 +123,45 @@ def test_page_explains_the_filters(world: World) -> None:
         "kind", "subject", "min_severity", "limit"
     ]  # fmt: skip
     assert set(operation["responses"]) >= {"200", "401", "403", "422", "429", "503"}
+
+
+def test_a_database_that_is_away_takes_no_acknowledgement(shown: World) -> None:
+    body = {"alert_id": str(ALERTS[0].alert_id), "by": "ann"}
+    content = problem(shown.client.post("/acknowledge_alert", json=body), 503)
+    assert "nothing has been noted" in content["detail"]
+    assert shown.client.get("/alerts").json()["alerts"][0]["acknowledged_by"] is None
+
+
+def test_what_was_taken_up_shows_at_once(shown: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = ALERTS[1].model_copy(update={"acknowledged_by": "bob", "acknowledged_at": READ_AT})
+    monkeypatch.setattr("serving.acknowledge.acknowledge_alert", lambda *_: taken)
+    body = {"alert_id": str(taken.alert_id), "by": " bob "}
+    assert shown.client.post("/acknowledge_alert", json=body).json() == taken.model_dump(
+        mode="json"
+    )
+    alerts = shown.client.get("/alerts").json()["alerts"]
+    assert [one["acknowledged_by"] for one in alerts] == [None, "bob", None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"alert_id": "no id", "by": "ann"}, "alert_id"),
+        ({"alert_id": str(uuid4())}, "by"),
+        ({"alert_id": str(uuid4()), "by": " "}, "by"),
+        ({"alert_id": str(uuid4()), "by": "ann", "note": "x"}, "note"),
+    ],
+)
+def test_a_malformed_acknowledgement_names_the_field(
+    shown: World, body: dict[str, Any], field: str
+) -> None:
+    content = problem(shown.client.post("/acknowledge_alert", json=body), 422)
+    assert [error["field"] for error in content["errors"]] == [field]
+
+
+def test_only_who_may_give_feedback_takes_an_alert_up(shown: World) -> None:
+    body = {"alert_id": str(uuid4()), "by": "ann"}
+    for roles, status in (([Role.FEEDBACK], 503), ([Role.PREDICT, Role.ADMIN], 403)):
+        headers = shown.headers(*roles)
+        response = shown.client.post("/acknowledge_alert", json=body, headers=headers)
+        assert response.status_code == status
