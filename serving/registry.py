@@ -22,6 +22,8 @@ class MlflowRegistry:
     def __init__(self, uri: str, cache: Path) -> None:
         self._uri = uri
         self._cache = cache
+        # One client: each has a TLS context of its own, which takes long to make and to collect.
+        self._http = httpx.Client(timeout=_ANSWER_SECONDS)
 
     def aliases(self, model: Model) -> Mapping[Alias, str]:
         """Return the version that each alias names.
@@ -69,7 +71,7 @@ class MlflowRegistry:
         """
         question = f"{self._uri}/api/2.0/mlflow/registered-models/search"
         try:
-            answer = httpx.get(question, params={"max_results": 1}, timeout=_ANSWER_SECONDS)
+            answer = self._http.get(question, params={"max_results": 1})
         except httpx.HTTPError as err:
             raise RegistryError(
                 f"MLflow at {self._uri} does not answer ({err}); start the platform, or check "

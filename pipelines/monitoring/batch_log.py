@@ -138,10 +138,13 @@ class BatchLog(Generic[E]):
         return batch
 
     def _empty(self) -> None:
+        """Write what is queued; what comes meanwhile waits for the next time, in a fuller batch."""
         while batch := self._take():
             is_away = time.monotonic() < self._away_until
             if (is_away or not self._insert(batch)) and not self._put_aside(batch):
                 self._queue.extendleft(reversed(batch))
+                return
+            if len(batch) < self._batch_rows and not self._stopping.is_set():
                 return
 
     def _put_aside(self, batch: Sequence[E]) -> bool:

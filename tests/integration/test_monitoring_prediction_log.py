@@ -211,3 +211,24 @@ def test_file_that_is_no_batch_is_set_aside(
     log.close()
 
     assert [p.name for p in (tmp_path / "spill").iterdir()] == ["20160101T000000-x.unreadable"]
+
+
+def test_what_comes_while_a_batch_is_written_waits_for_the_next(
+    database: Engine, make_log: MakeLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = make_log(batch_rows=2)
+    insert, sizes = log._insert, []
+
+    def insert_slowly(batch: list[LoggedPrediction]) -> bool:
+        sizes.append(len(batch))
+        assert len(sizes) < 10, "it never rests"
+        log.add([prediction(10 + len(sizes))])  # asked meanwhile
+        return insert(batch)
+
+    monkeypatch.setattr(log, "_insert", insert_slowly)
+    log.add([prediction(number) for number in range(3)])
+    log._empty()
+    assert sizes == [2, 2, 1]  # whole batches at once, and then a last one
+    monkeypatch.setattr(log, "_insert", insert)
+    log.start()
+    until(lambda: len(stored(database)) == 6)
