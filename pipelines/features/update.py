@@ -33,11 +33,14 @@ from pipelines.features.built import (
 from pipelines.features.carried import write_carried
 from pipelines.features.carry import CARRIED
 from pipelines.features.compile import compile_program
+from pipelines.features.facts import KEPT_FACTS
 from pipelines.features.inputs import place_carried, place_lake
 from pipelines.features.program import (
     ACTIVITY_NAMES,
     AFTER,
     ATTRIBUTE_NAMES,
+    BEFORE,
+    OLDER,
     PART,
     Names,
     Program,
@@ -169,6 +172,13 @@ class _Interval:
             ends[f"{dataset.name}{_WRITTEN}"] = Step(write, named_in(query))
         for name in CARRIED:
             ends[f"{name}{_KEPT}"] = Step(partial(self._keep, name), {f"{AFTER}{name}"})
+        # These replace files that views read: whoever reads one of them has to be done before.
+        read_from = {f"{facts.name}{_WRITTEN}": f"{OLDER}{facts.name}" for facts in KEPT_FACTS}
+        read_from |= {f"{name}{_KEPT}": f"{BEFORE}{name}" for name in CARRIED}
+        everything = {**steps, **ends}
+        for end, view in read_from.items():
+            readers = {name for name, step in everything.items() if view in step.needs}
+            ends[end] = replace(ends[end], needs=ends[end].needs | (readers - {end}))
         ordered: dict[str, Step] = {}
         for name, step in steps.items():
             ordered[name] = step

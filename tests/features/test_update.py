@@ -1,8 +1,9 @@
 """An interval added to the features gives what a build from scratch gives, or is not added."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
+from graphlib import TopologicalSorter
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,7 +17,10 @@ from pipelines.errors import FeatureBuildError
 from pipelines.extract.lake import PartitionUnit, list_partitions, read_partition, replace_partition
 from pipelines.features import built, update
 from pipelines.features.build import build_features
+from pipelines.features.carry import CARRIED
 from pipelines.features.facts import COMPLETIONS, KEPT_FACTS
+from pipelines.features.program import BEFORE, OLDER
+from pipelines.features.steps import Step
 from pipelines.features.update import update_features
 from pipelines.features.write import LakeWriter, write_rows
 from tests.features.lakes import files, read_view, write_history
@@ -63,6 +67,37 @@ def _by_time(rows: pa.Table) -> list[dict[str, Any]]:
     order = [(name, "ascending") for name in (CREATED_TIMESTAMP, *rows.column_names[:3])]
     listed: list[dict[str, Any]] = rows.sort_by(order).to_pylist()
     return listed
+
+
+def test_no_file_is_replaced_before_everyone_has_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In whatever order: here what replaces files is begun as soon as it may be."""
+    done: list[tuple[str, Step]] = []
+
+    def run_eagerly(steps: Mapping[str, Step]) -> Iterator[tuple[str, Any]]:
+        sorter = TopologicalSorter({n: step.needs & steps.keys() for n, step in steps.items()})
+        sorter.prepare()
+        ready: list[str] = []
+        while sorter.is_active():
+            ready = sorted([*ready, *sorter.get_ready()], key=lambda name: ", " not in name)
+            name = ready.pop(0)
+            done.append((name, steps[name]))
+            yield name, steps[name].run()
+            sorter.done(name)
+
+    tables, lake = random_tables(4, workflow_count=40), str(tmp_path)
+    for moment in (at(9), at(10), at(11)):
+        done.clear()
+        update_features(write_history(lake, tables, moment), moment, "month")
+        monkeypatch.setattr(update, "run_steps", run_eagerly)
+    names = [name for name, _ in done]
+    views = {f"{facts.name}, written": f"{OLDER}{facts.name}" for facts in KEPT_FACTS}
+    views |= {f"{name}, kept": f"{BEFORE}{name}" for name in CARRIED}
+    for end, view in views.items():
+        readers = [name for name, step in done if view in step.needs and name != end]
+        assert readers, view
+        assert max(map(names.index, readers)) < names.index(end), view
 
 
 def test_parts_of_a_history_give_the_same_bytes(tmp_path: Path) -> None:
