@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pipelines.monitoring.alerts import acknowledge_alert
 from serving.alerts import Alert, AlertsAwayError
 from serving.fields import GivenId, Name
-from serving.problems import MEDIA_TYPE, ProblemError
+from serving.problems import PROBLEM_CONTENT, ProblemError
 from serving.schemas import Strict
 
 if TYPE_CHECKING:
@@ -41,16 +41,18 @@ class Acknowledgement(Strict):
     by: Name = Field(description="Who takes it up: a person's id in the history, or any name.")
 
 
-_PROBLEM: Final = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    int(HTTPStatus.NOT_FOUND): {"description": "No such alert is open.", "content": _PROBLEM},
+    int(HTTPStatus.NOT_FOUND): {
+        "description": "No such alert is open.",
+        "content": PROBLEM_CONTENT,
+    },
     int(HTTPStatus.UNPROCESSABLE_ENTITY): {
         "description": "The request is malformed; the problem names the field.",
-        "content": _PROBLEM,
+        "content": PROBLEM_CONTENT,
     },
     int(HTTPStatus.SERVICE_UNAVAILABLE): {
         "description": "The database cannot be asked: nothing has been noted.",
-        "content": _PROBLEM,
+        "content": PROBLEM_CONTENT,
     },
 }
 

@@ -17,7 +17,7 @@ from pipelines.contracts import RiskKind, Severity
 from pipelines.monitoring.alerts import read_open_alerts
 from serving.fields import MAX_ID_LENGTH
 from serving.poller import Poller
-from serving.problems import MEDIA_TYPE, ProblemError
+from serving.problems import PROBLEM_CONTENT, ProblemError
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
@@ -148,15 +148,14 @@ class AlertBoard:
         )
 
 
-_PROBLEM: Final = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     int(HTTPStatus.UNPROCESSABLE_ENTITY): {
         "description": "There is no such filter, or no such value of it.",
-        "content": _PROBLEM,
+        "content": PROBLEM_CONTENT,
     },
     int(HTTPStatus.SERVICE_UNAVAILABLE): {
         "description": "The alerts could not be read once yet.",
-        "content": _PROBLEM,
+        "content": PROBLEM_CONTENT,
     },
 }
 

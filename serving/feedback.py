@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 from pipelines.monitoring.feedback import Feedback, Verdict
 from serving import metrics
 from serving.fields import NO_NUL, GivenId, Name
-from serving.problems import MEDIA_TYPE
+from serving.problems import PROBLEM_CONTENT
 from serving.schemas import Strict
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class TakenFeedback(BaseModel):
 
 _INVALID: Final = {
     "description": "The request is malformed; the problem names the field.",
-    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    "content": PROBLEM_CONTENT,
 }
 
 

@@ -8,7 +8,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from serving.lanes import Lane
-from serving.problems import MEDIA_TYPE
+from serving.problems import PROBLEM_CONTENT
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
@@ -19,14 +19,13 @@ P = ParamSpec("P")
 
 def problems(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     """Return what the OpenAPI page says of an operation's problems."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     meanings = {
         HTTPStatus.NOT_FOUND: "The workflow, or the task, is unknown.",
         HTTPStatus.UNPROCESSABLE_ENTITY: "The request is malformed; or the workflow is closed, "
         "the task has ended, or its features have expired.",
         HTTPStatus.SERVICE_UNAVAILABLE: "There is no model, or no features to read.",
     }
-    return {int(s): {"description": meanings[s], "content": content} for s in statuses}
+    return {int(s): {"description": meanings[s], "content": PROBLEM_CONTENT} for s in statuses}
 
 
 def runtime_of(request: Request) -> "Runtime":

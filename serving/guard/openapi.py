@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from pipelines.contracts import Role
 from serving.guard.access import ACCESS, OPEN
-from serving.problems import MEDIA_TYPE
+from serving.problems import PROBLEM_CONTENT
 
 _SCHEME: Final = "token"
 _REFUSALS: Final = {
@@ -19,7 +19,7 @@ _REFUSALS: Final = {
 _RESPONSES: Final = {
     str(int(status)): {
         "description": meaning,
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "content": PROBLEM_CONTENT,
     }
     for status, meaning in _REFUSALS.items()
 }
