@@ -1,6 +1,5 @@
 """One question while it is answered: what is known of its workflows, and what is remembered."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from pipelines.contracts import Model
-from pipelines.monitoring.prediction import LoggedPrediction, plain
+from pipelines.monitoring.json_text import json_text
+from pipelines.monitoring.prediction import LoggedPrediction
 from pipelines.store.online_rows import ServiceRows
 from serving import metrics
 from serving.problems import (
@@ -178,7 +178,7 @@ def log_answers(asked: Asked, rows: Sequence[Row], answers: Sequence[Answer]) ->
 
 def logged_output(answer: Answer) -> bytes:
     """Return what the log has of an answer, as JSON."""
-    return json.dumps(plain(answer.model_dump(exclude=_ABOUT))).encode()
+    return json_text(answer.model_dump(exclude=_ABOUT)).encode()
 
 
 def count_answers(choice: Choice, count: int, latency_ms: float, *, is_degraded: bool) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import URL, Connection, Table, create_engine
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
+from pipelines.monitoring.json_text import json_text
 from pipelines.monitoring.spill import E, Spill
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class BatchLog(Generic[E]):
         self._engine = create_engine(
             database,
             pool_size=1,
+            json_serializer=json_text,
             connect_args={
                 "connect_timeout": _CONNECT_SECONDS,
                 "options": f"-c statement_timeout={_STATEMENT_MS}",

@@ -2,13 +2,15 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import uuid4
 
 from pydantic import TypeAdapter
+
+from pipelines.monitoring.json_text import json_text
 
 
 class Entry(Protocol):
@@ -23,7 +25,7 @@ class Entry(Protocol):
         """When it came to be."""
 
     def row(self) -> dict[str, Any]:
-        """Return the table's columns, all JSON values plain ones."""
+        """Return the table's columns."""
 
 
 E = TypeVar("E", bound=Entry)
@@ -37,7 +39,6 @@ class Spill(Generic[E]):
 
     def __init__(self, folder: Path, kind: type[E]) -> None:
         self.folder = folder
-        self._kind: Callable[..., E] = kind
         self._adapter = TypeAdapter(kind)
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -88,7 +89,7 @@ class Spill(Generic[E]):
         aside = path.with_name(f"{path.name}.{uuid4().hex}.part")
         with aside.open("wb") as file:
             for entry in entries:
-                file.write(self._adapter.dump_json(self._kind(**entry.row())) + b"\n")
+                file.write(json_text(entry.row()).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
