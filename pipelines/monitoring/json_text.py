@@ -40,10 +40,8 @@ def _plain(value: Any) -> Any:
         return {_plain(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | np.ndarray):
         return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        return _plain(value.item())
     if pd.isna(value):  # pandas' own kinds of missing
         return None
     if isinstance(value, date):
         return value.isoformat().replace("+00:00", "Z")
-    return _plain(str(value))
+    return _plain(value.item() if isinstance(value, np.generic) else str(value))

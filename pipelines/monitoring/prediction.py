@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 
-
 @dataclass(frozen=True)
 class LoggedPrediction:
     """One row of the table `predictions`; see there for the meaning of each column."""
@@ -43,4 +42,3 @@ class LoggedPrediction:
     def row(self) -> dict[str, Any]:
         """Return the table's columns."""
         return dict(vars(self))
-

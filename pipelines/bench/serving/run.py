@@ -178,12 +178,15 @@ class Bench:
             yield self._settings.service_port, process_id
 
     def _get_ready(self, port: int) -> None:
-        """Wait for the models, and keep of what is known what is answered about."""
+        """Wait until all is read, and keep of what is known what is answered about."""
         for kind in ("workflow_id", "task_id"):
             ids = self._known.workflow_ids if kind == "workflow_id" else self._known.task_ids
             until_answered("/predict_duration", Target(port, [self._asker.many(kind, ids)]))
         self._known = answerable(self._known, self._asker, port)
         self._asker = Asker(self._settings, self._known)
+        # Who did what is read from the lake behind the first answers, and would slow them down.
+        for question, count in zip(CANDIDATES.values(), CANDIDATES, strict=True):
+            until_answered(question, Target(port, self._asker.candidates(count)))
 
     @contextmanager
     def _bare(self, workers: int) -> Iterator[int]:
