@@ -1,13 +1,16 @@
 """Let the version that answers about a workflow give advice; a shadow says the same once more."""
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipelines.contracts import Model
 from serving.advice import Advice
+from serving.again import keep, look, say_again
 from serving.asked import Started
+from serving.cache import Result, Subject
 from serving.problems import ProblemError
+from serving.schemas import Answer
 from serving.traffic import Choice, Variant
 
 if TYPE_CHECKING:
@@ -33,6 +36,40 @@ def advise(
     """
     one = advise_about_each(runtime, model, [workflow_id], lambda of, _: [say(of)], started)
     return one[0]
+
+
+def advise_again(
+    runtime: "Runtime",
+    model: Model,
+    subject: Subject,
+    say: Callable[[Advice], Answer],
+    started: Started,
+    *,
+    inputs: Mapping[str, Any],
+    task_id: str | None = None,
+) -> bytes:
+    """Give advice that is kept, else advise and keep it; return the JSON of the answer.
+
+    Args:
+        runtime: what answers.
+        model: that is asked.
+        subject: what the advice is about, and all it rests on.
+        say: gives the advice, and logs it.
+        started: when the request began.
+        inputs: what was asked, as `say` logs it.
+        task_id: that was asked about, if one was.
+
+    Raises:
+        NoChampionError: there is none; says why and what to do.
+        ProblemError: what `say` raises, and where there is no clock.
+    """
+    ((choice, _),) = runtime.traffic.choose(model, [subject.workflow_id])
+    clock = runtime.clock.read()
+    found = look(runtime, model, choice, subject, clock)
+    if found.result is Result.HIT:
+        return say_again(runtime, choice, found, started, inputs=inputs, task_id=task_id)
+    answer = advise(runtime, model, subject.workflow_id, say, started)
+    return keep(runtime, found, choice, clock, answer)
 
 
 def advise_about_each(

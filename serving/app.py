@@ -109,7 +109,7 @@ def _add_questions(app: FastAPI) -> None:
         if isinstance(asked, ManyWorkflows):
             return await answered(Lane.LONG, duration_batch, runtime, asked.workflow_ids)
         if isinstance(asked, OneTask):
-            return await answered(Lane.ADVICE, one_task, runtime, asked.task_id, asked.person_id)
+            return await answered(Lane.ADVICE, one_task, runtime, asked)
         if isinstance(asked, ManyTasks):
             return await answered(Lane.LONG, task_batch, runtime, asked.task_ids)
         return await answered(Lane.WORKFLOW, one_duration, runtime, asked)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from pipelines.contracts import Model
-from pipelines.monitoring.json_text import json_text
 from pipelines.monitoring.prediction import LoggedPrediction
 from pipelines.store.online_rows import ServiceRows
 from serving import metrics
@@ -160,13 +159,9 @@ def log_answers(asked: Asked, rows: Sequence[Row], answers: Sequence[Answer]) ->
                     features_known_at=answer.features_known_at,
                     requested_at=asked.started.at,
                     latency_ms=latency_ms,
-                    inputs={
-                        "workflow_id": answer.workflow_id,
-                        "workflow_count": len(asked.rows),
-                        **({"overrides": asked.overrides} if asked.overrides else {}),
-                    },
+                    inputs=inputs_of(answer.workflow_id, len(asked.rows), asked.overrides),
                     features={name: row[name] for name in columns},
-                    output=answer.model_dump(exclude=_ABOUT),
+                    output=output_of(answer),
                     is_degraded=answer.is_degraded,
                     variant=choice.variant.value,
                     propensity=choice.propensity,
@@ -176,9 +171,17 @@ def log_answers(asked: Asked, rows: Sequence[Row], answers: Sequence[Answer]) ->
         )
 
 
-def logged_output(answer: Answer) -> bytes:
-    """Return what the log has of an answer, as JSON."""
-    return json_text(answer.model_dump(exclude=_ABOUT)).encode()
+def inputs_of(
+    workflow_id: str, count: int = 1, overrides: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return what the log has of a question about a workflow, asked about with others."""
+    changed = {"overrides": overrides} if overrides else {}
+    return {"workflow_id": workflow_id, "workflow_count": count, **changed}
+
+
+def output_of(answer: Answer) -> dict[str, Any]:
+    """Return what the log has of an answer as its model's output."""
+    return answer.model_dump(exclude=_ABOUT)
 
 
 def count_answers(choice: Choice, count: int, latency_ms: float, *, is_degraded: bool) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.contracts import Model
+from pipelines.contracts import Alias, Model
 from pipelines.learning.assignee.state import AssigneeState
 from pipelines.learning.assignee.state import Recommendation as Ranked
 from pipelines.learning.task_duration.durations import on_time_probability
@@ -15,8 +15,9 @@ from pipelines.learning.task_duration.spans import Span as SpanKind
 from pipelines.store.task_rows import TaskQuestion
 from serving import metrics
 from serving.advice import Advice
-from serving.advise import advise
-from serving.asked import Started
+from serving.advise import advise_again
+from serving.asked import Started, output_of
+from serving.cache import Subject
 from serving.problems import (
     NoCandidateError,
     NoChampionError,
@@ -43,11 +44,12 @@ _DUE_AT = "workflow_progress__due_at"
 
 @dataclass(frozen=True)
 class _Asked:
-    """The task to give: of a workflow, an activity, a team, and by when."""
+    """The task to give: of a workflow, an activity, a team, by when, and to whom it may go."""
 
     workflow_id: str
     activity: str
     team_id: str | None
+    person_ids: Sequence[str] | None  # None: to anybody
     task_id: str | None = None
     due_at: datetime | None = None
 
@@ -60,10 +62,8 @@ class _Time:
     on_time_probability: float | None = None
 
 
-def recommend_assignees(
-    runtime: "Runtime", question: AssigneeOfTask | AssigneeOfStep
-) -> Recommendation:
-    """Rank who should do a task.
+def recommend_assignees(runtime: "Runtime", question: AssigneeOfTask | AssigneeOfStep) -> bytes:
+    """Rank who should do a task; return the JSON of a Recommendation.
 
     Raises:
         ProblemError: it cannot be answered; one class for each reason.
@@ -71,12 +71,16 @@ def recommend_assignees(
     started = Started()
     state, read_to = runtime.staff.state()
     asked = _asked(runtime, state, question)
-    return advise(
+    durations = runtime.watch.loaded(Model.TASK_DURATION, Alias.CHAMPION)
+    rests_on = asked, read_to, durations and durations.version
+    return advise_again(
         runtime,
         Model.ASSIGNEE,
-        asked.workflow_id,
+        Subject.of(asked.workflow_id, question, *rests_on),
         lambda advice: _recommended(runtime, advice, (state, read_to), asked, question),
         started,
+        inputs=question.model_dump(mode="json"),
+        task_id=asked.task_id,
     )
 
 
@@ -123,7 +127,7 @@ def _recommended(
         said,
         inputs=question.model_dump(mode="json"),
         features={},
-        output=answer.model_dump(mode="json", exclude=set(said)),
+        output=output_of(answer),
         task_id=asked.task_id,
     )
     return answer
@@ -132,10 +136,12 @@ def _recommended(
 def _asked(
     runtime: "Runtime", state: AssigneeState, question: AssigneeOfTask | AssigneeOfStep
 ) -> _Asked:
+    people = _people(runtime, question)
     if isinstance(question, AssigneeOfTask):
         found = runtime.history.tasks([question.task_id]).get(question.task_id)
         task = require_open(question.task_id, found, runtime.clock.read().as_of)
-        return _Asked(task.workflow_id, task.activity, task.team_id, task.task_id, task.due_at)
+        of = task.workflow_id, task.activity, task.team_id
+        return _Asked(*of, people, task.task_id, task.due_at)
     if question.workflow_id not in state.workflows:
         raise UnknownWorkflowError(
             f"Workflow {question.workflow_id!r} is unknown: no event of it is known. Check the id.",
@@ -147,16 +153,22 @@ def _asked(
             f"{', '.join(sorted(state.activities)[:20])}, and perhaps more.",
             activity=question.activity,
         )
-    return _Asked(question.workflow_id, question.activity, question.team_id)
+    return _Asked(question.workflow_id, question.activity, question.team_id, people)
+
+
+def _people(runtime: "Runtime", limits: Limits) -> Sequence[str] | None:
+    """Return who was asked about and has the skills; None: everybody."""
+    people = None if limits.person_ids is None else list(dict.fromkeys(limits.person_ids))
+    if not limits.required_skills:
+        return people
+    skilled = runtime.history.skilled(limits.required_skills)
+    return sorted(skilled) if people is None else [one for one in people if one in skilled]
 
 
 def _ranked(
     runtime: "Runtime", advice: Advice, state: AssigneeState, asked: _Asked, limits: Limits
 ) -> Sequence[Ranked]:
-    people = None if limits.person_ids is None else list(dict.fromkeys(limits.person_ids))
-    if limits.required_skills:
-        skilled = runtime.history.skilled(limits.required_skills)
-        people = sorted(skilled) if people is None else [p for p in people if p in skilled]
+    people = asked.person_ids
     ranker = advice.choice.loaded.predictor
     ranked = state.standings(
         ranker,

@@ -1,9 +1,10 @@
 """Answers kept in Valkey, for as long as nothing they rest on has changed.
 
-An entry belongs to a model, a version and its variant, and a workflow. In it stands what it was
-made from: the stamp of the online store's content, the times of the workflow's own rows, which
-tell of rows that somebody else has written, and the clock. One round trip brings all of these and
-the entry; it counts only where they agree. An answer from the cache is a new one, with an id of
+An entry belongs to a model, a version and its variant, a workflow and what was asked about it. In
+it stands what it was made from: the stamp of the online store's content, the times of the
+workflow's own rows, which tell of rows that somebody else has written, the clock, and whatever
+else the question names. One round trip brings these and the entry; it counts only where they
+agree. An answer from the cache is a new one, with an id of
 its own in the log.
 
 What is asked for the first time is neither looked for nor kept: most questions are asked once,
@@ -19,10 +20,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Final
+from typing import Final, Self
 
 import redis
 from circuitbreaker import CircuitBreaker
+from pydantic import BaseModel
 
 from pipelines.contracts import FeatureView
 from pipelines.features.views import VIEWS
@@ -44,6 +46,7 @@ _MOST_WAITING: Final = 2_000
 _REMEMBERED: Final = 50_000
 _START: Final = b'{"prediction_id":"'
 _ID_LENGTH: Final = 36
+_DIGEST_BYTES: Final = 16
 _OWN_VIEWS: Final = (FeatureView.WORKFLOW_PROGRESS, FeatureView.WORKFLOW_STATUS)
 
 
@@ -53,7 +56,7 @@ def _form_of_answers() -> str:
     return blake2b("".join(forms).encode(), digest_size=6).hexdigest()
 
 
-_LAYOUT: Final = 1  # of an entry
+_LAYOUT: Final = 2  # of an entry
 _PREFIX: Final = f"workcast:answer:{_LAYOUT}-{_form_of_answers()}"
 
 
@@ -64,6 +67,24 @@ class Result(StrEnum):
     MISS = "miss"
     FIRST = "first"  # not asked for lately: not looked for
     BYPASS = "bypass"  # the cache is off or away, or may not be believed now
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What an answer is about, and what it rests on that neither store nor clock tell."""
+
+    workflow_id: str
+    asked: str = ""  # about it, where that is not the same for every question; a digest
+    rests_on: str = ""  # a digest
+
+    @classmethod
+    def of(cls, workflow_id: str, question: BaseModel, *rests_on: object) -> Self:
+        """Take a question and what its answer rests on; that is told apart by its `repr`."""
+        return cls(workflow_id, _digest(question.model_dump_json()), _digest(repr(rests_on)))
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode(errors="surrogatepass"), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -139,16 +160,16 @@ class AnswerCache:
         """How many entries wait to be written."""
         return len(self._waiting)
 
-    def find(self, choice: Choice, workflow_id: str, as_of: datetime) -> Found:
+    def find(self, choice: Choice, subject: Subject, as_of: datetime) -> Found:
         """Look for an answer."""
         if not self.is_on or self._breaker.opened:
             return BYPASSED
-        loaded = choice.loaded
-        if self._seen is not None and not self._seen.again((loaded.name, workflow_id)):
+        loaded, about = choice.loaded, f"{subject.workflow_id}{subject.asked}"
+        if self._seen is not None and not self._seen.again((loaded.name, about)):
             return _FIRST
         version = f"{loaded.name}:{loaded.version}:{choice.variant}"
-        key = f"{_PREFIX}:{version}:{workflow_id}".encode(errors="surrogatepass")
-        address = self._address((workflow_id,))
+        key = f"{_PREFIX}:{version}:{about}".encode(errors="surrogatepass")
+        address = self._address((subject.workflow_id,))
         waiting = self._waiting.get(key)  # before Valkey is asked: then it is in one of them
         commands = [
             self._get_stamp,
@@ -164,7 +185,7 @@ class AnswerCache:
         if stamp is None:  # features are being written
             return BYPASSED
         own = b",".join(b"" if time is None else time.hex().encode() for time in times)
-        basis = b"%b,%d,%b" % (stamp, microseconds(as_of), own)
+        basis = b"%b,%d,%b,%b" % (stamp, microseconds(as_of), own, subject.rests_on.encode())
         for one in (waiting, entry):
             if one is not None and one.startswith(basis + b"\n"):
                 _, output, kept = one.split(b"\n", 2)

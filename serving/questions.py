@@ -10,10 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pipelines.contracts import Model
-from serving import metrics
-from serving.again import say_again
-from serving.asked import Asked, Started, ask, fault_of, logged_output
-from serving.cache import BYPASSED, Result
+from serving.again import keep, look, say_again
+from serving.asked import Asked, Started, ask, fault_of, inputs_of
+from serving.cache import Result, Subject
 from serving.schemas import Answer, Problem, WorkflowProblem
 from serving.tracing import span
 from serving.traffic import Choice, Variant
@@ -37,24 +36,15 @@ def one(runtime: "Runtime", model: Model, workflow_id: str, say: Say[Said]) -> b
     started = Started()
     ((choice, _),) = runtime.traffic.choose(model, [workflow_id])
     clock = runtime.clock.read()
-    found = BYPASSED
-    if not clock.is_stale:
-        with span("cache"):
-            found = runtime.cache.find(choice, workflow_id, clock.as_of)
-    metrics.CACHE.labels(model.value, found.result.value).inc()
+    found = look(runtime, model, choice, Subject(workflow_id), clock)
     if found.result is Result.HIT:
-        return say_again(runtime, choice, found, started)
+        return say_again(runtime, choice, found, started, inputs=inputs_of(workflow_id))
     asked = ask(runtime, model, choice, [workflow_id], started)
     fault = fault_of(asked, 0)
     if fault is not None:
         raise fault
     (answer,) = _said(asked, [0], say)
-    body = answer.model_dump_json().encode()
-    # Only what was computed for the moment, and by the version, that was looked for.
-    is_as_found = runtime.clock.read() == clock and answer.model.version == choice.loaded.version
-    if found.result is Result.MISS and is_as_found and not answer.is_degraded:
-        runtime.cache.keep(found, body, logged_output(answer))
-    return body
+    return keep(runtime, found, choice, clock, answer)
 
 
 def many(

@@ -11,12 +11,13 @@ from pipelines.learning.task_duration.spans import Span as SpanKind
 from pipelines.store.task_rows import TaskQuestion
 from serving import metrics
 from serving.advice import Advice
-from serving.advise import advise_about_each
-from serving.asked import Row, Started
+from serving.advise import advise_about_each, advise_again
+from serving.asked import Row, Started, output_of
+from serving.cache import Subject
 from serving.problems import EndedTaskError, ProblemError, UnknownTaskError
 from serving.schemas import Problem, WorkflowProblem
 from serving.spans import predicted, spans_of
-from serving.task_schemas import Span, TaskDuration, TaskDurationBatch
+from serving.task_schemas import OneTask, Span, TaskDuration, TaskDurationBatch
 from serving.tasks import Task
 from serving.traffic import Variant
 
@@ -24,16 +25,31 @@ if TYPE_CHECKING:
     from serving.runtime import Runtime
 
 
-def one_task(runtime: "Runtime", task_id: str, person_id: str | None) -> TaskDuration:
-    """Answer how long one task takes, if that person does it.
+def one_task(runtime: "Runtime", question: OneTask) -> bytes:
+    """Answer how long one task takes, if that person does it; return the JSON of a TaskDuration.
 
     Raises:
         ProblemError: it cannot be answered; one class for each reason.
     """
-    answers, faults = _answered(runtime, [task_id], person_id)
+    started = Started()
+    runtime.watch.champion(Model.TASK_DURATION)  # without one nothing need be read
+    tasks, faults = _tasks(runtime, [question.task_id])
     for fault in faults.values():
         raise fault
-    return answers[0]
+    task = tasks[0]
+    person_id = question.person_id or task.person_id
+    if person_id != task.person_id:  # what if is asked once
+        (answer,) = _answers(runtime, tasks, person_id, started)
+        return answer.model_dump_json().encode()
+    return advise_again(
+        runtime,
+        Model.TASK_DURATION,
+        Subject.of(task.workflow_id, question, task),
+        lambda advice: _said(advice, tasks, None)[0],
+        started,
+        inputs=_inputs(task.task_id, person_id),
+        task_id=task.task_id,
+    )
 
 
 def task_batch(runtime: "Runtime", task_ids: Sequence[str]) -> TaskDurationBatch:
@@ -42,7 +58,10 @@ def task_batch(runtime: "Runtime", task_ids: Sequence[str]) -> TaskDurationBatch
     Raises:
         ProblemError: nothing at all can be answered: no model, no features, no database.
     """
-    answers, faults = _answered(runtime, task_ids, None)
+    started = Started()
+    runtime.watch.champion(Model.TASK_DURATION)
+    tasks, faults = _tasks(runtime, task_ids)
+    answers = _answers(runtime, tasks, None, started) if tasks else []
     return TaskDurationBatch(
         answers=answers,
         problems=[
@@ -80,11 +99,10 @@ def require_open(task_id: str, task: Task | None, as_of: datetime) -> Task:
     return task if is_started else replace(task, started_at=None)
 
 
-def _answered(
-    runtime: "Runtime", task_ids: Sequence[str], person_id: str | None
-) -> tuple[list[TaskDuration], dict[str, ProblemError]]:
-    started, as_of = Started(), runtime.clock.read().as_of
-    runtime.watch.champion(Model.TASK_DURATION)  # without one nothing need be read
+def _tasks(
+    runtime: "Runtime", task_ids: Sequence[str]
+) -> tuple[list[Task], dict[str, ProblemError]]:
+    as_of = runtime.clock.read().as_of
     found = runtime.history.tasks(task_ids)
     tasks: list[Task] = []
     faults: dict[str, ProblemError] = {}
@@ -93,17 +111,20 @@ def _answered(
             tasks.append(require_open(task_id, found.get(task_id), as_of))
         except ProblemError as fault:
             faults[task_id] = fault
+    return tasks, faults
 
+
+def _answers(
+    runtime: "Runtime", tasks: Sequence[Task], person_id: str | None, started: Started
+) -> list[TaskDuration]:
     def say(advice: Advice, positions: Sequence[int]) -> list[TaskDuration]:
         asked = [tasks[position] for position in positions]
         if advice.choice.variant is Variant.SHADOW:  # what if is nothing to compare versions by
             asked = [task for task in asked if person_id in {None, task.person_id}]
         return _said(advice, asked, person_id) if asked else []
 
-    if not tasks:
-        return [], faults
     ids = [task.workflow_id for task in tasks]
-    return advise_about_each(runtime, Model.TASK_DURATION, ids, say, started), faults
+    return advise_about_each(runtime, Model.TASK_DURATION, ids, say, started)
 
 
 def _said(advice: Advice, tasks: Sequence[Task], person_id: str | None) -> list[TaskDuration]:
@@ -140,12 +161,16 @@ def _answer(advice: Advice, task: Task, row: Row, spans: dict[SpanKind, Span]) -
     given = advice.choice.loaded.predictor.input_columns
     advice.log(
         said,
-        inputs={"task_id": task.task_id, "person_id": row["person_id"]},
+        inputs=_inputs(task.task_id, row["person_id"]),
         features={name: row[name] for name in given},
-        output=answer.model_dump(mode="json", exclude=set(said)),
+        output=output_of(answer),
         task_id=task.task_id,
     )
     return answer
+
+
+def _inputs(task_id: str, person_id: str | None) -> dict[str, str | None]:
+    return {"task_id": task_id, "person_id": person_id}
 
 
 def _expected(task: Task, spans: dict[SpanKind, Span], as_of: datetime) -> datetime | None:

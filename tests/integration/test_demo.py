@@ -191,7 +191,8 @@ def test_who_should_do_a_task_and_how_long_it_takes(
 ) -> None:
     settings, as_of = learned
     (task,) = open_tasks(settings, 1)
-    answer = service.post("/recommend_assignees", json={"task_id": task["task_id"], "count": 5})
+    asked = {"task_id": task["task_id"], "count": 5}
+    answer = service.post("/recommend_assignees", json=asked)
     advice = answer.json()
     assert answer.status_code == 200, advice
     people = [one["person_id"] for one in advice["candidates"]]
@@ -202,6 +203,11 @@ def test_who_should_do_a_task_and_how_long_it_takes(
         one["reasons"] and one["sojourn_time"]["median_s"] > 0 for one in advice["candidates"]
     )
     assert all(0 <= one["on_time_probability"] <= 1 for one in advice["candidates"])
+
+    # Asked first, kept, given again.
+    same = [service.post("/recommend_assignees", json=asked).json() for _ in range(2)]
+    assert [one["candidates"] for one in same] == [advice["candidates"]] * 2
+    assert 'workcast_cache_total{model="assignee",result="hit"}' in service.get("/metrics").text
 
     without = {"task_id": task["task_id"], "excluded_person_ids": people[:1], "count": 5}
     others = service.post("/recommend_assignees", json=without).json()["candidates"]

@@ -13,6 +13,7 @@ from serving.asked import Started
 from serving.problems import UnknownWorkflowError
 from serving.runtime import Runtime
 from serving.task_durations import one_task
+from serving.task_schemas import OneTask, TaskDuration
 from serving.tasks import Task
 from serving.traffic import place
 from tests.serving.conftest import World
@@ -34,6 +35,20 @@ def runtime(world: World) -> Runtime:
     world.watch.look()
     runtime: Runtime = world.app.state.runtime
     return runtime
+
+
+def task_duration(advice: Advice, task: Task, person_id: str | None) -> TaskDuration:
+    return TaskDuration(
+        **advice.said(task.workflow_id, advice.as_of),
+        task_id=task.task_id,
+        activity=task.activity,
+        person_id=person_id or task.person_id,
+        is_what_if=False,
+        waiting_time=None,
+        service_time=None,
+        sojourn_time=None,
+        expected_completed_at=None,
+    )
 
 
 def version_of(advice: Advice) -> str:
@@ -105,10 +120,10 @@ def answered(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> list[tuple[An
     }
     answered: list[tuple[Any, ...]] = []
 
-    def said(advice: Advice, tasks: Sequence[Task], _person_id: str | None) -> list[str]:
+    def said(advice: Advice, tasks: Sequence[Task], person_id: str | None) -> list[TaskDuration]:
         ids = [task.task_id for task in tasks]
         answered.append((*ids, version_of(advice), advice.choice.variant))
-        return ids
+        return [task_duration(advice, task, person_id) for task in tasks]
 
     monkeypatch.setattr(type(runtime.history), "tasks", lambda *_: found)
     monkeypatch.setattr(task_durations, "_said", said)
@@ -119,8 +134,8 @@ def answered(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> list[tuple[An
 def test_tasks_are_drawn_by_their_workflows(
     runtime: Runtime, answered: list[tuple[Any, ...]]
 ) -> None:
-    one_task(runtime, "drawn", None)
-    one_task(runtime, "other", None)
+    one_task(runtime, OneTask(task_id="drawn"))
+    one_task(runtime, OneTask(task_id="other"))
     assert answered == [("drawn", "2", "challenger"), ("other", "1", "champion")]
 
 
@@ -128,8 +143,8 @@ def test_tasks_are_drawn_by_their_workflows(
 def test_what_another_person_would_take_is_not_asked_of_a_shadow(
     runtime: Runtime, answered: list[tuple[Any, ...]]
 ) -> None:
-    one_task(runtime, "drawn", "bob")
-    one_task(runtime, "drawn", "ann")
+    one_task(runtime, OneTask(task_id="drawn", person_id="bob"))
+    one_task(runtime, OneTask(task_id="drawn", person_id="ann"))
     runtime.shadows.stop(30)
     shadows = [one for one in answered if one[-1] == "shadow"]
     assert shadows == [("drawn", "2", "shadow")]
