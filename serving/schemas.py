@@ -20,15 +20,18 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+ChangedFeatures = Annotated[
+    dict[Id, PlainValue], Field(min_length=1, max_length=MAX_OVERRIDES)
+]  # fmt: skip
+
+
 class OneWorkflow(Strict):
     """Ask about one running workflow."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"workflow_id": "WF-000017"}]})
 
     workflow_id: WorkflowId
-    overrides: Annotated[dict[Id, PlainValue], Field(min_length=1, max_length=MAX_OVERRIDES)] | (
-        None
-    ) = Field(
+    overrides: ChangedFeatures | None = Field(
         None,
         description="What if these features of the workflow were others? By the names that "
         "`reasons` of /assess_risk give; null: not known.",

@@ -16,8 +16,10 @@ from pydantic import (
 from serving.fields import Id
 from serving.schemas import (
     Answer,
+    ChangedFeatures,
     ManyWorkflows,
     OneWorkflow,
+    Overridden,
     Strict,
     WorkflowId,
     WorkflowProblem,
@@ -37,6 +39,11 @@ class OneTask(Strict):
 
     task_id: TaskId
     person_id: Id | None = Field(None, description="What if this person did it?")
+    overrides: ChangedFeatures | None = Field(
+        None,
+        description="What if these features were others? By the names in the log of predictions, "
+        "for example person_workload__open_task_count; null: not known.",
+    )
 
 
 class ManyTasks(Strict):
@@ -88,7 +95,10 @@ class TaskDuration(Answer):
     task_id: str
     activity: str
     person_id: str | None = Field(description="Who is supposed to do it; null: not known.")
-    is_what_if: bool = Field(description="True: asked about someone who does not hold it.")
+    is_what_if: bool = Field(
+        description="True: asked about someone who does not hold it, or about other features."
+    )
+    overrides: Overridden = Field({})
     waiting_time: Span | None = Field(description="Ready to started; null: nothing tells it.")
     service_time: Span | None = Field(description="Started to completed.")
     sojourn_time: Span | None = Field(description="Ready to completed.")

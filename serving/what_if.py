@@ -4,23 +4,15 @@ It is no prediction about the workflow as it is: never kept for others, never sh
 as a variant of its own, which monitoring leaves out.
 """
 
-import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
-from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final
-
-import pyarrow as pa
-from pydantic import TypeAdapter, ValidationError
+from typing import TYPE_CHECKING, Any
 
 from pipelines.contracts import Alias, Model
-from pipelines.learning.encode import Column, Kind, parse_object
 from serving.asked import Asked, Started, ask, fault_of
-from serving.features import REQUEST_TIME_NAMES, TIMES, completed
-from serving.fields import Moment
-from serving.problems import InvalidRequestError, ProblemError
+from serving.overrides import Overrides, overridden
+from serving.problems import ProblemError
 from serving.schemas import Answer
 from serving.traffic import Variant
 
@@ -28,11 +20,6 @@ if TYPE_CHECKING:
     from serving.runtime import Runtime
 
 logger = logging.getLogger(__name__)
-
-_MOMENT: Final = TypeAdapter[datetime](Moment)
-_SHOWN: Final = 5
-
-Overrides = Mapping[str, str | float | int | bool | None]
 
 
 def what_if(
@@ -56,7 +43,7 @@ def what_if(
         raise fault
     answer: Answer
     try:
-        (answer,) = say(overridden(asked, overrides), [0])
+        (answer,) = say(_changed(asked, overrides), [0])
     except ProblemError:
         raise
     except Exception:
@@ -64,82 +51,11 @@ def what_if(
             raise
         logger.exception("The challenger of %s failed; the champion answers", model)
         choice = replace(choice, loaded=runtime.watch.champion(model))
-        (answer,) = say(overridden(replace(asked, choice=choice), overrides), [0])
+        (answer,) = say(_changed(replace(asked, choice=choice), overrides), [0])
     return answer.model_dump_json().encode()
 
 
-def overridden(asked: Asked, overrides: Overrides) -> Asked:
-    """Put values in the place of what was read about the one workflow asked about.
-
-    What follows from a time, as the slack from the due date, is computed anew, unless it is
-    among the values itself.
-
-    Raises:
-        InvalidRequestError: the version has no such feature, or the feature no such value; names
-            each as `overrides.<feature>`.
-    """
-    # A model may know of the due date by the slack alone.
-    columns = {name: Column(name, name, Kind.AGE) for name in TIMES}
-    columns |= {c.name: c for c in asked.choice.loaded.predictor.encoder.columns}
-    (row,) = asked.rows
-    changes: dict[str, Any] = {}
-    faults: list[dict[str, str]] = []
-    for name, value in overrides.items():
-        column = columns.get(name)
-        try:
-            if column is None:
-                raise ValueError(_unknown(name, list(columns), asked.model))  # noqa: TRY301
-            if column.key is None:
-                changes[name] = _value(value, column, asked.features.types[column.source])
-            else:
-                had = changes.get(column.source, row[column.source])
-                changes[column.source] = _with_key(had, column.key, value)
-        except ValueError as err:
-            faults.append({"field": f"overrides.{name}", "message": str(err)})
-    if faults:
-        said = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults)
-        raise InvalidRequestError(f"{said}.", errors=faults)
-    now = {name: value for name, value in changes.items() if name in REQUEST_TIME_NAMES}
-    read = {name: [value] for name, value in changes.items() if name not in now}
-    features = completed(asked.features.with_columns(read, {}), row["as_of"])
-    features = features.with_columns({name: [value] for name, value in now.items()}, {})
+def _changed(asked: Asked, overrides: Overrides) -> Asked:
+    known = asked.choice.loaded.predictor.encoder.columns
+    features = overridden(asked.features, known, overrides, asked.model)
     return replace(asked, features=features, rows=features.rows(), overrides=dict(overrides))
-
-
-def _unknown(name: str, names: list[str], model: Model) -> str:
-    near = get_close_matches(name, names, _SHOWN, cutoff=0.3) or names[-_SHOWN:]
-    return f"{model} has no such feature; among the {len(names)} it has are {', '.join(near)}"
-
-
-def _value(value: Any, column: Column, dtype: pa.DataType) -> Any:
-    """Return a value of a feature's own type.
-
-    Raises:
-        ValueError: it is of another.
-    """
-    if value is None:
-        return None
-    if pa.types.is_boolean(dtype):
-        return _of(value, bool, "true or false")
-    if pa.types.is_integer(dtype):
-        return _of(value, int, "a whole number")
-    if pa.types.is_floating(dtype):
-        return float(_of(value, int | float, "a number"))
-    if column.kind is Kind.AGE:
-        try:
-            return _MOMENT.validate_python(value)
-        except ValidationError as err:
-            raise ValueError(err.errors()[0]["msg"]) from None
-    return _of(value, str, "a text")
-
-
-def _of(value: Any, kind: Any, words: str) -> Any:
-    if isinstance(value, bool) is not (kind is bool) or not isinstance(value, kind):
-        raise ValueError(f"should be {words} or null")
-    return value
-
-
-def _with_key(text: Any, key: str, value: Any) -> str:
-    """Return an object's JSON with a key set; what is null is not there."""
-    members = {**parse_object(text), key: value}
-    return json.dumps({name: held for name, held in members.items() if held is not None})

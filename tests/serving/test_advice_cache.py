@@ -160,7 +160,7 @@ def test_a_task_that_changed_in_the_source_is_asked_anew_and_what_if_always(
     tasks = {"T-1": TASK}
     monkeypatch.setattr(type(runtime.history), "tasks", lambda *_: tasks)
     monkeypatch.setattr(
-        task_durations, "_said", lambda advice, tasks, _: [speaker(advice) for _ in tasks]
+        task_durations, "say", lambda advice, tasks, *_: [speaker(advice) for _ in tasks]
     )
 
     def ask_about(person_id: str | None = None) -> int:

@@ -12,6 +12,7 @@ from serving.advise import advise, advise_about_each
 from serving.asked import Started
 from serving.problems import UnknownWorkflowError
 from serving.runtime import Runtime
+from serving.task_answers import AS_IT_IS, WhatIf
 from serving.task_durations import one_task
 from serving.task_schemas import OneTask, TaskDuration
 from serving.tasks import Task
@@ -120,13 +121,13 @@ def answered(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> list[tuple[An
     }
     answered: list[tuple[Any, ...]] = []
 
-    def said(advice: Advice, tasks: Sequence[Task], person_id: str | None) -> list[TaskDuration]:
+    def said(advice: Advice, tasks: Sequence[Task], what_if: WhatIf = AS_IT_IS) -> Any:
         ids = [task.task_id for task in tasks]
         answered.append((*ids, version_of(advice), advice.choice.variant))
-        return [task_duration(advice, task, person_id) for task in tasks]
+        return [task_duration(advice, task, what_if.person_id) for task in tasks]
 
     monkeypatch.setattr(type(runtime.history), "tasks", lambda *_: found)
-    monkeypatch.setattr(task_durations, "_said", said)
+    monkeypatch.setattr(task_durations, "say", said)
     return answered
 
 
