@@ -49,7 +49,7 @@ from serving.problems import FeaturesAwayError
 from serving.runtime import Runtime
 from serving.shadow import ShadowQueue
 from serving.staff import Staff
-from serving.task_features import TaskFeatures
+from serving.task_features import TASK_NAMES, TaskFeatures
 from serving.tasks import SourceHistory
 from serving.traffic import Traffic
 from serving.watch import VersionWatch
@@ -305,7 +305,9 @@ def world(
     clock, log, registry = FixedClock(), Kept(), Versions(predictors)
     feedback, engine = Kept(), create_engine(NOWHERE)
     alerts = AlertBoard(engine)
-    watch = VersionWatch(registry, version_check(lambda _: set(TYPES) | REQUEST_TIME_NAMES))
+    watch = VersionWatch(
+        registry, version_check(lambda _: {*TYPES, *REQUEST_TIME_NAMES, *TASK_NAMES})
+    )
     watch.look()
     features = OnlineFeatures(store, clock)  # type: ignore[arg-type]
     features.probe()
