@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pipelines.learning.encode import Encoder, Matrix
 from pipelines.learning.forest import Forest, LeafValues, median_of
-from pipelines.learning.single_row import SingleRow
+from pipelines.learning.single_row import Answer, SingleRow
 
 Values = npt.NDArray[np.float64]
 
@@ -82,7 +82,8 @@ class Member:
 
     @cached_property
     def _single_row(self) -> SingleRow:
-        return SingleRow(self.booster, leaves=self.leaf_values is not None)
+        is_forest = self.leaf_values is not None
+        return SingleRow(self.booster, Answer.LEAVES if is_forest else Answer.RAW)
 
 
 @dataclass(frozen=True)

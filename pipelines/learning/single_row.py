@@ -8,6 +8,7 @@ the same to the last bit.
 
 import ctypes
 import threading
+from enum import Enum
 from typing import Any, Final
 
 import lightgbm as lgb
@@ -21,19 +22,29 @@ Values = npt.NDArray[np.float64]
 _LIBRARY: Final[Any] = basic._LIB  # type: ignore[attr-defined]  # noqa: SLF001
 
 
+class Answer(Enum):
+    """What a booster says of a row, as LightGBM numbers it."""
+
+    RAW = basic._C_API_PREDICT_RAW_SCORE  # noqa: SLF001 - the sum of the trees, of each class
+    PREDICTION = basic._C_API_PREDICT_NORMAL  # noqa: SLF001 - of classes: their probabilities
+    LEAVES = basic._C_API_PREDICT_LEAF_INDEX  # noqa: SLF001 - the leaf of each tree
+
+
 class SingleRow:
     """Predicts single rows with a booster, from any thread, in one thread.
 
     Args:
         booster: not changed from then on.
-        leaves: answer with the leaf of each tree instead of the raw score.
+        answer: what it answers with.
     """
 
-    def __init__(self, booster: lgb.Booster, *, leaves: bool = False) -> None:
-        kind = basic._C_API_PREDICT_LEAF_INDEX if leaves else basic._C_API_PREDICT_RAW_SCORE  # noqa: SLF001
+    def __init__(self, booster: lgb.Booster, answer: Answer = Answer.RAW) -> None:
         columns, self._booster = booster.num_feature(), booster
         self._row = np.zeros(columns)
-        self._answer = np.zeros(booster.num_trees() if leaves else 1)
+        is_of_trees = answer is Answer.LEAVES
+        self._answer = np.zeros(
+            booster.num_trees() if is_of_trees else booster.num_model_per_iteration()
+        )
         self._count, self._config = ctypes.c_int64(), ctypes.c_void_p()
         # What is handed over stays where it is: the addresses are taken once.
         self._call = (
@@ -46,7 +57,7 @@ class SingleRow:
         _checked(
             _LIBRARY.LGBM_BoosterPredictForMatSingleRowFastInit(
                 booster._handle,  # noqa: SLF001
-                ctypes.c_int(kind),
+                ctypes.c_int(answer.value),
                 ctypes.c_int(0),
                 ctypes.c_int(booster.best_iteration),  # as `Booster.predict` does; -1: all
                 ctypes.c_int(basic._C_API_DTYPE_FLOAT64),  # noqa: SLF001
@@ -61,7 +72,7 @@ class SingleRow:
             _LIBRARY.LGBM_FastConfigFree(self._config)
 
     def predict(self, row: Values) -> Values:
-        """Return the raw score of a row of float64 (columns,), or its leaves.
+        """Return the answer to a row of float64 (columns,): (classes or 1,), or (trees,) leaves.
 
         Raises:
             LightGBMError: the row has another number of columns, or LightGBM fails.

@@ -4,7 +4,7 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 
-from pipelines.learning.single_row import SingleRow
+from pipelines.learning.single_row import Answer, SingleRow
 
 COLUMNS = 5
 
@@ -23,12 +23,23 @@ def booster(matrix: np.ndarray) -> lgb.Booster:
     return lgb.train({"verbosity": -1, "num_threads": 1}, lgb.Dataset(matrix, target), 40)
 
 
-@pytest.mark.parametrize("leaves", [False, True])
+@pytest.fixture(scope="module")
+def of_classes(matrix: np.ndarray) -> lgb.Booster:
+    target = np.digitize(np.nan_to_num(matrix[:, 0]), [-0.5, 0.5])
+    params = {"objective": "multiclass", "num_class": 3, "verbosity": -1, "num_threads": 1}
+    return lgb.train(params, lgb.Dataset(matrix, target), 20)
+
+
+@pytest.mark.parametrize("answer", Answer)
+@pytest.mark.parametrize("learned", ["booster", "of_classes"])
 def test_each_row_is_answered_as_lightgbm_does_to_the_last_bit(
-    booster: lgb.Booster, matrix: np.ndarray, leaves: bool
+    matrix: np.ndarray, answer: Answer, learned: str, request: pytest.FixtureRequest
 ) -> None:
-    one = SingleRow(booster, leaves=leaves)
-    expected = booster.predict(matrix, raw_score=not leaves, pred_leaf=leaves)
+    trees: lgb.Booster = request.getfixturevalue(learned)
+    one = SingleRow(trees, answer)
+    expected = trees.predict(
+        matrix, raw_score=answer is Answer.RAW, pred_leaf=answer is Answer.LEAVES
+    )
     found = np.array([one.predict(row) for row in matrix])
     np.testing.assert_array_equal(found.reshape(expected.shape), expected)
 
