@@ -14,7 +14,7 @@ import pandas as pd
 from pipelines.learning.columns import AS_OF, WORKFLOW_ID, require_columns
 from pipelines.learning.next_activity.prefixes import (
     AT_OPENING,
-    LAST_COUNT,
+    LAST_ACTIVITIES,
     OF_EVENT,
     PERSON_COUNT,
 )
@@ -33,10 +33,15 @@ def last_prefixes(events: pd.DataFrame) -> pd.DataFrame:
     """
     require_columns(events, (WORKFLOW_ID, AS_OF, "activity"), "events")
     by_workflow = groupby(events.to_dict("records"), key=lambda event: event[WORKFLOW_ID])
-    return pd.DataFrame([_last_prefix(list(of_workflow)) for _, of_workflow in by_workflow])
+    return pd.DataFrame([last_prefix(list(of_workflow)) for _, of_workflow in by_workflow])
 
 
-def _last_prefix(events: Sequence[Row]) -> dict[str, Any]:
+def last_prefix(events: Sequence[Row]) -> dict[str, Any]:
+    """Return the row of one workflow that `last_prefixes` has, without pandas.
+
+    Args:
+        events: one or more, as `prefix_features` reads them, in order of time.
+    """
     latest = events[::-1]
     last, as_of = latest[0], latest[0][AS_OF]
     activities = [event["activity"] for event in latest]
@@ -44,7 +49,7 @@ def _last_prefix(events: Sequence[Row]) -> dict[str, Any]:
     columns = {
         WORKFLOW_ID: last[WORKFLOW_ID],
         AS_OF: as_of,
-        **{f"activity_{i + 1}": _at(activities, i) for i in range(LAST_COUNT)},
+        **{name: _at(activities, i) for i, name in enumerate(LAST_ACTIVITIES)},
         "position": len(events),
         "repeat_count": sum(1 for _ in takewhile(activities[0].__eq__, activities)),
         "distinct_activity_count": len(counts),

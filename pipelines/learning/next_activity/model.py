@@ -1,8 +1,9 @@
 """Say which activities may follow in a running workflow, and how likely each of them is."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -12,11 +13,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipelines.errors import TrainingError
-from pipelines.learning.columns import require_columns
+from pipelines.learning.columns import WORKFLOW_ID, require_columns
 from pipelines.learning.encode import Encoder
-from pipelines.learning.next_activity.last_prefix import last_prefixes
+from pipelines.learning.next_activity.last_prefix import last_prefix, last_prefixes
 from pipelines.learning.next_activity.ngram import NGram
+from pipelines.learning.next_activity.prefixes import LAST_ACTIVITIES
 from pipelines.learning.next_activity.vocabulary import Vocabulary
+from pipelines.learning.single_row import Answer, SingleRow
 
 Values = npt.NDArray[np.float64]
 
@@ -67,16 +70,48 @@ class NextActivityModel:
         """
         require_columns(frame, self.columns, "events")
         last = last_prefixes(frame)
-        shares = self.probabilities(last)
-        best = np.argsort(-shares, axis=1, kind="stable")[:, :count]
+        probabilities = self.probabilities(last)
         return pd.DataFrame(
-            {
-                "workflow_id": np.repeat(last["workflow_id"].to_numpy(), best.shape[1]),
-                "rank": np.tile(np.arange(best.shape[1]) + 1, len(last)),
-                "activity": np.array(self.vocabulary.classes, dtype=object)[best.ravel()],
-                "probability": np.take_along_axis(shares, best, axis=1).ravel(),
-            }
+            {WORKFLOW_ID: workflow_id, **one}
+            for workflow_id, shares in zip(last[WORKFLOW_ID], probabilities, strict=True)
+            for one in self._likeliest(shares, count)
         )
+
+    def predict_workflow(
+        self, events: Sequence[Mapping[str, Any]], count: int = 3
+    ) -> list[dict[str, Any]]:
+        """Answer about one workflow, as `predict` does but without pandas.
+
+        Args:
+            events: all so far, one or more, as for `prefix_features`: column -> value.
+            count: how many activities.
+
+        Returns:
+            rank, activity and probability of each, the likeliest first.
+
+        Raises:
+            TrainingError: a column the trees were trained on is missing.
+        """
+        last = last_prefix(events)
+        of_trees = self._single_row.predict(self.encoder.row(last)[0])
+        context = self.vocabulary.contexts_of([[last[name] for name in LAST_ACTIVITIES]])
+        of_ngram = self.ngram.probabilities(context)[0]
+        return self._likeliest(mixed(of_trees, of_ngram, self.ngram_weight), count)
+
+    def _likeliest(self, shares: Values, count: int) -> list[dict[str, Any]]:
+        best = np.argsort(-shares, kind="stable")[:count].tolist()
+        return [
+            {
+                "rank": rank,
+                "activity": self.vocabulary.classes[place],
+                "probability": float(shares[place]),
+            }
+            for rank, place in enumerate(best, start=1)
+        ]
+
+    @cached_property
+    def _single_row(self) -> SingleRow:
+        return SingleRow(self.trees, Answer.PREDICTION)
 
     def save(self, folder: Path) -> None:
         """Write the model into a folder as LightGBM's text, JSON and arrays."""

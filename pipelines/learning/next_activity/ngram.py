@@ -73,7 +73,7 @@ class NGram:
             keys = _keys(contexts, length, self.base)
             place = np.searchsorted(level.keys, keys).clip(max=len(level.keys) - 1)
             known = level.keys[place] == keys
-            counts = level.counts[place[known]].toarray()
+            counts = _dense(level.counts, place[known])
             lower = self.lower_weight
             weight = (counts > 0).sum(axis=1, keepdims=True) if lower is None else lower
             total = counts.sum(axis=1, keepdims=True)
@@ -106,6 +106,17 @@ class NGram:
             for length in range(spec["level_count"])
         )
         return cls(levels, spec["base"], spec["lower_weight"])
+
+
+def _dense(counts: csr_matrix, rows: Codes) -> Values:
+    """Return rows of counts; of one row, SciPy's own indexing takes four times as long."""
+    starts = counts.indptr[rows]
+    sizes = counts.indptr[rows + 1] - starts
+    ends = sizes.cumsum()
+    taken = np.arange(ends[-1] if len(rows) else 0) + np.repeat(starts - ends + sizes, sizes)
+    result = np.zeros((len(rows), counts.shape[1]))
+    result[np.repeat(np.arange(len(rows)), sizes), counts.indices[taken]] = counts.data[taken]
+    return result
 
 
 def _keys(contexts: Codes, length: int, base: int) -> Codes:

@@ -17,6 +17,9 @@ END: Final = "(end)"
 
 LAST_COUNT: Final = 5  # activities looked back on
 
+LAST_ACTIVITIES: Final = tuple(f"activity_{i + 1}" for i in range(LAST_COUNT))
+"""Columns of features that hold these activities, the last one first."""
+
 PERSON_COUNT: Final = 2
 OF_EVENT: Final = {
     "transition": "transition",
@@ -55,7 +58,7 @@ def prefix_features(events: pd.DataFrame) -> pd.DataFrame:
     columns = {
         WORKFLOW_ID: workflow_id,
         AS_OF: as_of,
-        **{f"activity_{i + 1}": by_workflow["activity"].shift(i) for i in range(LAST_COUNT)},
+        **{name: by_workflow["activity"].shift(i) for i, name in enumerate(LAST_ACTIVITIES)},
         "position": by_workflow.cumcount() + 1,
         "repeat_count": activity.groupby([workflow_id, run], sort=False).cumcount() + 1,
         "distinct_activity_count": is_new.groupby(workflow_id, sort=False).cumsum(),

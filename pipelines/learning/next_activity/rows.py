@@ -1,6 +1,8 @@
-"""Tasks of ended workflows in the order they came up: what follows each of them is the question."""
+"""Tasks of workflows in the order they came up: what follows each of them is the question."""
 
-from typing import Final
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import pandas as pd
 
@@ -9,6 +11,10 @@ from pipelines.learning.split import TimeSplit
 
 _OF_EVENT: Final = (WORKFLOW_ID, "task_id", "activity", "team_id", "person_id", "attributes")
 _OF_WORKFLOW: Final = (WORKFLOW_ID, "template_id", "client_id", "priority", "attributes")
+_COPIED: Final = (
+    *(WORKFLOW_ID, "activity", "team_id", "person_id"),
+    *("template_id", "client_id", "priority", "workflow_attributes"),
+)
 
 
 def task_sequence(task_events: pd.DataFrame, workflows: pd.DataFrame) -> pd.DataFrame:
@@ -38,6 +44,34 @@ def task_sequence(task_events: pd.DataFrame, workflows: pd.DataFrame) -> pd.Data
         columns={"attributes": "workflow_attributes"}
     )
     return firsts.drop(columns="task_id").merge(of_workflow, on=WORKFLOW_ID, how="left")
+
+
+def task_sequence_of(task_events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return `task_sequence` of one workflow as rows, without pandas.
+
+    Args:
+        task_events: column -> value, of `lake/history/task_events`; and, the same in each row,
+            template_id, client_id, priority and workflow_attributes.
+    """
+    in_order = sorted(task_events, key=lambda event: (known_at(event), event["sequence"]))
+    firsts: dict[str, Mapping[str, Any]] = {}
+    for event in in_order:
+        firsts.setdefault(event["task_id"], event)
+    return [
+        {
+            **{name: event[name] for name in _COPIED},
+            AS_OF: known_at(event),
+            "task_attributes": event["attributes"],
+        }
+        for event in firsts.values()
+    ]
+
+
+def known_at(task_event: Mapping[str, Any]) -> datetime:
+    """Return when an event was known: in UTC, which hours and weekdays are learned in."""
+    # Times of one zone are compared by its clocks, which go back an hour once a year.
+    times: tuple[datetime, datetime] = (task_event["occurred_at"], task_event["recorded_at"])
+    return max(time.astimezone(UTC) for time in times)
 
 
 def next_activity_rows(

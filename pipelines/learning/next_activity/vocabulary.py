@@ -1,7 +1,8 @@
 """Activities and classes as numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -9,8 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipelines.errors import TrainingError
-from pipelines.learning.next_activity.prefixes import END, LAST_COUNT
-from pipelines.learning.ranking import UNKNOWN
+from pipelines.learning.next_activity.prefixes import END, LAST_ACTIVITIES, LAST_COUNT
 
 Codes = npt.NDArray[np.int64]
 
@@ -33,7 +33,7 @@ class Vocabulary:
             raise TrainingError(f"An activity is called {END!r}, as the end is: rename it.")
         return cls(names)
 
-    @property
+    @cached_property
     def classes(self) -> tuple[str, ...]:
         """What may follow, in the order of the class codes."""
         return (*self.activities, END)
@@ -45,14 +45,21 @@ class Vocabulary:
 
     def contexts(self, features: pd.DataFrame) -> Codes:
         """Return (rows, `LAST_COUNT`) codes of the last activities, the last one first."""
-        columns = [self._activity_codes(features[f"activity_{i + 1}"]) for i in range(LAST_COUNT)]
-        return np.stack(columns, axis=1)
+        columns = [features[name].astype(object) for name in LAST_ACTIVITIES]
+        rows = zip(*(names.where(names.notna(), None) for names in columns), strict=True)
+        return self.contexts_of(rows)
+
+    def contexts_of(self, activities: Iterable[Sequence[str | None]]) -> Codes:
+        """Return what `contexts` does of rows of `LAST_COUNT` activities; None where none was."""
+        other = len(self.activities)
+        codes = [[self._codes.get(name, other) for name in row] for row in activities]
+        return np.array(codes, dtype=np.int64).reshape(-1, LAST_COUNT)
 
     def class_codes(self, following: Sequence[str] | pd.Series) -> Codes:
         """Return the class of each name, `UNKNOWN` for one that training did not know."""
         return pd.Index(self.classes).get_indexer(pd.Index(following)).astype(np.int64)
 
-    def _activity_codes(self, names: pd.Series) -> Codes:
-        codes = pd.Index(self.activities).get_indexer(pd.Index(names)).astype(np.int64)
-        other = len(self.activities)
-        return np.where(names.isna(), other + 1, np.where(codes == UNKNOWN, other, codes))
+    @cached_property
+    def _codes(self) -> dict[str | None, int]:
+        codes: dict[str | None, int] = {name: i for i, name in enumerate(self.activities)}
+        return codes | {None: len(codes) + 1}

@@ -36,3 +36,20 @@ def test_what_is_saved_answers_the_same(tmp_path: Path, lower_weight: float | No
     ngram = NGram.fit(CONTEXTS, FOLLOWED, 3, 4, lower_weight)
     loaded = NGram.load(tmp_path, ngram.save(tmp_path))
     np.testing.assert_array_equal(loaded.probabilities(CONTEXTS), ngram.probabilities(CONTEXTS))
+
+
+def test_many_contexts_are_answered_as_each_is_by_counting() -> None:
+    rng = np.random.default_rng(0)
+    contexts, followed = rng.integers(0, 4, (400, 3)), rng.integers(0, 6, 400)
+    ngram = NGram.fit(contexts, followed, 6, 6)
+    asked = rng.integers(0, 6, (200, 3))
+    for context, found in zip(asked, ngram.probabilities(asked), strict=True):
+        expected = np.full(6, 1 / 6)
+        for length in range(4):
+            same = (contexts[:, :length] == context[:length]).all(axis=1)
+            counts = np.bincount(followed[same], minlength=6)
+            kinds = (counts > 0).sum()
+            if kinds:
+                expected = (counts + kinds * expected) / (counts.sum() + kinds)
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+        np.testing.assert_array_equal(ngram.probabilities(context[np.newaxis])[0], found)
