@@ -1,6 +1,8 @@
 """Templates of clients who ask for the same things: matrix factorisation of client counts."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -79,13 +81,17 @@ class Collaborative:
             popularity,
         )
 
-    def scores(self, client_ids: pd.Series) -> Values:
+    def scores(self, client_ids: Iterable[object]) -> Values:
         """Return (workflows, templates); a row is comparable in itself only."""
-        place = pd.Index(self.clients).get_indexer(pd.Index(client_ids))
-        result = np.tile(self.popularity, (len(client_ids), 1))
+        place = np.array([self._places.get(one, UNKNOWN) for one in client_ids], dtype=np.int64)
+        result = np.tile(self.popularity, (len(place), 1))
         is_known = place != UNKNOWN
         result[is_known] = self.client_factors[place[is_known]] @ self.template_factors.T
         return result
+
+    @cached_property
+    def _places(self) -> dict[object, int]:
+        return {client: place for place, client in enumerate(self.clients)}
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Write the factors into a folder; return what `load` needs besides."""

@@ -9,6 +9,7 @@ ended, while those that closed lately are of every length.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -19,6 +20,7 @@ import pandas as pd
 
 from pipelines.learning.encode import Encoder
 from pipelines.learning.fit_encoder import fit_encoder
+from pipelines.learning.single_row import Answer, SingleRow
 
 Values = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -106,6 +108,15 @@ class Content:
     def scores(self, openings: pd.DataFrame) -> Values:
         """Return (workflows, templates) probabilities."""
         return shifted(_predict(self.trees, self.encoder, openings), self.shift)
+
+    def scores_row(self, opening: Mapping[str, Any]) -> Values:
+        """Return (1, templates) probabilities of one opening, as `scores` does without pandas."""
+        probabilities = self._single_row.predict(self.encoder.row(opening)[0])
+        return shifted(probabilities[np.newaxis], self.shift)
+
+    @cached_property
+    def _single_row(self) -> SingleRow:
+        return SingleRow(self.trees, Answer.PREDICTION)
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Write the trees into a folder; return what `load` needs besides."""

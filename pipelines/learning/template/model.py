@@ -1,7 +1,7 @@
 """Suggest templates for new workflows, with what to expect of each."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -73,21 +73,40 @@ class TemplateModel:
             (median) with an 80 % interval, lead_time_s_p10 to lead_time_s_p90, and success_ratio
             (share in time); missing for a template never tried. Workflows in the order of the rows.
         """
-        order = np.argsort(-self.scores(openings), axis=1, kind="stable")
-        untried = len(self.templates) + np.arange(len(self.untried))
-        order = np.hstack([order, np.tile(untried, (len(order), 1))])[:, :count]
-        row = np.repeat(np.arange(len(openings)), order.shape[1])
-        names = np.array([*self.templates, *self.untried], dtype=object)
-        pairs = pd.DataFrame(
-            {
-                WORKFLOW_ID: openings[WORKFLOW_ID].to_numpy()[row],
-                "rank": np.tile(np.arange(order.shape[1]) + 1, len(openings)),
-                "template_id": names[order.ravel()],
-                CLIENT: openings[CLIENT].to_numpy()[row],
-                PRIORITY: openings[PRIORITY].to_numpy()[row],
-            }
+        known = (openings[name] for name in (WORKFLOW_ID, CLIENT, PRIORITY))
+        return pd.DataFrame(
+            {WORKFLOW_ID: workflow_id, **one}
+            for scores, workflow_id, *groups in zip(self.scores(openings), *known, strict=True)
+            for one in self._best(scores, groups, count)
         )
-        return pairs.drop(columns=[CLIENT, PRIORITY]).join(self.outcomes.expected(pairs))
+
+    def suggest_row(self, opening: Mapping[str, Any], count: int = 3) -> list[dict[str, Any]]:
+        """Suggest for one new workflow, as `suggest` does but without pandas.
+
+        Args:
+            opening: what `template.openings.opening_row` gives.
+            count: how many.
+
+        Returns:
+            The columns of `suggest`, less workflow_id, of each suggestion, the best first; NaN
+            for what is missing.
+
+        Raises:
+            TrainingError: a column the trees were trained on is missing.
+        """
+        scores = blended(
+            self.content.scores_row(opening),
+            self.collaborative.scores([opening[CLIENT]]),
+            self.content_weight,
+        )
+        return self._best(scores[0], (opening[CLIENT], opening[PRIORITY]), count)
+
+    def _best(self, scores: Values, groups: Sequence[object], count: int) -> list[dict[str, Any]]:
+        best = [self.templates[place] for place in np.argsort(-scores, kind="stable").tolist()]
+        return [
+            {"rank": rank, "template_id": name, **self.outcomes.expected_of(name, *groups)}
+            for rank, name in enumerate([*best, *self.untried][:count], start=1)
+        ]
 
     def save(self, folder: Path) -> None:
         """Write the model into a folder as LightGBM text, JSON, Parquet and arrays."""

@@ -1,6 +1,8 @@
 """What is known of a workflow when it is opened and asks for a template."""
 
-from typing import Final
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Any, Final
 
 import pandas as pd
 
@@ -48,3 +50,23 @@ def openings(workflows: pd.DataFrame, task_events: pd.DataFrame | None = None) -
             "weekday": opened_at.dt.weekday,
         }
     )
+
+
+def opening_row(workflow: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of one workflow that `openings` has, without pandas.
+
+    Args:
+        workflow: workflow_id, client_id, priority, opened_at (with a time zone), attributes (JSON)
+            and opening_team_id.
+    """
+    opened_at = workflow["opened_at"].astimezone(UTC)
+    return {
+        WORKFLOW_ID: workflow[WORKFLOW_ID],
+        AS_OF: opened_at,
+        CLIENT: workflow[CLIENT],
+        PRIORITY: workflow[PRIORITY],
+        "opening_team_id": workflow["opening_team_id"],
+        "workflow_attributes": workflow["attributes"],
+        "hour": opened_at.hour,
+        "weekday": opened_at.weekday(),
+    }

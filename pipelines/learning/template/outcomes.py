@@ -1,11 +1,10 @@
 """How long workflows of a template took and how many were in time, in the training rows."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +26,6 @@ _LEAST_OF_GROUP: Final = 20
 _PRIOR_COUNT: Final = 20  # workflows of all that a group's success ratio is drawn towards
 _KEYS: Final = ("template_id", "level", "value")
 _TEMPLATE: Final = "template"
-# The later one counts where both have a group: measured, priorities tell more than clients do.
 _LEVELS: Final = (CLIENT, PRIORITY)
 _COVERAGE: Final = 0.8
 _NARROWEST: Final = 1e-3  # half an interval, on the log scale
@@ -76,22 +74,23 @@ class Outcomes:
             workflow_count is that of the group that answers: 0 for a template without a
             training workflow, whose other answers are missing.
         """
-        places = (pairs["template_id"], *(pairs[level] for level in _LEVELS))
-        answers = [
-            self._of(str(template), groups) for template, *groups in zip(*places, strict=True)
-        ]
+        places = zip(*(pairs[name] for name in ("template_id", *_LEVELS)), strict=True)
+        answers = [self.expected_of(str(template), *groups) for template, *groups in places]
         result = pd.DataFrame(answers, index=pairs.index, columns=list(ANSWERS), dtype=float)
-        return result.assign(workflow_count=result["workflow_count"].fillna(0).astype(int))
+        return result.assign(workflow_count=result["workflow_count"].astype(int))
 
-    def _of(self, template: str, groups: Sequence[object]) -> list[float]:
-        """Return each answer from the first group that has it."""
-        levels = [*zip(_LEVELS, groups, strict=True)][::-1]
-        keys = ((template, level, group) for level, group in (*levels, (_TEMPLATE, "")))
+    def expected_of(self, template_id: str, client_id: object, priority: object) -> dict[str, Any]:
+        """Return the `ANSWERS` for one pair, each from the first group that has it."""
+        # Measured, priorities tell more than clients do.
+        groups = ((PRIORITY, priority), (CLIENT, client_id), (_TEMPLATE, ""))
+        keys = [(template_id, *group) for group in groups]
         known = [self._answers[key] for key in keys if key in self._answers]
-        return [
-            next((one[place] for one in known if not math.isnan(one[place])), math.nan)
-            for place in range(len(ANSWERS))
-        ]
+        answers = {
+            name: next((one[place] for one in known if not math.isnan(one[place])), math.nan)
+            for place, name in enumerate(ANSWERS)
+        }
+        count = answers["workflow_count"]
+        return answers | {"workflow_count": 0 if math.isnan(count) else int(count)}
 
     @cached_property
     def _answers(self) -> dict[tuple[str, str, object], tuple[float, ...]]:

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from pipelines.errors import TrainingError
-from pipelines.learning.template.openings import openings
+from pipelines.learning.template.openings import opening_row, openings
 from tests.learning.template.workflows import make_task_events, make_workflows
 
 
@@ -39,3 +39,15 @@ def test_whatever_happens_after_the_opening_changes_nothing() -> None:
 def test_a_missing_column_is_named() -> None:
     with pytest.raises(TrainingError, match="lack the columns attributes"):
         openings(make_workflows(2).drop(columns="attributes"))
+
+
+def test_one_workflow_has_the_row_it_has_among_all() -> None:
+    workflows = make_workflows(40).assign(opening_team_id="desk")
+    workflows["client_id"] = workflows["client_id"].where(workflows.index % 3 > 0, None)
+    moments = workflows["opened_at"].dt.tz_convert("Asia/Kolkata")
+    given = [
+        {**row, "opened_at": moment.to_pydatetime()}
+        for row, moment in zip(workflows.to_dict("records"), moments, strict=True)
+    ]
+    found, expected = pd.DataFrame(map(opening_row, given)), openings(workflows)
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False)
