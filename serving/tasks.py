@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-import pandas as pd
-from sqlalchemy import ARRAY, Engine, Select, Text, any_, bindparam, func, select
+from sqlalchemy import ARRAY, Engine, Select, Text, any_, bindparam, cast, func, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from pipelines.source.tables import (
@@ -58,6 +57,27 @@ _WANTED: Final = (
     )
     .where(tasks.c.task_id == _ANY, template_tasks.c.skill_id.is_not(None))
 )
+_EVENTS: Final = (
+    select(
+        *(
+            task_events.c[name]
+            for name in (
+                *("workflow_id", "task_id", "activity", "team_id", "person_id"),
+                *("occurred_at", "recorded_at", "sequence"),
+            )
+        ),
+        # Most are not looked at: only who does parses them.
+        cast(task_events.c.attributes, Text).label("attributes"),
+        *(workflows.c[name] for name in ("template_id", "client_id", "priority")),
+        cast(workflows.c.attributes, Text).label("workflow_attributes"),
+        workflows.c.closure_recorded_at,
+    )
+    .join(workflows, workflows.c.workflow_id == task_events.c.workflow_id)
+    .where(
+        task_events.c.workflow_id == bindparam("workflow_id"),
+        task_events.c.recorded_at < bindparam("as_of"),
+    )
+)
 
 
 class SourceHistory:
@@ -78,7 +98,7 @@ class SourceHistory:
         Raises:
             HistoryAwayError: the database does not answer.
         """
-        return {row["task_id"]: Task(**row) for row in self._rows(_TASKS, task_ids)}
+        return {row["task_id"]: Task(**row) for row in self._by_id(_TASKS, task_ids)}
 
     def people(self, person_ids: Sequence[str]) -> dict[str, Person]:
         """Return the people there are, by id.
@@ -86,9 +106,9 @@ class SourceHistory:
         Raises:
             HistoryAwayError: the database does not answer.
         """
-        rows = self._rows(_PEOPLE, person_ids)
+        rows = self._by_id(_PEOPLE, person_ids)
         skills: dict[str, set[str]] = {row["person_id"]: set() for row in rows}
-        for row in self._rows(_SKILLS, list(skills)):
+        for row in self._by_id(_SKILLS, list(skills)):
             skills[row["person_id"]].add(row["skill_id"])
         return {row["person_id"]: Person(**row, skills=skills[row["person_id"]]) for row in rows}
 
@@ -98,7 +118,7 @@ class SourceHistory:
         Raises:
             HistoryAwayError: the database does not answer.
         """
-        return {row["task_id"]: {row["skill_id"]} for row in self._rows(_WANTED, task_ids)}
+        return {row["task_id"]: {row["skill_id"]} for row in self._by_id(_WANTED, task_ids)}
 
     def skilled(self, skills: Sequence[str]) -> set[str]:
         """Return the people who have all these skills.
@@ -113,27 +133,23 @@ class SourceHistory:
             .group_by(person_skills.c.person_id)
             .having(func.count() == len(wanted))
         )
-        return {row["person_id"] for row in self._rows(having)}
+        return {row["person_id"] for row in self._rows(having, {})}
 
-    def events(self, workflow_id: str, as_of: datetime) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Return a workflow's events recorded before `as_of`, and itself, as the lake has them.
+    def events(self, workflow_id: str, as_of: datetime) -> list[dict[str, Any]]:
+        """Return a workflow's events recorded before `as_of`, in no order.
+
+        Each has the columns that `task_sequence_of` reads, attributes as JSON texts, and the
+        workflow's closure_recorded_at, which may lie behind `as_of`.
 
         Raises:
             HistoryAwayError: the database does not answer.
         """
-        of_events = select(task_events).where(
-            task_events.c.workflow_id == workflow_id, task_events.c.recorded_at < as_of
-        )
-        of_workflow = select(workflows).where(workflows.c.workflow_id == workflow_id)
-        return (
-            pd.DataFrame(self._rows(of_events), columns=task_events.c.keys()),
-            pd.DataFrame(self._rows(of_workflow), columns=workflows.c.keys()),
-        )
+        return self._rows(_EVENTS, {"workflow_id": workflow_id, "as_of": as_of})
 
-    def _rows(
-        self, statement: Select[Any], ids: Sequence[str] | None = None
-    ) -> list[dict[str, Any]]:
-        given = {} if ids is None else {_IDS: list(ids)}
+    def _by_id(self, statement: Select[Any], ids: Sequence[str]) -> list[dict[str, Any]]:
+        return self._rows(statement, {_IDS: list(ids)})
+
+    def _rows(self, statement: Select[Any], given: Mapping[str, Any]) -> list[dict[str, Any]]:
         try:
             try:
                 return self._read(statement, given)

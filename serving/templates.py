@@ -2,17 +2,16 @@
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-
-import pandas as pd
 
 from pipelines.contracts import Model
 from pipelines.learning.encode import Kind
 from pipelines.learning.next_activity.prefixes import END
-from pipelines.learning.next_activity.rows import task_sequence
+from pipelines.learning.next_activity.rows import known_at, task_sequence_of
 from pipelines.learning.template.model import TemplateModel
-from pipelines.learning.template.openings import openings
+from pipelines.learning.template.openings import opening_row
 from serving import metrics
 from serving.advice import Advice
 from serving.advise import advise
@@ -49,40 +48,35 @@ def templates_for(runtime: "Runtime", question: NewWorkflow) -> TemplateSuggesti
 
 def _suggested(advice: Advice, question: NewWorkflow) -> TemplateSuggestions:
     model: TemplateModel = advice.choice.loaded.predictor
-    opening = openings(
-        pd.DataFrame(
-            {
-                "workflow_id": [_TO_BE_OPENED],
-                "client_id": [question.client_id],
-                "priority": [question.priority],
-                "opened_at": [pd.Timestamp(question.opened_at or advice.as_of)],
-                "attributes": [json.dumps(question.attributes)],
-                "opening_team_id": [question.team_id],
-            }
-        )
+    opening = opening_row(
+        {
+            "workflow_id": _TO_BE_OPENED,
+            "client_id": question.client_id,
+            "priority": question.priority,
+            "opened_at": question.opened_at or advice.as_of,
+            "attributes": json.dumps(question.attributes),
+            "opening_team_id": question.team_id,
+        }
     )
     with metrics.INFERENCE_SECONDS.labels(Model.TEMPLATE.value).time():
-        suggested = model.suggest(opening, question.count)
+        suggested = model.suggest_row(opening, question.count)
     steps = {} if model.variants is None else model.variants.steps
     said = advice.said(_TO_BE_OPENED, advice.as_of)
     answer = TemplateSuggestions(
         **said,
         templates=[
             Template(
-                **{
-                    str(name): _plain(value) for name, value in row.items() if name != "workflow_id"
-                },
+                **{name: _known(value) for name, value in row.items()},
                 steps=list(steps[row["template_id"]]) if row["template_id"] in steps else None,
             )
-            for row in suggested.to_dict("records")
+            for row in suggested
         ],
-        unknown=_unknown(model, opening.iloc[0].to_dict()),
+        unknown=_unknown(model, opening),
     )
-    (given,) = opening[model.input_columns].to_dict("records")
     advice.log(
         said,
         inputs=question.model_dump(mode="json"),
-        features={str(name): _plain(value) for name, value in given.items()},
+        features={name: opening[name] for name in advice.choice.loaded.input_columns},
         output={"templates": [one.model_dump() for one in answer.templates]},
     )
     return answer
@@ -97,40 +91,40 @@ def next_activities(runtime: "Runtime", question: RunningWorkflow) -> NextActivi
     started, workflow_id = Started(), question.workflow_id
     runtime.watch.champion(Model.NEXT_ACTIVITY)  # without one nothing need be read
     as_of = runtime.clock.read().as_of
-    events, workflows = runtime.history.events(workflow_id, as_of)
-    if events.empty:
+    events = runtime.history.events(workflow_id, as_of)
+    if not events:
         raise UnknownWorkflowError(
             f"Workflow {workflow_id!r} is unknown: no event of it had been recorded by "
             f"{as_of.isoformat()}. Check the id.",
             workflow_id=workflow_id,
         )
-    closure = workflows["closure_recorded_at"].iloc[0] if len(workflows) else None
-    if not pd.isna(closure) and closure < as_of:
+    closure = events[0]["closure_recorded_at"]
+    if closure is not None and closure < as_of:
         raise ClosedWorkflowError(
             f"Workflow {workflow_id!r} has been closed: nothing follows.", workflow_id=workflow_id
         )
-    for table in (events, workflows):
-        table["attributes"] = table["attributes"].map(json.dumps)
-    rows = task_sequence(events, workflows)
-    known_at = events[["occurred_at", "recorded_at"]].max(axis=1).max().to_pydatetime()
+    tasks, latest = task_sequence_of(events), max(map(known_at, events))
     return advise(
         runtime,
         Model.NEXT_ACTIVITY,
         workflow_id,
-        lambda advice: _following(advice, question, rows, known_at),
+        lambda advice: _following(advice, question, tasks, latest),
         started,
     )
 
 
 def _following(
-    advice: Advice, question: RunningWorkflow, rows: pd.DataFrame, known_at: datetime
+    advice: Advice,
+    question: RunningWorkflow,
+    tasks: Sequence[Mapping[str, Any]],
+    latest: datetime,
 ) -> NextActivities:
     with metrics.INFERENCE_SECONDS.labels(Model.NEXT_ACTIVITY.value).time():
-        found = advice.choice.loaded.predictor.predict(rows, question.count)
-    said = advice.said(question.workflow_id, known_at)
+        found = advice.choice.loaded.predictor.predict_workflow(tasks, question.count)
+    said = advice.said(question.workflow_id, latest)
     answer = NextActivities(
         **said,
-        last_activity=rows["activity"].iloc[-1],
+        last_activity=tasks[-1]["activity"],
         next_activities=[
             NextActivity(
                 rank=row["rank"],
@@ -138,19 +132,19 @@ def _following(
                 is_end=row["activity"] == END,
                 probability=row["probability"],
             )
-            for row in found.to_dict("records")
+            for row in found
         ],
     )
     advice.log(
         said,
         inputs=question.model_dump(mode="json"),
-        features={"activities": rows["activity"].tolist()},
+        features={"activities": [task["activity"] for task in tasks]},
         output={"next_activities": [one.model_dump() for one in answer.next_activities]},
     )
     return answer
 
 
-def _unknown(model: TemplateModel, opening: dict[Any, Any]) -> list[str]:
+def _unknown(model: TemplateModel, opening: Mapping[str, Any]) -> list[str]:
     """Return which of the things told no past workflow tells apart from others."""
     levels = {c.source: c.levels for c in model.content.encoder.columns if c.kind is Kind.CATEGORY}
     return [
@@ -160,7 +154,5 @@ def _unknown(model: TemplateModel, opening: dict[Any, Any]) -> list[str]:
     ]
 
 
-def _plain(value: Any) -> Any:
-    if hasattr(value, "item"):
-        value = value.item()
+def _known(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,9 +1,11 @@
 """Tasks and people of the source, in a real PostgreSQL."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from sqlalchemy import Engine, create_engine, func, insert, select, text
 
-from pipelines.source.tables import people, person_skills, skills
+from pipelines.source.tables import people, person_skills, skills, task_events, tasks, workflows
 from serving.problems import HistoryAwayError
 from serving.tasks import SourceHistory
 from tests.serving.conftest import NOWHERE
@@ -30,6 +32,53 @@ def test_people_are_found_by_any_number_of_ids(history: SourceHistory) -> None:
         "bob": set(),
     }
     assert (history.people(["nobody"]), history.people([]), history.tasks([])) == ({}, {}, {})
+
+
+def test_a_workflows_events_are_those_that_had_been_recorded(
+    history: SourceHistory, database: Engine
+) -> None:
+    at = datetime(2024, 5, 1, tzinfo=UTC)
+    opened = {"workflow_id": "w", "priority": "high", "attributes": {"amount": 1.5}}
+    with database.begin() as connection:
+        connection.execute(
+            insert(workflows),
+            [
+                {**opened, "opened_at": at},
+                {"workflow_id": "other", "priority": None, "attributes": {}, "opened_at": at},
+            ],
+        )
+        for place, workflow_id in enumerate(("w", "w", "other")):
+            told = {"workflow_id": workflow_id, "task_id": f"t{place}", "activity": "check"}
+            connection.execute(insert(tasks), [told])
+            moment = at + timedelta(hours=place)
+            connection.execute(
+                insert(task_events),
+                [
+                    told
+                    | {"transition": "started", "person_id": "ann", "attributes": {"n": place}}
+                    | {"occurred_at": at, "recorded_at": moment, "sequence": place}
+                ],
+            )
+    (event,) = history.events("w", at + timedelta(hours=1))
+    assert event == {
+        "workflow_id": "w",
+        "task_id": "t0",
+        "activity": "check",
+        "team_id": None,
+        "person_id": "ann",
+        "occurred_at": at,
+        "recorded_at": at,
+        "sequence": 0,
+        "attributes": '{"n": 0}',
+        "template_id": None,
+        "client_id": None,
+        "priority": "high",
+        "workflow_attributes": '{"amount": 1.5}',
+        "closure_recorded_at": None,
+    }
+    later = history.events("w", at + timedelta(hours=1, microseconds=1))
+    assert [one["task_id"] for one in later] == ["t0", "t1"]
+    assert history.events("nobody", at + timedelta(days=1)) == []
 
 
 def test_a_connection_that_was_cut_off_costs_no_answer(

@@ -1,17 +1,40 @@
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pandas as pd
 import pytest
 
 from pipelines.contracts import Model
 from pipelines.learning.methods import METHODS
+from pipelines.learning.next_activity.model import NextActivityModel
+from pipelines.learning.next_activity.prefixes import END
+from pipelines.learning.next_activity.rows import next_activity_rows, task_sequence
+from pipelines.learning.template.model import TemplateModel
 from pipelines.learning.template.rows import template_rows
-from pipelines.learning.trained import Recommender
 from pipelines.learning.training_set import TrainingSet
-from tests.learning.whole_history import make_whole_history
-from tests.serving.conftest import World
+from serving.tasks import SourceHistory
+from tests.learning.next_activity.events import as_read
+from tests.learning.whole_history import WholeHistory, make_whole_history
+from tests.serving.conftest import AS_OF, World
 
 
 @pytest.fixture(scope="module")
-def templates() -> Recommender:
-    history = make_whole_history(600)
+def history() -> WholeHistory:
+    return make_whole_history(600)
+
+
+@pytest.fixture(scope="module")
+def following(history: WholeHistory) -> NextActivityModel:
+    split = history.split
+    rows = next_activity_rows(history.task_events, history.workflows, split, 100_000, 0)
+    learned = TrainingSet(rows, split)
+    return METHODS[Model.NEXT_ACTIVITY].train(learned, seed=1, trial_count=1).predictor
+
+
+@pytest.fixture(scope="module")
+def templates(history: WholeHistory) -> TemplateModel:
     split = history.split
     rows = template_rows(history.workflows, history.closures, history.task_events, split, 0.8)
     learned = TrainingSet(rows, split, "lead_time_quantile")
@@ -19,11 +42,74 @@ def templates() -> Recommender:
 
 
 @pytest.fixture
-def asked(world: World, templates: Recommender) -> World:
+def asked(world: World, templates: TemplateModel) -> World:
     world.registry.predictors = {**world.registry.predictors, Model.TEMPLATE: templates}  # type: ignore[dict-item]
     world.registry.versions[Model.TEMPLATE] = "4"
     world.watch.look()
     return world
+
+
+@pytest.fixture
+def running(
+    asked: World,
+    following: NextActivityModel,
+    history: WholeHistory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> World:
+    """The history's first workflows, each with its first events; `closed` has ended."""
+    asked.registry.predictors = {**asked.registry.predictors, Model.NEXT_ACTIVITY: following}  # type: ignore[dict-item]
+    asked.registry.versions[Model.NEXT_ACTIVITY] = "2"
+    asked.watch.look()
+    events = as_read(_begun(history), history.workflows)
+    closed_at = {"closed": AS_OF - timedelta(days=1), "closes": AS_OF + timedelta(days=1)}
+    read = {one[0]["workflow_id"]: one for one in events}
+    read |= dict.fromkeys(closed_at, events[0])
+
+    def rows_of(_: SourceHistory, workflow_id: str, as_of: Any) -> Sequence[dict[str, Any]]:
+        assert as_of == AS_OF
+        closed = closed_at.get(workflow_id)
+        return [{**row, "closure_recorded_at": closed} for row in read.get(workflow_id, [])]
+
+    monkeypatch.setattr(SourceHistory, "events", rows_of)
+    return asked
+
+
+def _begun(history: WholeHistory) -> pd.DataFrame:
+    events = history.task_events[history.task_events["workflow_id"] <= "w0030"]
+    number = events["workflow_id"].str[1:].astype(int)
+    return events[events.groupby("workflow_id").cumcount() <= number % 8]
+
+
+def test_what_follows_is_what_the_model_says_of_a_frame(
+    running: World, following: NextActivityModel, history: WholeHistory
+) -> None:
+    events = _begun(history)
+    for workflow_id, of in events.groupby("workflow_id"):
+        rows = task_sequence(of, history.workflows)
+        expected = following.predict(rows)
+        answer = running.client.post("/suggest_templates", json={"workflow_id": workflow_id}).json()
+        found = answer["next_activities"]
+        assert [one["activity"] or END for one in found] == expected["activity"].tolist()
+        assert [one["is_end"] for one in found] == (expected["activity"] == END).tolist()
+        assert [one["rank"] for one in found] == expected["rank"].tolist()
+        assert [one["probability"] for one in found] == pytest.approx(
+            expected["probability"].tolist(), rel=0, abs=1e-12
+        )
+        assert answer["last_activity"] == rows["activity"].iloc[-1]
+        known_at = of[["occurred_at", "recorded_at"]].max(axis=None)
+        assert pd.Timestamp(answer["features_known_at"]) == known_at
+        logged = running.log.rows[-1]
+        assert logged.features == {"activities": rows["activity"].tolist()}
+        assert logged.output == {"next_activities": found}
+
+
+def test_nothing_follows_in_a_closed_workflow_nor_in_an_unknown_one(running: World) -> None:
+    told = {"closed": (422, "closed-workflow"), "nobody": (404, "unknown-workflow")}
+    for workflow_id, (status, kind) in told.items():
+        answer = running.client.post("/suggest_templates", json={"workflow_id": workflow_id})
+        assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (status, kind)
+    closes = running.client.post("/suggest_templates", json={"workflow_id": "closes"})
+    assert closes.status_code == 200
 
 
 def test_a_new_workflow_gets_the_template_its_product_asks_for(asked: World) -> None:
@@ -44,13 +130,33 @@ def test_what_no_past_workflow_tells_apart_is_said(asked: World) -> None:
     assert len(answer["templates"]) == 1
 
 
-def test_the_answer_is_logged(asked: World) -> None:
+def test_the_answer_is_logged(asked: World, templates: TemplateModel) -> None:
     body = {"client_id": "c1", "attributes": {"product": "a"}}
     answer = asked.client.post("/suggest_templates", json=body).json()
     (row,) = [row for row in asked.log.rows if row.key == answer["prediction_id"]]
     assert (row.model_name, row.model_version, row.variant) == ("template", "4", "champion")
     assert row.inputs["client_id"] == "c1"
     assert row.output["templates"] == answer["templates"]
+    assert list(row.features) == templates.input_columns
+    assert row.features["workflow_attributes"] == '{"product": "a"}'
+
+
+def test_of_a_template_never_tried_nothing_is_expected(
+    asked: World, templates: TemplateModel
+) -> None:
+    asked.registry.predictors[Model.TEMPLATE] = replace(templates, untried=("new",))  # type: ignore[assignment]
+    asked.registry.versions[Model.TEMPLATE] = "5"
+    asked.watch.look()
+    answer = asked.client.post("/suggest_templates", json={"client_id": "c1", "count": 9}).json()
+    (row,) = asked.log.rows
+    assert row.output["templates"] == answer["templates"]
+    figures = ("lead_time_s", "lead_time_s_p10", "lead_time_s_p90", "success_ratio", "steps")
+    assert answer["templates"][-1] == {
+        "template_id": "new",
+        "rank": 3,
+        "workflow_count": 0,
+        **dict.fromkeys(figures),
+    }
 
 
 @pytest.mark.parametrize(
