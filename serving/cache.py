@@ -4,8 +4,7 @@ An entry belongs to a model, a version and its variant, a workflow and what was 
 it stands what it was made from: the stamp of the online store's content, the times of the
 workflow's own rows, which tell of rows that somebody else has written, the clock, and whatever
 else the question names. One round trip brings these and the entry; it counts only where they
-agree. An answer from the cache is a new one, with an id of
-its own in the log.
+agree. An answer from the cache is a new one, with an id of its own in the log.
 
 What is asked for the first time is neither looked for nor kept: most questions are asked once,
 and they shall not pay for those that are asked again. Entries are written behind the answers;
