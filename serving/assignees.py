@@ -168,7 +168,6 @@ def _people(runtime: "Runtime", limits: Limits) -> Sequence[str] | None:
 def _ranked(
     runtime: "Runtime", advice: Advice, state: AssigneeState, asked: _Asked, limits: Limits
 ) -> Sequence[Ranked]:
-    people = asked.person_ids
     ranker = advice.choice.loaded.predictor
     ranked = state.standings(
         ranker,
@@ -176,7 +175,7 @@ def _ranked(
         asked.activity,
         max(advice.as_of, runtime.staff.state()[1]),
         team_id=asked.team_id,
-        person_ids=people,
+        person_ids=asked.person_ids,
         excluded=limits.excluded_person_ids,
         load_strength=limits.load_strength,
     )
@@ -184,8 +183,9 @@ def _ranked(
     held = ranked.held_task_counts
     free = [place for place in range(len(ranked)) if most is None or held[place] < most]
     if not free:
+        people = state.people if asked.person_ids is None else asked.person_ids
         raise NoCandidateError(
-            f"Nobody is left of {len(people) if people is not None else len(state.people)} people "
+            f"Nobody is left of {len(people)} people "
             "with required_skills, without excluded_person_ids and below max_held_task_count: "
             "loosen one of them.",
             candidate_count=len(ranked),

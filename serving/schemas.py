@@ -20,9 +20,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-ChangedFeatures = Annotated[
-    dict[Id, PlainValue], Field(min_length=1, max_length=MAX_OVERRIDES)
-]  # fmt: skip
+ChangedFeatures = Annotated[dict[Id, PlainValue], Field(min_length=1, max_length=MAX_OVERRIDES)]
 
 
 class OneWorkflow(Strict):

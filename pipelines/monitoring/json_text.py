@@ -22,8 +22,8 @@ def json_text(value: Any) -> str:
     NUL and half a surrogate pair, which JSONB and UTF-8 do not have, are replaced.
     """
     try:
-        text = to_json(value, inf_nan_mode="null", fallback=_plain)
-    except PydanticSerializationError:  # pandas' missing moment, or no UTF-8
+        text = to_json(value, inf_nan_mode="null")
+    except PydanticSerializationError:  # no UTF-8, or a kind of NumPy or pandas
         return json.dumps(_plain(value))
     return json.dumps(_plain(value)) if _NUL_ESCAPED in text else text.decode()
 

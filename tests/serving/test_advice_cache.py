@@ -119,10 +119,9 @@ def test_another_question_or_another_state_of_things_asks_anew(
     assert speaker.count == len(asked)
 
 
-def test_what_an_answer_rests_on_is_part_of_neither_key_nor_another_question(
+def test_of_one_question_the_newest_answer_alone_is_kept(
     runtime: Runtime, speaker: Speaker
 ) -> None:
-    """An answer that rests on what has changed gives way: the newest alone is kept."""
     for state in ("a", "b", "a"):
         ask(runtime, speaker, QUESTION, state)
     assert speaker.count == 3
