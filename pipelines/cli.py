@@ -164,6 +164,29 @@ def simulate(
 
 
 @app.command()
+def materialise() -> None:
+    """Write the latest features from the lake to the online store, as known at the last build.
+
+    For a Valkey that lost its data, and after a restore: `build_features` does it by itself. Rows
+    that the lake does not have are removed. Safe to repeat; not while that DAG runs.
+    """
+    from pipelines.jobs.features import fill_online
+    from pipelines.platform.progress import progress_bars
+    from pipelines.settings import get_settings
+
+    with progress_bars(console()) as bars:
+        tasks = {view: bars.add_task(view.value, total=None) for view in FeatureView}
+        result = fill_online(
+            get_settings(),
+            lambda view, done, total: bars.update(tasks[view], completed=done, total=total),
+        )
+        for view, count in result.rows.items():  # of an empty view nothing was told
+            bars.update(tasks[view], completed=count, total=count)
+    count = sum(result.rows.values())
+    console().print(f"{count:,} rows written online; {result.removed_count:,} stale keys removed.")
+
+
+@app.command()
 def parity(
     sample: Annotated[int, typer.Option(min=1, help="Keys of each view to compare.")] = 1_000,
 ) -> None:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Bring the platform back to a backup: everything newer is lost. Features online are not in a
-# backup: the DAG build_features fills Valkey again from the lake. Outside of containers stop every
-# server but PostgreSQL first.
+# backup: they are written again from the lake. Outside of containers stop every server but
+# PostgreSQL first.
 #   infra/backup/restore.sh FOLDER
 set -eu
 cd "$(dirname "$0")/../.."
@@ -28,5 +28,13 @@ for name in $FOLDERS; do
   within "$name" "rm -rf $old && tar -xzf -" < "$folder/$name.tar.gz"
   echo "folder $name restored"
 done
-if in_containers; then docker compose down; fi
-echo "Restored. Start with: make up; then trigger the DAG build_features."
+if in_containers; then
+  if [ "$(pg psql -d workcast -qAt -c "SELECT count(*) FROM workcast.watermarks WHERE stage = 'features'")" = 1 ]; then
+    docker compose up -d --wait valkey
+    docker compose run --rm -T --no-deps workcast materialise
+  fi
+  docker compose down
+  echo "Restored. Start with: make up"
+else
+  echo "Restored. Start with: workcast up; then: workcast materialise"
+fi

@@ -11,7 +11,7 @@ from pipelines.features.engine import build_views
 from pipelines.settings import Settings
 from pipelines.source.connect import open_engine
 from pipelines.source.watermarks import get_watermark, set_watermark
-from pipelines.store.materialize import materialize
+from pipelines.store.materialize import Materialized, Progress, materialize
 from pipelines.validate.features import validate_features
 from pipelines.validate.history import validate_history
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     import great_expectations as gx
 
 _log: Final = logging.getLogger(__name__)
+_MISSING: Final = {
+    Stage.EXTRACT: "Nothing is extracted yet: run the DAG extract_history first.",
+    Stage.FEATURES: "No features are built yet: run the DAG build_features first.",
+}
 
 
 def validate_history_until(
@@ -33,7 +37,7 @@ def validate_history_until(
         FeatureStoreError: nothing has been extracted yet.
         ValidationFailedError: a critical expectation failed.
     """
-    moment = datetime.fromisoformat(until) if until else _extracted(settings)
+    moment = datetime.fromisoformat(until) if until else _watermark(settings, Stage.EXTRACT)
     validate_history(settings.lake, suites, settings.docs_dir)
     return moment.isoformat()
 
@@ -76,12 +80,24 @@ def materialise_views(settings: Settings, until: str) -> None:
         engine.dispose()
 
 
-def _extracted(settings: Settings) -> datetime:
+def fill_online(settings: Settings, progress: Progress | None = None) -> Materialized:
+    """Write every key's latest row online, as known at the watermark of the last build.
+
+    For a Valkey that is empty or older than the lake. Not beside the DAG `build_features`, which
+    would write other rows of the same keys.
+
+    Raises:
+        FeatureStoreError: no features were built yet, or Valkey does not answer.
+    """
+    return materialize(settings, None, _watermark(settings, Stage.FEATURES), progress)
+
+
+def _watermark(settings: Settings, stage: Stage) -> datetime:
     engine = open_engine(settings)
     try:
-        moment = get_watermark(engine, Stage.EXTRACT)
+        moment = get_watermark(engine, stage)
     finally:
         engine.dispose()
     if moment is None:
-        raise FeatureStoreError("Nothing is extracted yet: run the DAG extract_history first.")
+        raise FeatureStoreError(_MISSING[stage])
     return moment

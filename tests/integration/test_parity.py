@@ -18,6 +18,7 @@ from pipelines.cli import app
 from pipelines.contracts import CREATED_TIMESTAMP, EVENT_TIMESTAMP, FeatureView, Stage
 from pipelines.errors import FeatureStoreError, ParityError
 from pipelines.features.views import VIEWS
+from pipelines.jobs.features import fill_online
 from pipelines.jobs.parity import certify, certify_now
 from pipelines.jobs.training import train_challenger
 from pipelines.source.watermarks import set_watermark
@@ -274,3 +275,19 @@ def test_command(built, client, monkeypatch):
     assert isinstance(result.exception, ParityError)
     assert result.exit_code == 1
     assert PEOPLE[0] in str(result.exception)
+
+
+def test_an_empty_valkey_is_filled_by_a_command(built, client, monkeypatch):
+    monkeypatch.setattr(settings_module, "get_settings", lambda: built)
+    client.flushall()
+    wrong(built, {SERVED})
+    result = CliRunner().invoke(app, ["materialise"], catch_exceptions=False)
+    assert result.exit_code == 0
+    key_count = sum(latest(built, spec).num_rows for spec in VIEWS.values())
+    assert f"{key_count:,} rows written online; 0 stale keys removed." in result.output
+    assert certify_now(built, 60).mismatch_count == 0
+
+
+def test_before_the_first_build_there_is_nothing_to_fill_from(settings, database):
+    with pytest.raises(FeatureStoreError, match="No features are built yet"):
+        fill_online(settings)
