@@ -24,7 +24,8 @@ NOT_SERVED := mypy mypy-extensions librt ast-serialize types-greenlet \
 # What the profiles ask of the core's own servers; .env may say the same for good.
 IN_CONTAINERS = COMPOSE_PROFILES='$(PROFILES)' \
   $(if $(findstring scale,$(PROFILES)),WORKCAST_AIRFLOW_EXECUTOR=CeleryExecutor) \
-  $(if $(findstring monitoring,$(PROFILES)),WORKCAST_STATSD_ADDRESS=statsd-exporter:9125)
+  $(if $(findstring monitoring,$(PROFILES)),WORKCAST_STATSD_ADDRESS=statsd-exporter:9125 \
+    WORKCAST_OTLP_ENDPOINT=http://otel-collector:4318)
 
 # Where `make demo` runs the platform: here, as processes, or compose, in containers.
 TARGET ?= here
@@ -84,7 +85,7 @@ images: ## Build the container images
 secrets: ## Make the secrets of an installation in containers that are missing
 	@$(PYTHON) infra/compose/make_secrets.py
 
-up: secrets ## Start the platform in containers [PROFILES=monitoring,scale,telemetry]
+up: secrets ## Start the platform in containers [PROFILES=monitoring,scale]
 	@$(IN_CONTAINERS) docker compose up -d --wait
 
 test: setup ## Run every test, the integration tests on real servers included [WORKERS=n]

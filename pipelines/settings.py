@@ -31,7 +31,12 @@ class Settings(BaseSettings):
     """Settings of every process, read from `WORKCAST_*` variables, `.env` and secret files."""
 
     model_config = SettingsConfigDict(
-        env_prefix="WORKCAST_", env_file=".env", extra="ignore", frozen=True
+        # What is set to nothing is not set: a compose file or a config map names it all the same.
+        env_prefix="WORKCAST_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
     )
 
     environment: Literal["development", "production"] = "development"
@@ -150,7 +155,8 @@ class Settings(BaseSettings):
     )
     trace_ratio: float = Field(1.0, ge=0, le=1, description="Share of requests that are traced.")
     log_format: Literal["text", "json"] | None = Field(
-        None, description="Of the service's log; not set: json in production, else text."
+        None,
+        description="Of the service's and Airflow's logs; not set: json in production, else text.",
     )
     registry_events_secret: SecretStr | None = Field(
         None, description="Signs MLflow's webhooks to the service; not set: it only polls."
@@ -242,7 +248,7 @@ class Settings(BaseSettings):
 
     @property
     def has_json_logs(self) -> bool:
-        """Whether the service writes its log as JSON."""
+        """Whether the service and Airflow write their logs as JSON."""
         if self.log_format is not None:
             return self.log_format == "json"
         return self.environment == "production"

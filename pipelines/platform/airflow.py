@@ -187,6 +187,7 @@ def _options(
             "dag_processor_log_target": "stdout",
             "dag_processor_child_process_log_directory": settings.home / "logs" / "airflow-dags",
             "colored_console_log": False,
+            "json_logs": settings.has_json_logs,
         },
         "metrics": {**_metrics(settings.statsd_address), "otel_on": False},
         **(_celery(settings) if settings.airflow_executor == "CeleryExecutor" else {}),

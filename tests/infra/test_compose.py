@@ -44,6 +44,7 @@ def test_every_container_is_contained(services: dict[str, Service]) -> None:
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["mem_limit"], name
         assert service["logging"]["options"]["max-size"], name
+        assert service["logging"]["options"]["tag"] == "{{.Name}}", name
         assert "privileged" not in service, name
         is_command = name in {"migrate", "workcast"}
         assert service["restart"] == ("no" if is_command else "unless-stopped"), name
@@ -117,7 +118,7 @@ def test_volumes_networks_and_neighbours_are_there(compose: dict[str, Any]) -> N
     services = compose["services"]
     for name, service in services.items():
         for volume in service.get("volumes", []):
-            source = volume.partition(":")[0]
+            source = re.sub(r"\$\{\w+:-(.*?)\}", r"\1", volume).partition(":")[0]
             is_there = source in compose["volumes"] or (REPOSITORY / source).exists()
             assert is_there or source.startswith("/var/lib/docker"), (name, source)
         assert set(service.get("networks", [])) <= set(compose["networks"]), name

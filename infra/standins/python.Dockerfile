@@ -1,5 +1,6 @@
-# Stand-in for prom/statsd-exporter, for tests; made from the platform's image, which has what it needs.
+# Stand-ins in Python, for tests; made from the platform's image, which has what they need.
 FROM workcast:latest
-COPY statsd.py /standin.py
+ARG PROGRAM
+COPY ${PROGRAM} /standin.py
 LABEL org.opencontainers.image.description="Stand-in for tests; not the publisher's image."
 ENTRYPOINT ["python", "/standin.py"]
