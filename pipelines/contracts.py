@@ -130,6 +130,7 @@ TRAINING_FOLDER: Final = "training"
 
 WORKFLOW_SCHEMA: Final = "workflow"
 PLATFORM_SCHEMA: Final = "workcast"
+DASHBOARDS_SCHEMA: Final = "dashboards"
 
 REGISTRY_EVENTS_PATH: Final = "/registry_events"
 """Where the service hears from MLflow that an alias moved."""

@@ -61,6 +61,11 @@ class Settings(BaseSettings):
     admin_database_url: SecretStr | None = Field(
         None, description="Makes databases and their owners; for `workcast migrate` alone."
     )
+    dashboards_database_url: SecretStr | None = Field(
+        None,
+        description="postgresql://… of who may read the schema `dashboards` and nothing else, in "
+        "the source database; `workcast migrate` lets it.",
+    )
 
     airflow_executor: Literal["LocalExecutor", "CeleryExecutor", "KubernetesExecutor"] = (
         "LocalExecutor"

@@ -20,7 +20,8 @@ WHERE NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = :'name') \gexec
 DROP DATABASE IF EXISTS :"name" WITH (FORCE);
 CREATE DATABASE :"name" OWNER :"name";
 SQL
-  pg pg_restore --exit-on-error -d "$database" < "$folder/$database.dump"
+  # Who may read is said again by `migrate`, too.
+  pg pg_restore --exit-on-error --no-privileges -d "$database" < "$folder/$database.dump"
   echo "database $database restored"
 done
 for name in $FOLDERS; do

@@ -30,8 +30,10 @@ from typing import Final
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 QUIET_S: Final = 5.0  # of questions before the kill, and after the server is healthy
 PATIENCE_S: Final = 600.0
-RUNNING: Final = (
-    "SELECT workflow_id FROM workflow.workflows WHERE closed_at IS NULL ORDER BY opened_at LIMIT 50"
+# Those were known when they were asked about, so they are known now.
+ASKED: Final = (
+    "SELECT DISTINCT workflow_id FROM workcast.predictions "
+    "WHERE model_name = 'remaining_time' AND variant IS DISTINCT FROM 'what_if' LIMIT 50"
 )
 LOGGED: Final = (
     "SELECT count(*) FROM workcast.predictions WHERE prediction_id = ANY (:'ids'::uuid[])"
@@ -164,10 +166,10 @@ def main() -> None:
     token = _docker(
         "compose", "run", "--rm", "-T", "--no-deps", "workcast", "token", "--role", "predict"
     )
-    ids = _ask_database(RUNNING)
+    ids = _ask_database(ASKED)
     if not ids:
         sys.exit(
-            "No workflow is running: nothing to ask about. Begin with: make demo TARGET=compose"
+            "Nothing was ever asked, so nothing is asked again. Begin: make demo TARGET=compose"
         )
     given = [
         _drill(name, id_, Questions(options.address, token, ids, options.per_second))

@@ -40,6 +40,7 @@ def make_secrets(folder: Path, hosts: Mapping[str, str]) -> list[str]:
         "postgres_password": _password(),
         "valkey_password": _password(),
         "grafana_password": _password(),
+        "dashboards_password": _password(),
         "workcast_airflow_password": _password(),
         "workcast_audit_key": secrets.token_urlsafe(32),
         "workcast_airflow_jwt_secret": secrets.token_urlsafe(64),
@@ -53,8 +54,10 @@ def make_secrets(folder: Path, hosts: Mapping[str, str]) -> list[str]:
     written = [name for name, text in files.items() if _write_missing(folder / name, text)]
     admin = (folder / "postgres_password").read_text()
     cache = (folder / "valkey_password").read_text()
+    dashboards = (folder / "dashboards_password").read_text()
     derived = {
         "workcast_admin_database_url": f"postgresql://postgres:{admin}@{hosts['postgres']}/postgres",
+        "workcast_dashboards_database_url": f"postgresql://dashboards:{dashboards}@{hosts['postgres']}/workcast",
         "workcast_valkey_url": f"redis://:{cache}@{hosts['valkey']}/0",
         "valkey_conf": f"requirepass {cache}\n",
         "valkey_passwords": json.dumps({"redis://valkey:6379": cache}),  # as its exporter reads it

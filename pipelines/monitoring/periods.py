@@ -46,7 +46,16 @@ class Periods:
     current_end: datetime  # the last moment of prediction
 
 
-def champion_drift(settings: Settings, model: Model) -> DriftResult:
+@dataclass(frozen=True)
+class ChampionDrift:
+    """What a report found about a champion."""
+
+    model_version: str
+    current_until: datetime  # the last moment of prediction compared
+    result: DriftResult
+
+
+def champion_drift(settings: Settings, model: Model) -> ChampionDrift:
     """Report the period after the champion's training period against it.
 
     The report goes to the project `Workcast <model>` of the Evidently workspace and to the
@@ -62,7 +71,7 @@ def champion_drift(settings: Settings, model: Model) -> DriftResult:
         raise MonitoringError(f"Drift of {model.value} is not watched: it reads no feature rows.")
     periods = training_and_later(read_training_set(loaded), loaded.predictor)
     start, end = periods.current_start, periods.current_end
-    return drift_report(
+    result = drift_report(
         periods.reference,
         periods.current,
         numeric=periods.numeric,
@@ -77,6 +86,7 @@ def champion_drift(settings: Settings, model: Model) -> DriftResult:
         as_of=end,
         seed=settings.seed,
     )
+    return ChampionDrift(loaded.version, end, result)
 
 
 def read_training_set(loaded: LoadedModel) -> pd.DataFrame:

@@ -11,13 +11,14 @@ from collections.abc import Callable
 from typing import Final
 
 from rich.console import Console
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import URL, create_engine, make_url
 
+from pipelines.contracts import DASHBOARDS_SCHEMA
 from pipelines.errors import PlatformError
 from pipelines.platform import airflow
 from pipelines.platform.environment import process_environment
 from pipelines.platform.issuer import ensure_issuer
-from pipelines.platform.owners import ensure_owned_database
+from pipelines.platform.owners import ensure_owned_database, ensure_reader
 from pipelines.platform.postgres import ensure_database
 from pipelines.platform.processes import inherited_environment
 from pipelines.platform.programs import Layout
@@ -46,6 +47,7 @@ def migrate_all(settings: Settings, console: Console, layout: Layout | None = No
     steps: dict[str, Callable[[], None]] = {
         "databases": lambda: _databases(settings),
         "source and platform tables": lambda: _workcast(settings),
+        "dashboards": lambda: _dashboards(settings),
         "Airflow": lambda: _airflow(settings, layout),
         "MLflow": lambda: _mlflow(settings, layout),
         "feature registry": lambda: _features(settings),
@@ -64,11 +66,17 @@ def _databases(settings: Settings) -> None:
         settings.mlflow_database,
         settings.feast_registry,
     )
+    admin = _admin(settings)
     for url in dict.fromkeys(urls):
-        if settings.admin_database_url is None:
+        if admin is None:
             ensure_database(url)
         else:
-            ensure_owned_database(make_url(settings.admin_database_url.get_secret_value()), url)
+            ensure_owned_database(admin, url)
+
+
+def _admin(settings: Settings) -> URL | None:
+    url = settings.admin_database_url
+    return None if url is None else make_url(url.get_secret_value())
 
 
 def _workcast(settings: Settings) -> None:
@@ -77,6 +85,14 @@ def _workcast(settings: Settings) -> None:
         migrate(engine)
     finally:
         engine.dispose()
+
+
+def _dashboards(settings: Settings) -> None:
+    """Let who draws dashboards read, where somebody does."""
+    if settings.dashboards_database_url is None:
+        return
+    reader = make_url(settings.dashboards_database_url.get_secret_value())
+    ensure_reader(_admin(settings), settings.database, reader, DASHBOARDS_SCHEMA)
 
 
 def _airflow(settings: Settings, layout: Layout) -> None:

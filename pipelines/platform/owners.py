@@ -1,4 +1,4 @@
-"""Databases and the roles that own them, made by an account that may."""
+"""Databases, the roles that own them and the one that only reads, made by an account that may."""
 
 from typing import Final
 
@@ -12,6 +12,12 @@ from pipelines.platform.postgres import connect
 _ROLE_EXISTS: Final = "SELECT 1 FROM pg_roles WHERE rolname = %s"
 _DATABASE_EXISTS: Final = "SELECT 1 FROM pg_database WHERE datname = %s"
 
+_READING: Final = (
+    "GRANT CONNECT ON DATABASE {database} TO {reader}",
+    "GRANT USAGE ON SCHEMA {schema} TO {reader}",
+    "GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {reader}",
+)
+
 
 def ensure_owned_database(admin: URL, url: URL) -> None:
     """Make the database of `url` and its user as owner where missing, and set the user's password.
@@ -22,19 +28,10 @@ def ensure_owned_database(admin: URL, url: URL) -> None:
     Raises:
         PlatformError: `url` names no user or password, or the server does not answer or refuses.
     """
-    if url.username is None or url.password is None or url.database is None:
-        shown = url.render_as_string(hide_password=True)
-        raise PlatformError(f"{shown} must name user, password and database to be made.")
-    owner, database = sql.Identifier(url.username), sql.Identifier(url.database)
+    owner, database = _identifiers(url)
     try:
         with connect(admin) as connection:
-            known = connection.execute(_ROLE_EXISTS, [url.username]).fetchone()
-            verb = sql.SQL("CREATE" if known is None else "ALTER")
-            connection.execute(
-                sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(
-                    verb, owner, sql.Literal(_encrypted(connection, url))
-                )
-            )
+            _ensure_role(connection, url)
             if connection.execute(_DATABASE_EXISTS, [url.database]).fetchone() is None:
                 connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, owner))
             connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
@@ -44,6 +41,53 @@ def ensure_owned_database(admin: URL, url: URL) -> None:
             f"Database {shown} and its owner could not be made: {err}. Check "
             "WORKCAST_ADMIN_DATABASE_URL and that its account may create roles and databases."
         ) from err
+
+
+def ensure_reader(admin: URL | None, owner: URL, url: URL, schema: str) -> None:
+    """Let the user of `url` read what is in `schema`, in the owner's database, and nothing else.
+
+    Args:
+        admin: who makes the user where missing and sets the password; None if somebody else does.
+        owner: whose schema it is.
+        url: of the reader, in the same database.
+        schema: with the views that may be read.
+
+    Raises:
+        PlatformError: `url` names no user or password, or the server does not answer or refuses.
+    """
+    reader, database = _identifiers(url)
+    names = {"reader": reader, "database": database, "schema": sql.Identifier(schema)}
+    try:
+        if admin is not None:
+            with connect(admin) as connection:
+                _ensure_role(connection, url)
+        with connect(owner, owner.database) as connection:
+            for statement in _READING:
+                connection.execute(sql.SQL(statement).format(**names))
+    except psycopg.Error as err:
+        shown = url.render_as_string(hide_password=True)
+        raise PlatformError(
+            f"{shown} could not be let read the schema {schema}: {err}. Check "
+            "WORKCAST_ADMIN_DATABASE_URL and that its account may create roles."
+        ) from err
+
+
+def _identifiers(url: URL) -> tuple[sql.Identifier, sql.Identifier]:
+    if url.username is None or url.password is None or url.database is None:
+        shown = url.render_as_string(hide_password=True)
+        raise PlatformError(f"{shown} must name user, password and database to be made.")
+    return sql.Identifier(url.username), sql.Identifier(url.database)
+
+
+def _ensure_role(connection: psycopg.Connection, url: URL) -> None:
+    known = connection.execute(_ROLE_EXISTS, [url.username]).fetchone()
+    connection.execute(
+        sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(
+            sql.SQL("CREATE" if known is None else "ALTER"),
+            sql.Identifier(str(url.username)),
+            sql.Literal(_encrypted(connection, url)),
+        )
+    )
 
 
 def _encrypted(connection: psycopg.Connection, url: URL) -> str:

@@ -149,6 +149,25 @@ alerts: Final = Table(
     schema=PLATFORM_SCHEMA,
 )
 
+# What each report of drift found; the report itself is a page, and lies in Evidently's workspace.
+drift_reports: Final = Table(
+    "drift_reports",
+    METADATA,
+    key("drift_report_id"),  # Evidently's
+    Column("model_name", Text, nullable=False),
+    Column("model_version", Text, nullable=False),
+    moment("current_until", nullable=False),  # the last moment of prediction compared
+    moment("reported_at", nullable=False, default_now=True),
+    Column("drifted_ratio", Double, nullable=False),  # of the compared columns
+    Column("drifted_columns", JSONB, nullable=False),
+    Column("compared_column_count", BigInteger, nullable=False),
+    Column("mae_reference", Double),  # seconds; null of a model that predicts no duration
+    Column("mae_current", Double),
+    CheckConstraint("drifted_ratio BETWEEN 0 AND 1", name="drifted_ratio_is_ratio"),
+    Index(None, "model_name", "reported_at"),
+    schema=PLATFORM_SCHEMA,
+)
+
 # Append-only, as `task_events`.
 audit_log: Final = Table(
     "audit_log",

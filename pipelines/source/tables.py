@@ -15,6 +15,7 @@ from pipelines.source.metadata import METADATA
 from pipelines.source.platform_tables import (
     alerts,
     audit_log,
+    drift_reports,
     feedback,
     imports,
     predictions,
@@ -28,6 +29,7 @@ __all__ = [
     "alerts",
     "audit_log",
     "clients",
+    "drift_reports",
     "feedback",
     "imports",
     "leaves",

@@ -95,11 +95,18 @@ def test_secrets_are_files_and_each_is_made(compose: dict[str, Any], tmp_path: A
 def test_nobody_holds_a_secret_that_is_not_needed(services: dict[str, Service]) -> None:
     holders = {
         secret: {name for name, each in services.items() if secret in each.get("secrets", [])}
-        for secret in ("workcast_admin_database_url", "workcast_mlflow_database_url")
+        for secret in (
+            "workcast_admin_database_url",
+            "workcast_mlflow_database_url",
+            "workcast_dashboards_database_url",
+            "dashboards_password",
+        )
     }
     assert holders == {
         "workcast_admin_database_url": {"migrate"},
         "workcast_mlflow_database_url": {"migrate", "mlflow"},
+        "workcast_dashboards_database_url": {"migrate"},
+        "dashboards_password": {"grafana"},
     }
     assert not services["evidently"].get("secrets")
     assert not [secret for secret in services["serving"]["secrets"] if "airflow" in secret]

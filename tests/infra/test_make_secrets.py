@@ -1,4 +1,5 @@
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -11,13 +12,14 @@ from tests.conftest import REPOSITORY
 HOSTS = {"postgres": "postgres:5432", "valkey": "valkey:6379"}
 
 
-def load_script() -> ModuleType:
-    """Import the script from where it lies, outside of every package."""
-    path = REPOSITORY / "infra" / "compose" / "make_secrets.py"
-    spec = importlib.util.spec_from_file_location("make_secrets", path)
+def load_script(name: str = "make_secrets") -> ModuleType:
+    """Import a script from where it lies, outside of every package."""
+    path = REPOSITORY / "infra" / "compose" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where dataclasses look for their own
     spec.loader.exec_module(module)
     return module
 
@@ -62,9 +64,10 @@ def test_each_database_has_an_owner_and_a_password_of_its_own(
     databases = [url for url in urls if url.drivername == "postgresql"]
     assert sorted((url.username, url.database) for url in databases) == [
         ("airflow", "airflow"),
+        ("dashboards", "workcast"),
         ("feast", "feast"),
         ("mlflow", "mlflow"),
         ("postgres", "postgres"),
         ("workcast", "workcast"),
     ]
-    assert len({url.password for url in urls}) == len(urls) == 6
+    assert len({url.password for url in urls}) == len(urls) == 7

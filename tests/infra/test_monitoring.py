@@ -99,7 +99,8 @@ def test_every_rule_and_panel_asks_for_metrics_that_there_are() -> None:
     for path in DASHBOARDS:
         for panel in json.loads(path.read_text())["panels"]:
             for target in panel.get("targets", []):
-                asked[f"{path.name}: {panel['title']}"] = target["expr"]
+                if "expr" in target:  # SQL is asked of a database: tests/integration
+                    asked[f"{path.name}: {panel['title']}"] = target["expr"]
     assert len(asked) > 40
     unknown = {where: set(WORD.findall(expr)) - known for where, expr in asked.items()}
     assert not {where: names for where, names in unknown.items() if names}
@@ -115,6 +116,30 @@ def test_every_alert_says_how_bad_it_is_and_where_to_read_on() -> None:
         assert alert["annotations"]["summary"].endswith((".", "be.")), alert["alert"]
         file, _, anchor = alert["annotations"]["runbook"].partition("#")
         assert (file, anchor in anchors) == ("infra/README.md", True), alert["alert"]
+
+
+def test_the_collector_and_grafana_name_what_there_is() -> None:
+    collector = yaml.safe_load((MONITORING / "collector.yml").read_text())
+    for pipeline in collector["service"]["pipelines"].values():
+        for kind, names in pipeline.items():
+            assert set(names) <= set(collector[kind]), kind
+    (logs,) = collector["receivers"]["filelog"]["include"]
+    services = yaml.safe_load((REPOSITORY / "infra/compose/monitoring.yml").read_text())["services"]
+    places = [volume.rsplit(":", 2)[1] for volume in services["otel-collector"]["volumes"]]
+    assert any(logs.startswith(f"{place}/") for place in places)
+    sources = yaml.safe_load(
+        (MONITORING / "grafana/provisioning/datasources/workcast.yml").read_text()
+    )["datasources"]
+    addresses = [source["url"] for source in sources]
+    addresses += [exporter["endpoint"] for exporter in collector["exporters"].values()]
+    hosts = {re.sub(r"^http://", "", address).partition(":")[0] for address in addresses}
+    assert hosts - set(services) == {"postgres"}
+    # Grafana reads the file of a secret that it is given.
+    (database,) = [source for source in sources if "secureJsonData" in source]
+    secret = re.search(r"/run/secrets/(\w+)", database["secureJsonData"]["password"])
+    assert secret is not None
+    assert secret[1] in services["grafana"]["secrets"]
+    assert "stores" in services["grafana"]["networks"]
 
 
 def test_dashboards_come_from_files_and_from_the_prometheus_that_is_provisioned() -> None:

@@ -20,6 +20,7 @@ def test_an_empty_server_has_everything_afterwards_and_again(
         name: postgres_url.set(username=f"m_{name}", password="x", database=f"m_{name}")  # noqa: S106
         for name in OWNERS
     }
+    reader = urls["workcast"].set(username="m_reader")
     secret = {
         name: SecretStr(url.render_as_string(hide_password=False)) for name, url in urls.items()
     }
@@ -30,6 +31,7 @@ def test_an_empty_server_has_everything_afterwards_and_again(
         airflow_database_url=secret["airflow"],
         mlflow_database_url=secret["mlflow"],
         feast_registry_url=secret["feast"],
+        dashboards_database_url=SecretStr(reader.render_as_string(hide_password=False)),
         valkey_url=SecretStr(valkey_url),
         airflow_password=SecretStr("a"),
         airflow_fernet_key=SecretStr("ZmVybmV0a2V5ZmVybmV0a2V5ZmVybmV0a2V5ZmVybmU="),
@@ -43,6 +45,7 @@ def test_an_empty_server_has_everything_afterwards_and_again(
         assert [line[2:30].rstrip() for line in console.export_text().splitlines()] == [
             "databases",
             "source and platform tables",
+            "dashboards",
             "Airflow",
             "MLflow",
             "feature registry",
@@ -57,4 +60,6 @@ def test_an_empty_server_has_everything_afterwards_and_again(
     with connect(urls["feast"]) as connection:
         row = connection.execute("SELECT count(*) > 3 FROM feature_views").fetchone()
     assert row == (True,)
+    with connect(reader) as connection:
+        assert connection.execute("SELECT count(*) FROM dashboards.workflows").fetchone() == (0,)
     assert (settings.issuer_dir / "jwks.json").is_file()
