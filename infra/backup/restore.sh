@@ -31,7 +31,7 @@ for name in $FOLDERS; do
 done
 if in_containers; then
   if [ "$(pg psql -d workcast -qAt -c "SELECT count(*) FROM workcast.watermarks WHERE stage = 'features'")" = 1 ]; then
-    docker compose up -d --wait valkey
+    docker compose run --rm -T migrate  # sets the owners' passwords; starts the stores
     docker compose run --rm -T --no-deps workcast materialise
   fi
   docker compose down
