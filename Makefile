@@ -22,10 +22,15 @@ NOT_SERVED := mypy mypy-extensions librt ast-serialize types-greenlet \
   dask partd locket
 
 # What the profiles ask of the core's own servers; .env may say the same for good.
-IN_CONTAINERS = COMPOSE_PROFILES='$(PROFILES)' \
+IN_CONTAINERS = $(if $(PROFILES),COMPOSE_PROFILES='$(PROFILES)') \
+  $(if $(filter spark,$(ENGINE)),WORKCAST_ENGINE=spark WORKCAST_TASK_IMAGE=workcast-spark:latest \
+    WORKCAST_TASK_TARGET=spark) \
   $(if $(findstring scale,$(PROFILES)),WORKCAST_AIRFLOW_EXECUTOR=CeleryExecutor) \
   $(if $(findstring monitoring,$(PROFILES)),WORKCAST_STATSD_ADDRESS=statsd-exporter:9125 \
     WORKCAST_OTLP_ENDPOINT=http://otel-collector:4318)
+
+# Where feature views are computed: `spark` takes the image with Spark.
+ENGINE ?= duckdb
 
 # Where `make demo` runs the platform: here, as processes, or compose, in containers.
 TARGET ?= here
@@ -85,7 +90,7 @@ images: ## Build the container images
 secrets: ## Make the secrets of an installation in containers that are missing
 	@$(PYTHON) infra/compose/make_secrets.py
 
-up: secrets ## Start the platform in containers [PROFILES=monitoring,scale]
+up: secrets ## Start the platform in containers [PROFILES=monitoring,scale] [ENGINE=spark]
 	@$(IN_CONTAINERS) docker compose up -d --wait
 
 test: setup ## Run every test, the integration tests on real servers included [WORKERS=n]

@@ -140,6 +140,21 @@ def test_images_of_others_have_versions(services: dict[str, Service]) -> None:
             assert re.fullmatch(r"[\w./-]+:v?\d[\w.]*", service["image"]), name
 
 
+def test_whatever_computes_features_has_the_image_of_the_engine(
+    services: dict[str, Service],
+) -> None:
+    chosen = {
+        name: service["build"]["target"]
+        for name, service in services.items()
+        if service["image"] == "${WORKCAST_TASK_IMAGE:-workcast:latest}"
+    }
+    # Airflow's other parts run no DAG task.
+    assert chosen == dict.fromkeys(
+        ["migrate", "airflow-scheduler", "airflow-worker", "workcast"],
+        "${WORKCAST_TASK_TARGET:-platform}",
+    )
+
+
 def test_every_role_runs_and_every_address_is_a_server_and_its_port(
     services: dict[str, Service], tmp_path: Any
 ) -> None:
