@@ -158,7 +158,7 @@ def test_whatever_computes_features_has_the_image_of_the_engine(
 def test_java_may_load_what_it_unpacks(services: dict[str, Service]) -> None:
     for name, service in services.items():
         if "WORKCAST_SPARK_IMAGE" in service["image"] or "WORKCAST_TASK_IMAGE" in service["image"]:
-            assert any(re.match("/tmp:.*exec", place) for place in service["tmpfs"]), name
+            assert any(":exec" in place for place in service["tmpfs"]), name
 
 
 def test_every_role_runs_and_every_address_is_a_server_and_its_port(
