@@ -59,6 +59,7 @@ if __name__ == "__main__":
     flags = dict(word.removeprefix("--").split("=", 1) for word in sys.argv[1:])
     text = Path(flags["statsd.mapping-config"]).read_text()
     Datagram.mappings = yaml.safe_load(text)["mappings"]
-    start_http_server(9102)
-    port = int(flags["statsd.listen-udp"].rpartition(":")[2])
-    socketserver.UDPServer(("0.0.0.0", port), Datagram).serve_forever()  # noqa: S104 - a container
+    page_host, _, page_port = flags.get("web.listen-address", ":9102").rpartition(":")
+    start_http_server(int(page_port), page_host or "0.0.0.0")  # noqa: S104 - a container
+    host, _, port = flags["statsd.listen-udp"].rpartition(":")
+    socketserver.UDPServer((host, int(port)), Datagram).serve_forever()

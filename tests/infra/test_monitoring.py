@@ -45,6 +45,17 @@ def rules() -> list[dict[str, Any]]:
     ]
 
 
+def asked() -> dict[str, str]:
+    """Every PromQL expression of rules and dashboards, by where it stands."""
+    found = {rule.get("alert") or rule["record"]: rule["expr"] for rule in rules()}
+    for path in DASHBOARDS:
+        for panel in json.loads(path.read_text())["panels"]:
+            for target in panel.get("targets", []):
+                if "expr" in target:  # SQL is asked of a database: tests/integration
+                    found[f"{path.stem}: {panel['title']} {target['refId']}"] = target["expr"]
+    return found
+
+
 def known_metrics() -> set[str]:
     from serving import metrics  # noqa: F401, PLC0415 - registers what the service counts
 
@@ -95,14 +106,8 @@ def test_prometheus_takes_its_configuration(promtool: str) -> None:
 
 def test_every_rule_and_panel_asks_for_metrics_that_there_are() -> None:
     known = known_metrics()
-    asked = {rule.get("alert") or rule["record"]: rule["expr"] for rule in rules()}
-    for path in DASHBOARDS:
-        for panel in json.loads(path.read_text())["panels"]:
-            for target in panel.get("targets", []):
-                if "expr" in target:  # SQL is asked of a database: tests/integration
-                    asked[f"{path.name}: {panel['title']}"] = target["expr"]
-    assert len(asked) > 40
-    unknown = {where: set(WORD.findall(expr)) - known for where, expr in asked.items()}
+    assert len(asked()) > 40
+    unknown = {where: set(WORD.findall(expr)) - known for where, expr in asked().items()}
     assert not {where: names for where, names in unknown.items() if names}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import httpx
 import mlflow
@@ -27,6 +28,8 @@ from pipelines.registry.figures import version_figures
 from pipelines.settings import Settings
 from pipelines.source.connect import open_engine
 from pipelines.source.tables import predictions
+from tests.infra.test_monitoring import WORD, asked, rules
+from tests.integration.watching import prometheus, statsd_exporter, store_exporters
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1500)]
 
@@ -44,13 +47,22 @@ def free_ports(count: int) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def learned() -> Iterator[tuple[Settings, datetime]]:
+def statsd() -> Iterator[tuple[int, str]]:
+    """Where Airflow sends its metrics, and the page that has them afterwards."""
+    (port,) = free_ports(1)
+    with statsd_exporter(Path(mkdtemp(prefix="workcast-statsd-")), port) as page:
+        yield port, page
+
+
+@pytest.fixture(scope="module")
+def learned(statsd: tuple[int, str]) -> Iterator[tuple[Settings, datetime]]:
     """A platform that has learned from a simulated company up to a past moment."""
     names = ("airflow", "mlflow", "service", "evidently", "valkey")
     ports = {f"{n}_port": p for n, p in zip(names, free_ports(len(names)), strict=True)}
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]
         home=Path(mkdtemp(prefix="workcast-demo-")),
+        statsd_address=f"127.0.0.1:{statsd[0]}",
         **ports,
     )
     try:
@@ -269,3 +281,54 @@ def test_open_tasks_are_spread_over_people(
     )
     (problem,) = plan["problems"]
     assert problem["problem"]["status"] == 404
+
+
+# Of events that did not happen here: nothing failed, nothing was refused.
+UNSEEN = {"airflow_task_finish", "workcast_refusals_total"}
+
+
+def test_prometheus_finds_whatever_rules_and_dashboards_ask_for(
+    learned: tuple[Settings, datetime],
+    service: httpx.Client,
+    statsd: tuple[int, str],
+    tmp_path: Path,
+) -> None:
+    settings, _ = learned
+    pages = {"serving": settings.service.removeprefix("http://"), "airflow": statsd[1]}
+    with (
+        store_exporters(tmp_path, settings) as stores,
+        prometheus(tmp_path, pages | stores) as client,
+    ):
+
+        def ask(path: str, **parameters: str) -> Any:
+            answer = client.get(path, params=parameters).json()
+            assert answer["status"] == "success", answer
+            return answer["data"]
+
+        def is_up() -> bool:
+            targets = ask("/targets")["activeTargets"]
+            return len(targets) == 5 and {each["health"] for each in targets} == {"up"}
+
+        wait_until(is_up, 60)
+        # Two looks at every rule: the second sees what the first recorded.
+        wait_until(
+            lambda: all(
+                rule["health"] != "unknown"
+                for group in ask("/rules")["groups"]
+                for rule in group["rules"]
+            ),
+            60,
+        )
+        evaluated = [rule for group in ask("/rules")["groups"] for rule in group["rules"]]
+        assert len(evaluated) == len(rules())
+        wrong = {
+            rule["name"]: rule.get("lastError") for rule in evaluated if rule["health"] != "ok"
+        }
+        assert not wrong
+        for where, expression in asked().items():
+            assert ask("/query", query=expression)["resultType"] in {"vector", "scalar"}, where
+        exposed = set(ask("/label/__name__/values"))
+        recorded = {rule["record"] for rule in rules() if "record" in rule}
+        words = {word for expression in asked().values() for word in WORD.findall(expression)}
+        assert words - recorded - exposed - UNSEEN == set()
+        assert len(words - recorded - UNSEEN) > 30
