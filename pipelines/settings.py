@@ -161,7 +161,7 @@ class Settings(BaseSettings):
     trace_ratio: float = Field(1.0, ge=0, le=1, description="Share of requests that are traced.")
     log_format: Literal["text", "json"] | None = Field(
         None,
-        description="Of the service's and Airflow's logs; not set: json in production, else text.",
+        description="Of the servers' logs; not set: json in production, else text.",
     )
     registry_events_secret: SecretStr | None = Field(
         None, description="Signs MLflow's webhooks to the service; not set: it only polls."
@@ -253,7 +253,7 @@ class Settings(BaseSettings):
 
     @property
     def has_json_logs(self) -> bool:
-        """Whether the service and Airflow write their logs as JSON."""
+        """Whether the servers write their logs as JSON; the stores write their own."""
         if self.log_format is not None:
             return self.log_format == "json"
         return self.environment == "production"

