@@ -1,6 +1,6 @@
 """The questions of the service: how long a workflow will still take, and will it be late."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -12,7 +12,15 @@ from serving import metrics
 from serving.asked import Asked, about, log_answers
 from serving.questions import Said, Say, many, one
 from serving.reasons import given_values, reasons
-from serving.schemas import Duration, DurationBatch, OneWorkflow, Risk, RiskBatch
+from serving.schemas import (
+    Duration,
+    DurationBatch,
+    ManyWorkflows,
+    OneWorkflow,
+    Risk,
+    RiskBatch,
+    WorkflowProblem,
+)
 from serving.tracing import span
 from serving.what_if import what_if
 
@@ -32,13 +40,13 @@ def one_duration(runtime: "Runtime", question: OneWorkflow) -> bytes:
     return _one(runtime, Model.REMAINING_TIME, question, _durations)
 
 
-def duration_batch(runtime: "Runtime", workflow_ids: Sequence[str]) -> DurationBatch:
+def duration_batch(runtime: "Runtime", asked: ManyWorkflows) -> DurationBatch:
     """Answer for each workflow, or say what is wrong with it, in the order asked.
 
     Raises:
         ProblemError: nothing at all can be answered: no model, no features.
     """
-    answers, problems = many(runtime, Model.REMAINING_TIME, workflow_ids, _durations)
+    answers, problems = _many(runtime, Model.REMAINING_TIME, asked, _durations)
     return DurationBatch(answers=answers, problems=problems)
 
 
@@ -51,13 +59,13 @@ def one_risk(runtime: "Runtime", question: OneWorkflow) -> bytes:
     return _one(runtime, Model.DELAY_RISK, question, _risks)
 
 
-def risk_batch(runtime: "Runtime", workflow_ids: Sequence[str]) -> RiskBatch:
+def risk_batch(runtime: "Runtime", asked: ManyWorkflows) -> RiskBatch:
     """Answer for each workflow, or say what is wrong with it, in the order asked.
 
     Raises:
         ProblemError: nothing at all can be answered: no model, no features.
     """
-    answers, problems = many(runtime, Model.DELAY_RISK, workflow_ids, _risks)
+    answers, problems = _many(runtime, Model.DELAY_RISK, asked, _risks)
     return RiskBatch(answers=answers, problems=problems)
 
 
@@ -65,6 +73,12 @@ def _one(runtime: "Runtime", model: Model, question: OneWorkflow, say: Say[Said]
     if question.overrides:
         return what_if(runtime, model, question.workflow_id, question.overrides, say)
     return one(runtime, model, question.workflow_id, say)
+
+
+def _many(
+    runtime: "Runtime", model: Model, asked: ManyWorkflows, say: Say[Said]
+) -> tuple[list[Said], list[WorkflowProblem]]:
+    return many(runtime, model, asked.workflow_ids, say, asked.overrides)
 
 
 def _durations(asked: Asked, positions: list[int]) -> list[Duration]:

@@ -107,7 +107,7 @@ def _add_questions(app: FastAPI) -> None:
         """Answer with the expected time and the ranges that hold it four times in five."""
         asked, runtime = question.root, runtime_of(request)
         if isinstance(asked, ManyWorkflows):
-            return await answered(Lane.LONG, duration_batch, runtime, asked.workflow_ids)
+            return await answered(Lane.LONG, duration_batch, runtime, asked)
         if isinstance(asked, OneTask):
             return await answered(Lane.ADVICE, one_task, runtime, asked)
         if isinstance(asked, ManyTasks):
@@ -124,7 +124,7 @@ def _add_questions(app: FastAPI) -> None:
         """Answer with the probability of being late and the inputs that moved it most."""
         asked, runtime = question.root, runtime_of(request)
         if isinstance(asked, ManyWorkflows):
-            return await answered(Lane.LONG, risk_batch, runtime, asked.workflow_ids)
+            return await answered(Lane.LONG, risk_batch, runtime, asked)
         return await answered(Lane.WORKFLOW, one_risk, runtime, asked)
 
 

@@ -25,13 +25,13 @@ Overrides = Mapping[str, str | float | int | bool | None]
 def overridden(
     features: ServiceRows, known: Iterable[Column], overrides: Overrides, model: Model
 ) -> ServiceRows:
-    """Put values in the place of what was read about the one thing asked about.
+    """Put values in the place of what was read, the same for each thing asked about.
 
     What follows from a time, as the slack from the due date, is computed anew, unless it is
     among the values itself.
 
     Args:
-        features: one row.
+        features: a row for each.
         known: what the version that answers reads.
         overrides: by the names of `known`.
         model: that is asked.
@@ -43,8 +43,8 @@ def overridden(
     # A model may know of the due date by the slack alone.
     columns = {name: Column(name, name, Kind.AGE) for name in TIMES}
     columns |= {column.name: column for column in known}
-    (row,) = features.rows()
-    changes: dict[str, Any] = {}
+    rows = features.rows()
+    changes: dict[str, list[Any]] = {}
     faults: list[dict[str, str]] = []
     for name, value in overrides.items():
         column = columns.get(name)
@@ -52,18 +52,21 @@ def overridden(
             if column is None:
                 raise ValueError(_unknown(name, list(columns), model))  # noqa: TRY301
             if column.key is None:
-                changes[name] = _value(value, column, features.types[column.source])
+                said = _value(value, column, features.types[column.source])
+                changes[name] = [said] * len(rows)
             else:
-                had = changes.get(column.source, row[column.source])
-                changes[column.source] = _with_key(had, column.key, value)
+                had = changes.get(column.source) or [row[column.source] for row in rows]
+                changes[column.source] = [_with_key(text, column.key, value) for text in had]
         except ValueError as err:
             faults.append({"field": f"overrides.{name}", "message": str(err)})
     if faults:
         said = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults)
         raise InvalidRequestError(f"{said}.", errors=faults)
-    now = {name: [value] for name, value in changes.items() if name in REQUEST_TIME_NAMES}
-    read = {name: [value] for name, value in changes.items() if name not in now}
-    return completed(features.with_columns(read, {}), row["as_of"]).with_columns(now, {})
+    now = {name: values for name, values in changes.items() if name in REQUEST_TIME_NAMES}
+    read = {name: values for name, values in changes.items() if name not in now}
+    # Later than the others' is only the moment of what became known later.
+    as_of = min(row["as_of"] for row in rows)
+    return completed(features.with_columns(read, {}), as_of).with_columns(now, {})
 
 
 def _unknown(name: str, names: list[str], model: Model) -> str:

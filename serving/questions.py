@@ -13,9 +13,11 @@ from pipelines.contracts import Model
 from serving.again import keep, look, say_again
 from serving.asked import Asked, Started, ask, fault_of, inputs_of
 from serving.cache import Result, Subject
+from serving.overrides import Overrides
 from serving.schemas import Answer, Problem, WorkflowProblem
 from serving.tracing import span
 from serving.traffic import Choice, Variant
+from serving.what_if import as_if
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
@@ -48,12 +50,18 @@ def one(runtime: "Runtime", model: Model, workflow_id: str, say: Say[Said]) -> b
 
 
 def many(
-    runtime: "Runtime", model: Model, workflow_ids: Sequence[str], say: Say[Said]
+    runtime: "Runtime",
+    model: Model,
+    workflow_ids: Sequence[str],
+    say: Say[Said],
+    overrides: Overrides | None = None,
 ) -> tuple[list[Said], list[WorkflowProblem]]:
     """Answer about each workflow, or say what is wrong with it, both in the order asked.
 
+    With `overrides`, as if these features of each were others.
+
     Raises:
-        ProblemError: nothing at all can be answered: no model, no features.
+        ProblemError: nothing at all can be answered: no model, no features, no such feature.
     """
     parts = runtime.traffic.choose(model, workflow_ids)
     whole = ask(runtime, model, parts[0][0], workflow_ids, Started())
@@ -67,7 +75,8 @@ def many(
     for choice, positions in parts:
         sound = [position for position in positions if faults[position] is None]
         if sound:
-            said = _said(replace(whole, choice=choice), sound, say)
+            part = replace(whole, choice=choice)
+            said = as_if(part, sound, overrides, say) if overrides else _said(part, sound, say)
             answers.update(zip(sound, said, strict=True))
     return [answers[position] for position in sorted(answers)], problems
 

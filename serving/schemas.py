@@ -44,6 +44,9 @@ class ManyWorkflows(Strict):
     )
 
     workflow_ids: Annotated[list[WorkflowId], Field(min_length=1, max_length=MAX_BATCH)]
+    overrides: ChangedFeatures | None = Field(
+        None, description="What if these features of each of them were others? As of one workflow."
+    )
 
 
 def _kind(value: Any) -> str:

@@ -36,23 +36,38 @@ def what_if(
     """
     started = Started()
     ((choice, _),) = runtime.traffic.choose(model, [workflow_id])
-    choice = replace(choice, variant=Variant.WHAT_IF, propensity=None)
     asked = ask(runtime, model, choice, [workflow_id], started)
     fault = fault_of(asked, 0)
     if fault is not None:
         raise fault
     answer: Answer
+    (answer,) = as_if(asked, [0], overrides, say)
+    return answer.model_dump_json().encode()
+
+
+def as_if(
+    asked: Asked,
+    positions: list[int],
+    overrides: Overrides,
+    say: Callable[[Asked, list[int]], list[Any]],
+) -> list[Any]:
+    """Answer as if these features of each were others; for a challenger that fails, the champion.
+
+    Raises:
+        InvalidRequestError: the version has no such feature, or the feature no such value.
+    """
+    choice = replace(asked.choice, variant=Variant.WHAT_IF, propensity=None)
+    asked = replace(asked, choice=choice)
     try:
-        (answer,) = say(_changed(asked, overrides), [0])
+        return say(_changed(asked, overrides), positions)
     except ProblemError:
         raise
     except Exception:
         if choice.loaded.alias is not Alias.CHALLENGER:
             raise
-        logger.exception("The challenger of %s failed; the champion answers", model)
-        choice = replace(choice, loaded=runtime.watch.champion(model))
-        (answer,) = say(_changed(replace(asked, choice=choice), overrides), [0])
-    return answer.model_dump_json().encode()
+        logger.exception("The challenger of %s failed; the champion answers", asked.model)
+        choice = replace(choice, loaded=asked.runtime.watch.champion(asked.model))
+        return say(_changed(replace(asked, choice=choice), overrides), positions)
 
 
 def _changed(asked: Asked, overrides: Overrides) -> Asked:

@@ -296,7 +296,12 @@ def world(
     store = Rows(
         [
             feature_row("WF-1"),
-            feature_row("WF-2", workflow_progress__rework_count=5, workflow_progress__due_at=None),
+            feature_row(
+                "WF-2",
+                workflow_progress__rework_count=5,
+                workflow_progress__due_at=None,
+                workflow_progress__workflow_attributes='{"amount": 500, "channel": "post"}',
+            ),
             feature_row("closed", is_closed=True, closed_at=AS_OF - timedelta(days=1)),
             feature_row("old", features_known_at=None),
             feature_row("young", features_known_at=AS_OF + timedelta(minutes=5)),

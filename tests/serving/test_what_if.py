@@ -150,3 +150,52 @@ def test_answers_are_neither_taken_from_the_cache_nor_kept(world: World) -> None
     assert ask(world, "/assess_risk", {REWORK: 5}).status_code == 200
     real = world.client.post("/assess_risk", json={"workflow_id": "WF-1"})
     assert real.status_code == 500  # which does look
+
+
+@pytest.mark.parametrize("endpoint", MODELS)
+@pytest.mark.parametrize(
+    "overrides",
+    [{REWORK: 3}, {OPENED: "2016-03-30T12:00:00Z"}, {f"{ATTRIBUTES}.amount": 899, ACTIVITY: "pay"}],
+)
+def test_many_are_as_each_would_be_alone(
+    world: World, endpoint: str, overrides: dict[str, Any]
+) -> None:
+    ids = ["WF-2", "nobody", "WF-1", "closed", "young"]
+    batch = world.client.post(endpoint, json={"workflow_ids": ids, "overrides": overrides}).json()
+    alone = [
+        world.client.post(endpoint, json={"workflow_id": one, "overrides": overrides}).json()
+        for one in ("WF-2", "WF-1", "young")
+    ]
+    for got, expected in zip(batch["answers"], alone, strict=True):
+        figures = {name: value for name, value in expected.items() if isinstance(value, float)}
+        assert {name: got[name] for name in figures} == pytest.approx(figures, rel=1e-9)
+        assert len(figures) >= 1
+        same = ("workflow_id", "as_of", "features_known_at", "is_what_if", "overrides")
+        assert [got[name] for name in same] == [expected[name] for name in same]
+        assert (got["is_what_if"], got["overrides"]) == (True, overrides)
+        reasons = [[one["feature"] for one in each.get("reasons", [])] for each in (got, expected)]
+        assert reasons[0] == reasons[1]
+    assert [one["problem"]["status"] for one in batch["problems"]] == [404, 422]
+    assert {(row.variant, row.propensity) for row in world.log.rows} == {("what_if", None)}
+    many, single = world.log.rows[:3], world.log.rows[3:]
+    assert [row.features for row in many] == [row.features for row in single]
+    assert {row.inputs["workflow_count"] for row in many} == {5}
+    assert all(row.inputs["overrides"] == overrides for row in many)
+
+
+def test_a_fault_in_a_batch_is_named(world: World) -> None:
+    body = {"workflow_ids": ["WF-1", "WF-2"], "overrides": {REWORK: 1.5}}
+    response = world.client.post("/predict_duration", json=body)
+    assert response.status_code == 422
+    (error,) = response.json()["errors"]
+    assert error["field"] == f"overrides.{REWORK}"
+
+
+@pytest.mark.parametrize("shadowed", [{Model.DELAY_RISK}])
+def test_nobody_computes_a_batch_in_the_shadow(world: World) -> None:
+    world.registry.challengers[Model.DELAY_RISK] = "2"
+    world.watch.look()
+    body = {"workflow_ids": ["WF-1", "WF-2"], "overrides": {REWORK: 5}}
+    assert len(world.client.post("/assess_risk", json=body).json()["answers"]) == 2
+    world.shadows.stop(30)
+    assert [row.variant for row in world.log.rows] == ["what_if"] * 2
