@@ -118,11 +118,12 @@ def _measured(one: Contender) -> tuple[float, float, float, Any]:
     begun, cpu_begun = time.perf_counter(), time.process_time()
     result = work()
     seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu_begun
-    peak_mib = _peak_mib()
-    return seconds, cpu_seconds, peak_mib, result if one.keep is None else one.keep(result)
+    peak = peak_mib()
+    return seconds, cpu_seconds, peak, result if one.keep is None else one.keep(result)
 
 
-def _peak_mib() -> float:
+def peak_mib() -> float:
+    """Return the most memory this process has had."""
     # Not getrusage: its maximum outlives exec and would tell of the parent.
     lines = _STATUS.read_text(encoding="ascii").splitlines()
     (line,) = (line for line in lines if line.startswith("VmHWM"))

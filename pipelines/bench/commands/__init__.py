@@ -11,6 +11,7 @@ from pipelines.bench.commands.join import join
 from pipelines.bench.commands.next_activity import next_activity
 from pipelines.bench.commands.online import online
 from pipelines.bench.commands.remaining_time import remaining_time
+from pipelines.bench.commands.retrain import retrain
 from pipelines.bench.commands.serving import serving
 from pipelines.bench.commands.sla import sla
 from pipelines.bench.commands.task_duration import task_duration
@@ -26,6 +27,7 @@ for command in (
     join,
     online,
     serving,
+    retrain,
     remaining_time,
     task_duration,
     delay,

@@ -29,7 +29,7 @@ VIEWS = {
     """,
     "tasks": """
         SELECT activity, coalesce(team_id, '(none)') AS team_id, created_at, started_at,
-            completed_at, due_at, completed_at IS NULL AND cancelled_at IS NULL AS is_open,
+            completed_at, completed_at IS NULL AND cancelled_at IS NULL AS is_open,
             extract(epoch FROM started_at - created_at)::float8 / 3600 AS waiting_hours,
             extract(epoch FROM completed_at - started_at)::float8 / 3600 AS service_hours
         FROM workflow.tasks
