@@ -145,9 +145,33 @@ def test_every_address_in_the_settings_is_a_service_and_its_port(manifests: list
         for port in each["spec"]["ports"]
     }
     data = named(manifests, "ConfigMap")["settings"]["data"]
-    inside = {key: value for key, value in data.items() if value.startswith("http://")}
+    named_here = {key: value for key, value in data.items() if value.startswith("http://")}
+    inside = {key: value for key, value in named_here.items() if ".monitoring:" not in value}
     assert len(inside) == 4
     assert set(inside.values()) <= services
+
+
+@pytest.mark.parametrize(
+    ("setting", "component"),
+    [("WORKCAST_STATSD_ADDRESS", "airflow-scheduler"), ("WORKCAST_OTLP_ENDPOINT", "serving")],
+)
+def test_whoever_is_to_tell_who_watches_may(
+    rendered: dict[str, list[Manifest]], setting: str, component: str
+) -> None:
+    manifests = rendered["production"]
+    address = named(manifests, "ConfigMap")["settings"]["data"][setting]
+    host, _, port = address.removeprefix("http://").partition(":")
+    labels = {"app.kubernetes.io/component": component}
+    allowed = [
+        (to["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"], way["port"])
+        for policy in named(manifests, "NetworkPolicy").values()
+        if selects(policy["spec"]["podSelector"], labels)
+        for rule in policy["spec"].get("egress", [])
+        for to in rule.get("to", [])
+        if "namespaceSelector" in to
+        for way in rule["ports"]
+    ]
+    assert (host.partition(".")[2], int(port)) in allowed
 
 
 def test_dag_tasks_run_in_the_image_of_the_scheduler(manifests: list[Manifest]) -> None:
