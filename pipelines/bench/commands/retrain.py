@@ -47,8 +47,8 @@ def retrain(
     print_table(console, title, ["", "seconds", "peak MiB", "version"], rows)
     print_table(
         console,
-        f"Predicting for {found.prefix_count:,} moments",
-        ["", "seconds"],
+        "",
+        [f"predicting for {found.prefix_count:,} moments", "seconds"],
         [(model.value, f"{seconds:.2f}") for model, seconds in found.prediction_s.items()],
     )
     if json_path is not None:
