@@ -15,6 +15,7 @@ Progress = Callable[[str, int, int], None]
 _WARM_UP: Final = 20  # requests
 _OK: Final = 200
 _READY_WAIT_S: Final = 120.0
+_IN_A_ROW: Final = 10
 _POLL_S: Final = 0.5
 
 
@@ -121,15 +122,21 @@ def _measure(pair: Pair, into: Comparison, seconds: float, number: int) -> None:
 def until_answered(question: str, target: Target, wait_s: float = _READY_WAIT_S) -> None:
     """Ask the first request until it is answered: a service that has started loads its models.
 
+    Each of its workers does, so it must be answered some times in a row, each over a connection of
+    its own, which any worker may take.
+
     Raises:
         BenchmarkError: it is not answered in time; with the last answer.
     """
     deadline = time.monotonic() + wait_s
-    while True:
+    count = 0
+    while count < _IN_A_ROW:
         with Connection(target.port) as connection:
             status, body = connection.ask(target.requests[0])
         if status == _OK:
-            return
+            count += 1
+            continue
+        count = 0
         if time.monotonic() > deadline:
             raise BenchmarkError(
                 f"{question} is still answered by {status} after {wait_s:g} s: {body[:500]!r}"
