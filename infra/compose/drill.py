@@ -83,20 +83,21 @@ class Questions:
         headers = {"authorization": f"Bearer {self._token}", "content-type": "application/json"}
         body = json.dumps({"workflow_id": workflow_id}).encode()
         request = urllib.request.Request(self._url, body, headers)  # noqa: S310 - given by hand
-        began, answer = time.monotonic(), {}
+        began, is_degraded, prediction_ids = time.monotonic(), False, []
         try:
             with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
                 answer, outcome = json.load(response), "answered"
+            is_degraded = answer["is_degraded"]
+            prediction_ids = [str(uuid.UUID(answer["prediction_id"]))]
         except urllib.error.HTTPError as err:
             outcome = f"HTTP {err.code}"
-        except (OSError, ValueError) as err:
+        except (OSError, ValueError, KeyError) as err:
             outcome = type(getattr(err, "reason", err)).__name__
         with self._lock:
             self.answers.outcomes[outcome] += 1
             self.answers.slowest_s = max(self.answers.slowest_s, time.monotonic() - began)
-            self.answers.degraded_count += bool(answer.get("is_degraded"))
-            if answer:
-                self.answers.prediction_ids.append(str(uuid.UUID(answer["prediction_id"])))
+            self.answers.degraded_count += is_degraded
+            self.answers.prediction_ids += prediction_ids
 
 
 def _docker(*words: str, text: str | None = None, may_fail: bool = False) -> str:
@@ -181,7 +182,7 @@ def main() -> None:
         logged = int(_ask_database(f"\\set ids '{{{','.join(answered)}}}'\n{LOGGED}")[0])
         time.sleep(1)
     sys.stdout.write(f"{len(answered)} answers, {logged} of them in the prediction log.\n")
-    sys.exit(logged != len(answered))
+    sys.exit(not answered or logged != len(answered))
 
 
 if __name__ == "__main__":

@@ -19,15 +19,14 @@ import pyarrow.parquet as pq
 
 from pipelines.bench.measure import Progress, peak_mib
 from pipelines.bench.serving.company import company, company_settings
-from pipelines.contracts import WORKFLOW_MODELS, Model, Stage
+from pipelines.contracts import WORKFLOW_MODELS, Model
 from pipelines.errors import BenchmarkError, TrainingError
-from pipelines.jobs.parity import certify
+from pipelines.jobs.parity import certify_now
 from pipelines.jobs.training import train_challenger
 from pipelines.learning.predictor import Predictor
 from pipelines.registry.load import load_version
 from pipelines.settings import Settings
-from pipelines.source.connect import open_engine
-from pipelines.source.watermarks import get_watermark
+from pipelines.store.certificate import require_parity
 from pipelines.store.frames import typed_frame
 
 _ROUNDS: Final = 3
@@ -68,7 +67,7 @@ def measure_retraining(
         task_count: of the simulated company.
         trial_count: learners and hyper-parameters each training tries; None takes the setting.
         at_once: trainings at a time in the second way.
-        prefix_count: moments predicted for, the test rows over and over.
+        prefix_count: moments predicted for, the rows of the training set over and over.
         progress: told what begins.
 
     Raises:
@@ -80,7 +79,7 @@ def measure_retraining(
         with company(
             settings, task_count, lambda name: progress(name, 0, steps), with_champions=False
         ):
-            certify(settings, _watermark(settings))
+            require_parity(certify_now(settings))
             trainings = []
             for number, model in enumerate(Model):
                 progress(f"training {model}", number + 1, steps)
@@ -93,17 +92,6 @@ def measure_retraining(
                     progress(f"predicting {one.model}", len(Model) + 2 + number, steps)
                     predicted[one.model] = _predicting(settings, one, prefix_count)
     return Retraining(trainings, together_s, at_once, prefix_count, predicted)
-
-
-def _watermark(settings: Settings) -> str:
-    engine = open_engine(settings)
-    try:
-        moment = get_watermark(engine, Stage.FEATURES)
-    finally:
-        engine.dispose()
-    if moment is None:
-        raise BenchmarkError("The company has no features: its build did not end.")
-    return moment.isoformat()
 
 
 def _alone(settings: Settings, model: Model, trial_count: int | None) -> Training:

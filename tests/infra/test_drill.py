@@ -60,6 +60,15 @@ def test_whoever_hangs_is_asked_on_and_waited_for() -> None:
     assert not answers.prediction_ids
 
 
+def test_what_is_no_answer_is_named() -> None:
+    with service({"prediction_id": "1"}, 200) as address:
+        questions = DRILL.Questions(address, "secret", ["W-1"], per_second=50)
+        time.sleep(0.3)
+        answers = questions.stop()
+    assert set(answers.outcomes) == {"KeyError"}
+    assert not answers.prediction_ids
+
+
 def test_a_server_that_is_away_is_told() -> None:
     with service(None, 200) as address:
         pass
