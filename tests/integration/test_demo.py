@@ -27,7 +27,7 @@ from pipelines.platform.token import bearer
 from pipelines.registry.figures import version_figures
 from pipelines.settings import Settings
 from pipelines.source.connect import open_engine
-from pipelines.source.tables import predictions
+from pipelines.source.tables import drift_reports, predictions
 from tests.infra.test_monitoring import WORD, asked, rules
 from tests.integration.watching import prometheus, statsd_exporter, store_exporters
 
@@ -124,6 +124,16 @@ def test_every_dag_ran_once_and_left_its_pages(learned: tuple[Settings, datetime
     projects = httpx.get(f"{settings.evidently}/api/projects").json()
     assert {p["name"] for p in projects} == {f"Workcast {model}" for model in WORKFLOW_MODELS}
     assert len(list(settings.reports_dir.glob("*.html"))) == len(WORKFLOW_MODELS)
+    engine = open_engine(settings)
+    with engine.connect() as connection:
+        found = connection.execute(select(drift_reports)).all()
+    engine.dispose()
+    assert {(row.model_name, row.model_version) for row in found} == {
+        (model.value, "1") for model in WORKFLOW_MODELS
+    }
+    for row in found:
+        assert row.drifted_ratio == len(row.drifted_columns) / row.compared_column_count
+        assert (row.mae_current is not None) == (row.model_name == Model.REMAINING_TIME)
     docs = settings.docs_dir / "uncommitted" / "data_docs" / "local_site" / "index.html"
     assert "history_task_events" in docs.read_text()
     assert httpx.get(f"{settings.mlflow}/health").is_success
