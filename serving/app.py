@@ -18,6 +18,7 @@ from serving.guard.middleware import GuardMiddleware
 from serving.guard.openapi import with_security
 from serving.lanes import Lane
 from serving.problems import add_problem_handlers
+from serving.question_route import QuestionRoute
 from serving.registry_events import add_registry_events
 from serving.responses import answered, json_response, problems, runtime_of
 from serving.schemas import (
@@ -82,6 +83,7 @@ def create_app(open_runtime: "Callable[[], Runtime]", version: str) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
     )
+    app.router.route_class = QuestionRoute
     add_problem_handlers(app)
     app.add_middleware(GuardMiddleware)
     app.add_middleware(TraceMiddleware)  # the last is the first

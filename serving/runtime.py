@@ -117,6 +117,7 @@ class Runtime:
 
     def close(self) -> None:
         """Stop all parts; the logs last, with everything written."""
+        self.lanes.close()
         for part in (self.shadows, self.cache, self.meter, self.watch, self.staff, self.lake):
             part.stop()
         self.features.stop()

@@ -18,8 +18,10 @@ Values = npt.NDArray[np.float64]
 
 _TEXT: Final = ".txt"
 _LEAVES: Final = ".npy"
-# Of a forest's trees: the strongest contributions of these are mostly those of all.
-_EXPLAINING_TREES: Final = 50
+# Of a forest's trees. On 77 workflows of a simulated company, the five strongest contributions of
+# 20 of 200 trees were 82 % those of all, of 50 trees 88 %, in a third of the time; the correlation
+# was 0.965 and 0.989, and the signs of the five were the same in 99.7 % and in all.
+_EXPLAINING_TREES: Final = 20
 
 
 @dataclass(frozen=True)

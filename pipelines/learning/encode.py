@@ -98,25 +98,7 @@ class Encoder:
         Raises:
             TrainingError: a column the model was trained on is missing.
         """
-        objects: dict[str, dict[str, Any]] = {}
-        encoded: list[float] = []
-        try:
-            for source, key, column, codes in self._plan:
-                value = values[source]
-                if key is not None:
-                    if source not in objects:
-                        objects[source] = parse_object(value)
-                    value = objects[source].get(key)
-                if column is None:
-                    encoded.append(to_number(value))
-                else:
-                    encoded.append(_encode_value(value, column, codes, values))
-        except KeyError as err:
-            raise TrainingError(
-                f"The row to predict lacks the column {err.args[0]}; "
-                f"it needs {', '.join(self.sources)}."
-            ) from err
-        return np.array([encoded])
+        return self.matrix_of_rows([values])
 
     def matrix_of_rows(self, rows: Sequence[Mapping[Any, Any]]) -> Matrix:
         """Encode some rows as `row` does.
@@ -124,7 +106,32 @@ class Encoder:
         Raises:
             TrainingError: a column the model was trained on is missing.
         """
-        return np.concatenate([np.empty((0, len(self.columns))), *map(self.row, rows)])
+        result = np.empty((len(rows), len(self.columns)))
+        if not rows:
+            return result
+        texts: dict[str, dict[str, Any]] = {}  # rows of one question often share theirs
+        try:
+            objects = [
+                {source: _parsed(values[source], texts) for source in self._objects}
+                for values in rows
+            ]
+            result[:, self._numbers] = _numbers(
+                [
+                    [values[s] if key is None else of[s].get(key) for s, key in self._number_places]
+                    for values, of in zip(rows, objects, strict=True)
+                ]
+            )
+            for values, of, encoded in zip(rows, objects, result, strict=True):
+                for i, column, codes in self._others:
+                    s, key = column.source, column.key
+                    value = values[s] if key is None else of[s].get(key)
+                    encoded[i] = _encode_value(value, column, codes, values)
+        except KeyError as err:
+            raise TrainingError(
+                f"The row to predict lacks the column {err.args[0]}; "
+                f"it needs {', '.join(self.sources)}."
+            ) from err
+        return result
 
     def levels_of(self, column: str, matrix: Matrix) -> npt.NDArray[np.object_]:
         """Return the level of a category column in each row; "" for a rare or missing one.
@@ -153,16 +160,27 @@ class Encoder:
         }
 
     @cached_property
-    def _plan(self) -> list[tuple[str, str | None, Column | None, dict[str, int]]]:
-        """Of each column: source, key, itself unless it is a number, and its levels' codes."""
+    def _objects(self) -> list[str]:
+        """Sources that are JSON objects."""
+        return list(dict.fromkeys(c.source for c in self.columns if c.key is not None))
+
+    @cached_property
+    def _numbers(self) -> list[int]:
+        """Positions of the columns that are numbers."""
+        return [i for i, column in enumerate(self.columns) if column.kind is Kind.NUMBER]
+
+    @cached_property
+    def _number_places(self) -> list[tuple[str, str | None]]:
+        """Of each of these: source and key."""
+        return [(self.columns[i].source, self.columns[i].key) for i in self._numbers]
+
+    @cached_property
+    def _others(self) -> list[tuple[int, Column, dict[str, int]]]:
+        """Of each other column: position, itself, and its levels' codes."""
         return [
-            (
-                column.source,
-                column.key,
-                None if column.kind is Kind.NUMBER else column,
-                {level: i for i, level in enumerate(column.levels)},
-            )
-            for column in self.columns
+            (i, column, {level: code for code, level in enumerate(column.levels)})
+            for i, column in enumerate(self.columns)
+            if column.kind is not Kind.NUMBER
         ]
 
     def to_spec(self) -> list[dict[str, Any]]:
@@ -190,6 +208,15 @@ def parse_object(text: object) -> dict[str, Any]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _parsed(value: object, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Parse a JSON object, each text once."""
+    if not isinstance(value, str):
+        return parse_object(value)
+    if value not in known:
+        known[value] = parse_object(value)
+    return known[value]
 
 
 def expand_json(texts: pd.Series, keys: Sequence[str]) -> dict[str, pd.Series]:
@@ -222,6 +249,16 @@ def to_number(value: object) -> float:
     except (TypeError, ValueError, OverflowError):
         return math.nan
     return number if -math.inf < number < math.inf else math.nan
+
+
+def _numbers(rows: list[list[Any]]) -> Matrix:
+    """Read values as `to_number` does; NumPy reads most rows at once."""
+    try:
+        read = np.array(rows, dtype=np.float64)  # None is NaN
+    except (TypeError, ValueError, OverflowError):
+        return np.array([[to_number(value) for value in row] for row in rows])
+    read[~np.isfinite(read)] = np.nan
+    return read
 
 
 def numbers(series: pd.Series) -> Matrix:

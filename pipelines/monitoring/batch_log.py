@@ -13,8 +13,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Self
 
-from sqlalchemy import URL, Connection, Table, create_engine
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    URL,
+    Connection,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    column,
+    create_engine,
+    func,
+    select,
+)
+from sqlalchemy.dialects.postgresql import JSON, Insert, insert
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from pipelines.monitoring.json_text import json_text
@@ -24,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 _CONNECT_SECONDS: Final = 3
 _STATEMENT_MS: Final = 15_000
+_ROWS: Final = "rows"
 
 
 @dataclass(frozen=True)
@@ -61,13 +73,12 @@ class BatchLog(Generic[E]):
         self._engine = create_engine(
             database,
             pool_size=1,
-            json_serializer=json_text,
             connect_args={
                 "connect_timeout": _CONNECT_SECONDS,
                 "options": f"-c statement_timeout={_STATEMENT_MS}",
             },
         )
-        self._insertion = insert(table).on_conflict_do_nothing()
+        self._insertion = _insertion(table, spill.columns)
         self._spill = spill
         self._noun = noun
         self._flush_seconds = flush_seconds
@@ -175,10 +186,9 @@ class BatchLog(Generic[E]):
 
     def _insert(self, batch: list[E]) -> bool:
         """Insert a batch; False when the database is away or not ready for it."""
-        rows = [entry.row() for entry in batch]
         try:
             with self._engine.begin() as connection:
-                connection.execute(self._insertion, rows)
+                self._execute(connection, batch)
         except (DataError, IntegrityError):
             return self._insert_singly(batch)
         except SQLAlchemyError as err:  # away, full, or its tables not made yet
@@ -212,7 +222,20 @@ class BatchLog(Generic[E]):
     def _is_taken(self, connection: Connection, entry: E) -> bool:
         try:
             with connection.begin_nested():
-                connection.execute(self._insertion, [entry.row()])
+                self._execute(connection, [entry])
         except (DataError, IntegrityError):
             return False
         return True
+
+    def _execute(self, connection: Connection, entries: Sequence[E]) -> None:
+        connection.execute(self._insertion, {_ROWS: json_text([entry.row() for entry in entries])})
+
+
+def _insertion(table: Table, names: Sequence[str]) -> Insert:
+    """Return what inserts rows given as one JSON text: a value less to bind for each column."""
+    given = (
+        func.json_to_recordset(cast(bindparam(_ROWS, type_=Text), JSON))
+        .table_valued(*(column(name, table.c[name].type) for name in names))
+        .render_derived(name="given", with_types=True)
+    )
+    return insert(table).from_select(names, select(given)).on_conflict_do_nothing()

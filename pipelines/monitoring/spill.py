@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -39,6 +40,7 @@ class Spill(Generic[E]):
 
     def __init__(self, folder: Path, kind: type[E]) -> None:
         self.folder = folder
+        self.columns = [field.name for field in fields(kind)]  # type: ignore[arg-type]
         self._adapter = TypeAdapter(kind)
         folder.mkdir(parents=True, exist_ok=True)
 

@@ -25,6 +25,10 @@ _VIEWS: Final = (
     FeatureView.PERSON_ACTIVITY,
     FeatureView.TEAM_LOAD,
 )
+_NAMES: Final = {
+    view: [(column.name, qualified(view, column.name)) for column in VIEWS[view].columns]
+    for view in _VIEWS
+}
 
 
 class TaskQuestion(NamedTuple):
@@ -62,9 +66,12 @@ def task_rows(
     }
     found = reader.lookup({view: known for view, known in unique.items() if known}, as_of)
 
+    # Where each question's row stands among those read; one that was not asked for stands last.
+    places = {view: _places(unique[view], keys[view]) for view in keys}
+
     def placed(view: FeatureView, values: Sequence[Any]) -> list[Any]:
-        at = dict(zip(unique[view], values, strict=True))
-        return [None if key is None else at[key] for key in keys[view]]
+        with_none = (*values, None)
+        return [with_none[place] for place in places[view]]
 
     progress, of_status = found[FeatureView.WORKFLOW_PROGRESS], found[status]
     is_known = [a or b for a, b in zip(progress.is_found, of_status.is_found, strict=True)]
@@ -81,9 +88,14 @@ def task_rows(
     }
     for view in _VIEWS:
         known = found[view].columns if view in found else {}
-        for column in VIEWS[view].columns:
-            columns[qualified(view, column.name)] = placed(view, known.get(column.name, ()))
+        for name, full_name in _NAMES[view]:
+            columns[full_name] = placed(view, known.get(name, ()))
     return ServiceRows(columns, _TYPES)
+
+
+def _places(unique: Sequence[Key], keys: Sequence[Key | None]) -> list[int]:
+    at: dict[Key | None, int] = {key: place for place, key in enumerate(unique)}
+    return [at.get(key, len(unique)) for key in keys]
 
 
 def _key(view: FeatureView, question: TaskQuestion) -> Key | None:
