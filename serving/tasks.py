@@ -43,10 +43,15 @@ _ANY: Final = any_(bindparam(_IDS, type_=ARRAY(Text)))
 _TASKS: Final = select(*(tasks.c[name] for name in Task.__dataclass_fields__)).where(
     tasks.c.task_id == _ANY
 )
+_SKILLS: Final = (
+    select(person_skills.c.skill_id)
+    .where(person_skills.c.person_id == people.c.person_id)
+    .scalar_subquery()
+)
 _PEOPLE: Final = select(
-    people.c.person_id, people.c.team_id, people.c.time_zone, people.c.working_hours
+    *(people.c[name] for name in ("person_id", "team_id", "time_zone", "working_hours")),
+    func.array(_SKILLS, type_=ARRAY(Text)).label("skills"),
 ).where(people.c.person_id == _ANY)
-_SKILLS: Final = select(person_skills).where(person_skills.c.person_id == _ANY)
 _WANTED: Final = (
     select(tasks.c.task_id, template_tasks.c.skill_id)
     .join(workflows, workflows.c.workflow_id == tasks.c.workflow_id)
@@ -106,11 +111,10 @@ class SourceHistory:
         Raises:
             HistoryAwayError: the database does not answer.
         """
-        rows = self._by_id(_PEOPLE, person_ids)
-        skills: dict[str, set[str]] = {row["person_id"]: set() for row in rows}
-        for row in self._by_id(_SKILLS, list(skills)):
-            skills[row["person_id"]].add(row["skill_id"])
-        return {row["person_id"]: Person(**row, skills=skills[row["person_id"]]) for row in rows}
+        return {
+            row["person_id"]: Person(**{**row, "skills": set(row["skills"])})
+            for row in self._by_id(_PEOPLE, person_ids)
+        }
 
     def required_skills(self, task_ids: Sequence[str]) -> dict[str, set[str]]:
         """Return what the templates of tasks ask for, of those that ask for anything.
