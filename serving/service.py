@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import bentoml
 
+from pipelines.settings import get_settings
 from serving.app import create_app
 from serving.front import Front
 from serving.guard.headers import SecurityHeaders
@@ -16,9 +17,13 @@ if TYPE_CHECKING:
 _BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]
 
 
+# BentoML keeps a timer for each request until this is over, answered or not: 66,000 take 49 MiB.
+# The guard answers earlier, and with a problem.
+_TIMEOUT_S = get_settings().request_timeout_s + 10
+
+
 def _open_runtime() -> "Runtime":
     """Open everything in the worker: BentoML's supervisor imports this module too."""
-    from pipelines.settings import get_settings  # noqa: PLC0415
     from serving.logs import set_up_logs  # noqa: PLC0415
     from serving.runtime import Runtime  # noqa: PLC0415 - Feast and MLflow, seconds to import
 
@@ -33,7 +38,7 @@ app = create_app(_open_runtime, version("workcast"))
 @bentoml.service(
     name="workcast",
     workers=1,
-    traffic={"timeout": 330},  # the guard answers earlier, and with a problem
+    traffic={"timeout": _TIMEOUT_S},
     logging={"access": {"enabled": False}},
     tracing={"excluded_urls": ".*"},  # BentoML's spans go nowhere, and cost more than an answer
     metrics={"enabled": True, "namespace": "workcast", "duration": {"buckets": _BUCKETS_S}},
