@@ -1,0 +1,44 @@
+"""Features of people that are asked about as others than they are, by name and value."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+from pipelines.contracts import Model
+from pipelines.learning.assignee.what_if import Overrides, fault_of
+from serving.overrides import near, no_such_feature, refuse
+
+# To look for what was meant takes a while, and a question may be wrong about thousands.
+_MOST_FAULTS: Final = 10
+
+
+def require_sound(overrides: Overrides, candidates: Sequence[str], names: Sequence[str]) -> None:
+    """See that the ranking model can take other values of some people.
+
+    Args:
+        overrides: features by person.
+        candidates: who may be proposed.
+        names: features that the version reads.
+
+    Raises:
+        InvalidRequestError: somebody is no candidate, or the version has no such feature, or the
+            feature no such value; names the first of them as `overrides.<person>.<feature>`.
+    """
+    found = islice(_faults(overrides, candidates, names), _MOST_FAULTS)
+    refuse([{"field": f"overrides.{field}", "message": message} for field, message in found])
+
+
+def _faults(
+    overrides: Overrides, candidates: Sequence[str], names: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    may = frozenset(candidates)
+    for person, changes in overrides.items():
+        if person not in may:
+            among = f"such as {near(person, candidates)}" if candidates else "of whom there is none"
+            yield person, f"is none of the {len(may)} candidates, {among}"
+            continue
+        for name, value in changes.items():
+            if name not in names:
+                yield f"{person}.{name}", no_such_feature(name, names, Model.ASSIGNEE)
+            elif (fault := fault_of(name, value)) is not None:
+                yield f"{person}.{name}", fault
