@@ -186,7 +186,8 @@ def _ranked(
     ranker = advice.choice.loaded.predictor
     people = state.people if asked.person_ids is None else asked.person_ids
     if limits.overrides:
-        may = [one for one in people if one not in limits.excluded_person_ids]
+        out = frozenset(limits.excluded_person_ids)
+        may = [one for one in people if one not in out]
         require_sound(limits.overrides, may, ranker.names)
     ranked = state.standings(
         ranker,

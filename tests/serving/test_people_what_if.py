@@ -5,19 +5,25 @@ from datetime import timedelta
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 import redis
 
 from pipelines.contracts import Model
 from pipelines.learning.assignee.state import AssigneeState
+from pipelines.learning.task_duration.features import TASK_ACTIVITY, TASK_PERSON
+from pipelines.learning.task_duration.spans import Span
+from pipelines.store.online_rows import ServiceRows
 from pipelines.store.stamp import put_new_stamp
 from pipelines.store.valkey import Valkey
 from serving import assignees
 from serving.cache import AnswerCache
+from serving.features import completed
 from serving.tasks import Task
 from tests.learning.assignee.company import number_events, task_event
 from tests.learning.assignee.company_ranker import EVENTS, NOW, WORKFLOWS, company_ranker
-from tests.serving.conftest import World
+from tests.serving.conftest import TYPES, World, feature_row
+from tests.serving.test_task_what_if import LOAD, durations_of
 
 HELD = "held_task_count"
 SINCE = "since_task_activity_s"
@@ -95,6 +101,36 @@ def test_who_would_hold_too_many_is_left_out(asked: World) -> None:
     everyone = {name: {HELD: 2} for name in ("ann", "bob", "cem", "dee", "eva")}
     nobody = ask(asked, everyone, max_held_task_count=2)
     assert (nobody.status_code, nobody.json()["title"]) == (422, "Nobody may do it")
+
+
+def test_how_long_each_would_take_stays_as_it_is_known(
+    asked: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(_: Any, questions: Any, as_of: Any) -> ServiceRows:
+        rows = [feature_row("w159", **{LOAD: 3}) | {"as_of": as_of} for _ in questions]
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        own = {
+            TASK_ACTIVITY: ["check" for _ in questions],
+            TASK_PERSON: [question.person_id for question in questions],
+        }
+        whole = completed(ServiceRows(columns, TYPES), as_of)
+        return whole.with_columns(own, dict.fromkeys(own, pa.string()))
+
+    monkeypatch.setattr(type(asked.app.state.runtime.task_features), "read", read)
+    asked.registry.predictors[Model.TASK_DURATION] = durations_of(Span.SOJOURN)  # type: ignore[assignment]
+    asked.registry.versions[Model.TASK_DURATION] = "1"
+    asked.watch.look()
+
+    overrides = {name: {HELD: 9} for name in ("ann", "bob")}
+    own, other = (
+        {one["person_id"]: one for one in ask(asked, given).json()["candidates"]}
+        for given in (None, overrides)
+    )
+    for name in ("ann", "bob"):
+        assert other[name]["sojourn_time"] == own[name]["sojourn_time"]
+        assert other[name]["on_time_probability"] == own[name]["on_time_probability"]
+        assert other[name][HELD] == 9
+    assert own["bob"]["sojourn_time"]["median_s"] > own["ann"]["sojourn_time"]["median_s"]
 
 
 def test_a_newcomer_who_is_named_may_be_another_too(asked: World) -> None:
@@ -202,7 +238,7 @@ def test_as_many_faults_are_named_as_are_read(asked: World) -> None:
 def test_without_candidates_nobody_can_be_another(asked: World) -> None:
     response = ask(asked, {"ann": {HELD: 0}}, person_ids=["ann"], excluded_person_ids=["ann"])
     (error,) = response.json()["errors"]
-    assert error["message"] == "is none of the 0 candidates, of whom there is none"
+    assert error["message"] == "is none of the 0 candidates"
 
 
 def test_it_is_neither_looked_for_nor_kept(asked: World) -> None:

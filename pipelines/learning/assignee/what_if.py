@@ -66,7 +66,7 @@ def overridden(vectors: Vectors, changes: Mapping[int, Changes], names: Collecti
             fault = fault_of(name, value)
             if fault is not None:
                 raise TrainingError(f"{name} of {value}: {fault}.")
-            changed.setdefault(name, vectors[name].copy())[person] = (
-                np.nan if value is None else value
-            )
+            if name not in changed:
+                changed[name] = vectors[name].copy()
+            changed[name][person] = np.nan if value is None else value
     return {**vectors, **changed}
