@@ -12,6 +12,7 @@ from serving.cache import Result, Subject
 from serving.problems import ProblemError
 from serving.schemas import Answer
 from serving.traffic import Choice, Variant
+from serving.what_if import say_what_if
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
@@ -70,6 +71,27 @@ def advise_again(
         return say_again(runtime, choice, found, started, inputs=inputs, task_id=task_id)
     answer = advise(runtime, model, subject.workflow_id, say, started)
     return keep(runtime, found, choice, clock, answer)
+
+
+def advise_what_if(
+    runtime: "Runtime",
+    model: Model,
+    workflow_id: str,
+    say: Callable[[Advice], Said],
+    started: Started,
+) -> Said:
+    """Let the version that answers about a workflow say what would be if it were otherwise.
+
+    It is advice that is neither kept nor found kept, and that no shadow gives.
+
+    Raises:
+        NoChampionError: there is none; says why and what to do.
+        ProblemError: what `say` raises, and where there is no clock.
+    """
+    ((choice, _),) = runtime.traffic.choose(model, [workflow_id])
+    return say_what_if(
+        runtime, model, choice, lambda of: say(Advice.by(runtime, model, of, started))
+    )
 
 
 def advise_about_each(

@@ -15,9 +15,10 @@ from pipelines.learning.task_duration.spans import Span as SpanKind
 from pipelines.store.task_rows import TaskQuestion
 from serving import metrics
 from serving.advice import Advice
-from serving.advise import advise_again
+from serving.advise import advise_again, advise_what_if
 from serving.asked import Started, output_of
 from serving.cache import Subject
+from serving.people_overrides import require_sound
 from serving.problems import (
     NoCandidateError,
     NoChampionError,
@@ -73,15 +74,27 @@ def recommend_assignees(runtime: "Runtime", question: AssigneeOfTask | AssigneeO
     asked = _asked(runtime, state, question)
     durations = runtime.watch.loaded(Model.TASK_DURATION, Alias.CHAMPION)
     rests_on = asked, read_to, durations and durations.version
+
+    def say(advice: Advice) -> Recommendation:
+        return _recommended(runtime, advice, (state, read_to), asked, question)
+
+    if question.overrides:
+        answer = advise_what_if(runtime, Model.ASSIGNEE, asked.workflow_id, say, started)
+        return answer.model_dump_json().encode()
     return advise_again(
         runtime,
         Model.ASSIGNEE,
         Subject.of(asked.workflow_id, question, *rests_on),
-        lambda advice: _recommended(runtime, advice, (state, read_to), asked, question),
+        say,
         started,
-        inputs=question.model_dump(mode="json"),
+        inputs=_inputs(question),
         task_id=asked.task_id,
     )
+
+
+def _inputs(question: AssigneeOfTask | AssigneeOfStep) -> dict[str, Any]:
+    """Return what the log has of a question."""
+    return question.model_dump(mode="json", exclude=None if question.overrides else {"overrides"})
 
 
 def _recommended(
@@ -120,12 +133,14 @@ def _recommended(
             )
             for rank, (one, time) in enumerate(zip(ranked, times, strict=True), start=1)
         ],
+        is_what_if=bool(question.overrides),
+        overrides=question.overrides or {},
         candidate_count=len(question.person_ids or state.people),
         unknown=[] if asked.activity in state.activities else [f"activity {asked.activity!r}"],
     )
     advice.log(
         said,
-        inputs=question.model_dump(mode="json"),
+        inputs=_inputs(question),
         features={},
         output=output_of(answer),
         task_id=asked.task_id,
@@ -169,6 +184,11 @@ def _ranked(
     runtime: "Runtime", advice: Advice, state: AssigneeState, asked: _Asked, limits: Limits
 ) -> Sequence[Ranked]:
     ranker = advice.choice.loaded.predictor
+    people = state.people if asked.person_ids is None else asked.person_ids
+    if limits.overrides:
+        out = frozenset(limits.excluded_person_ids)
+        may = [one for one in people if one not in out]
+        require_sound(limits.overrides, may, ranker.names)
     ranked = state.standings(
         ranker,
         asked.workflow_id,
@@ -178,12 +198,12 @@ def _ranked(
         person_ids=asked.person_ids,
         excluded=limits.excluded_person_ids,
         load_strength=limits.load_strength,
+        overrides=limits.overrides,
     )
     most = limits.max_held_task_count
     held = ranked.held_task_counts
     free = [place for place in range(len(ranked)) if most is None or held[place] < most]
     if not free:
-        people = state.people if asked.person_ids is None else asked.person_ids
         raise NoCandidateError(
             f"Nobody is left of {len(people)} people "
             "with required_skills, without excluded_person_ids and below max_held_task_count: "

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pipelines.contracts import Model
 from pipelines.source.platform_tables import alerts, predictions
 from pipelines.source.tables import people, tasks, workflows
+from serving.traffic import Variant
 
 _COUNT: Final = 2
 
@@ -33,6 +34,7 @@ def read_facts(engine: Engine, as_of: datetime) -> Facts:
     """Read the latest opened work as known at `as_of`; nothing without a database."""
     # One that nobody has answered about yet has its general example.
     of_assignees = predictions.c.model_name == Model.ASSIGNEE.value
+    is_real = predictions.c.variant.is_distinct_from(Variant.WHAT_IF.value)
     try:
         with engine.connect() as connection:
 
@@ -46,7 +48,7 @@ def read_facts(engine: Engine, as_of: datetime) -> Facts:
                 rows(select(people.c.person_id).order_by(people.c.person_id).limit(_COUNT)),
                 rows(
                     select(predictions.c.prediction_id)
-                    .where(of_assignees)
+                    .where(of_assignees, is_real)
                     .order_by(predictions.c.requested_at.desc())
                     .limit(1)
                 ),

@@ -52,14 +52,14 @@ class Examples:
 def examples(facts: Facts) -> OfKinds:
     """Return the examples of each question's schema, by the schema's name."""
     found: dict[type, Example] = {}
-    later: Example = {}
+    what_if: dict[type, Example] = {}
+    later = {_DUE_AT: (facts.as_of + _LATER).isoformat()}
     if facts.workflows:
         first = facts.workflows[0]
         ids = [row["workflow_id"] for row in facts.workflows]
         found[OneWorkflow] = found[RunningWorkflow] = {"workflow_id": ids[0]}
         found[ManyWorkflows] = {"workflow_ids": ids}
-        due_at = (facts.as_of + _LATER).isoformat()
-        later = {"workflow_id": ids[0], "overrides": {_DUE_AT: due_at}}
+        what_if[OneWorkflow] = {"workflow_id": ids[0], "overrides": later}
         found[NewWorkflow] = {
             **{name: first[name] for name in ("client_id", "priority") if first[name]},
             "attributes": {
@@ -73,16 +73,24 @@ def examples(facts: Facts) -> OfKinds:
         first = facts.tasks[0]
         ids = [row["task_id"] for row in facts.tasks]
         found[OneTask] = {"task_id": ids[0]}
+        what_if[OneTask] = {"task_id": ids[0], "overrides": later}
         found[ManyTasks] = {"task_ids": ids}
         found[AssigneeOfTask] = {"task_id": ids[0], "count": 5}
         found[AssigneeOfStep] = {
             "workflow_id": first["workflow_id"], "activity": first["activity"], "count": 3,
         }  # fmt: skip
         if facts.people:
-            who = [{"person_id": row["person_id"]} for row in facts.people]
+            names = [row["person_id"] for row in facts.people]
+            who = [{"person_id": name} for name in names]
             found[AllocationQuestion] = {
                 "tasks": [{"task_id": ids[0], "priority": 2}, *({"task_id": i} for i in ids[1:])],
                 "people": [*who[:-1], {**who[-1], "max_tasks": 3}],
+            }
+            # Who is named may be proposed, even without a task so far.
+            what_if[AssigneeOfTask] = {
+                "task_id": ids[0],
+                "person_ids": names,
+                "overrides": {names[0]: {"held_task_count": 0}},
             }
     if facts.prediction_ids and facts.people:
         found[GivenFeedback] = {
@@ -97,10 +105,7 @@ def examples(facts: Facts) -> OfKinds:
             "alert_id": str(facts.alert_ids[0]["alert_id"]),
             "by": "team lead",
         }
-    of_kinds = {kind.__name__: [example] for kind, example in found.items()}
-    if later:
-        of_kinds[OneWorkflow.__name__].append(later)
-    return of_kinds
+    return {kind.__name__: [of[kind] for of in (found, what_if) if kind in of] for kind in found}
 
 
 def with_examples(openapi: dict[str, Any], found: OfKinds) -> dict[str, Any]:

@@ -90,6 +90,18 @@ def _plain(value: Any) -> str | float | int | bool | None:
     raise PydanticCustomError("value_type", "Input should be a text, a number, a truth or null")
 
 
+def _number(value: Any) -> float | int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise PydanticCustomError("number_type", "Input should be a number or null")
+    if not abs(value) <= _EXACT:  # nor is NaN
+        raise PydanticCustomError(
+            "number_range", "Input should be a finite number, of at most {most}", {"most": _EXACT}
+        )
+    return value
+
+
 PlainValue = Annotated[
     str | float | int | bool | None,
     PlainValidator(_plain),
@@ -102,5 +114,14 @@ PlainValue = Annotated[
                 {"type": "null"},
             ]
         }
+    ),
+]
+
+# Of those a model of 32-bit floats reads, and an answer may repeat.
+NumberOrNull = Annotated[
+    float | int | None,
+    PlainValidator(_number),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "minimum": -_EXACT, "maximum": _EXACT}, {"type": "null"}]}
     ),
 ]

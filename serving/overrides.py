@@ -1,7 +1,7 @@
 """Values of features in the place of those that were read, each checked by name and type."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, Final
@@ -50,7 +50,7 @@ def overridden(
         column = columns.get(name)
         try:
             if column is None:
-                raise ValueError(_unknown(name, list(columns), model))  # noqa: TRY301
+                raise ValueError(no_such_feature(name, list(columns), model))  # noqa: TRY301
             if column.key is None:
                 said = _value(value, column, features.types[column.source])
                 changes[name] = [said] * len(rows)
@@ -59,9 +59,7 @@ def overridden(
                 changes[column.source] = [_with_key(text, column.key, value) for text in had]
         except ValueError as err:
             faults.append({"field": f"overrides.{name}", "message": str(err)})
-    if faults:
-        said = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults)
-        raise InvalidRequestError(f"{said}.", errors=faults)
+    refuse(faults)
     now = {name: values for name, values in changes.items() if name in REQUEST_TIME_NAMES}
     read = {name: values for name, values in changes.items() if name not in now}
     # Later than the others' is only the moment of what became known later.
@@ -69,9 +67,25 @@ def overridden(
     return completed(features.with_columns(read, {}), as_of).with_columns(now, {})
 
 
-def _unknown(name: str, names: list[str], model: Model) -> str:
-    near = get_close_matches(name, names, _SHOWN, cutoff=0.3) or names[-_SHOWN:]
-    return f"{model} has no such feature; among the {len(names)} it has are {', '.join(near)}"
+def no_such_feature(name: str, names: Sequence[str], model: Model) -> str:
+    """Say that a model has no such feature, and which of those it has are meant perhaps."""
+    return f"{model} has no such feature; among the {len(names)} it has are {near(name, names)}"
+
+
+def near(name: str, names: Sequence[str]) -> str:
+    """Return those names that are most like one, or any."""
+    return ", ".join(get_close_matches(name, names, _SHOWN, cutoff=0.3) or names[-_SHOWN:])
+
+
+def refuse(faults: Sequence[Mapping[str, str]]) -> None:
+    """Refuse a question for the faults in it, if there are any.
+
+    Raises:
+        InvalidRequestError: there are; names the field of each.
+    """
+    if faults:
+        said = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults)
+        raise InvalidRequestError(f"{said}.", errors=list(faults))
 
 
 def _value(value: Any, column: Column, dtype: pa.DataType) -> Any:

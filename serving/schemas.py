@@ -92,7 +92,7 @@ class Answer(BaseModel):
 
 
 IsWhatIf = Annotated[
-    bool, Field(description="True: of the overrides asked about, not of the workflow as it is.")
+    bool, Field(description="True: of the overrides asked about, not of things as they are.")
 ]
 Overridden = Annotated[
     dict[str, PlainValue], Field(description="Features that were not as known; empty: none.")

@@ -65,17 +65,13 @@ def say(advice: Advice, tasks: Sequence[Task], what_if: WhatIf = AS_IT_IS) -> li
 def _answer(
     advice: Advice, task: Task, row: Row, spans: dict[SpanKind, Span], what_if: WhatIf
 ) -> TaskDuration:
-    is_what_if = not what_if.is_of(task)
-    if is_what_if:
-        asked = replace(advice.choice, variant=Variant.WHAT_IF, propensity=None)
-        advice = replace(advice, choice=asked)
     said = advice.said(task.workflow_id, row["features_known_at"] or advice.as_of)
     answer = TaskDuration(
         **said,
         task_id=task.task_id,
         activity=task.activity,
         person_id=row["person_id"],
-        is_what_if=is_what_if,
+        is_what_if=advice.choice.variant is Variant.WHAT_IF,
         overrides=what_if.overrides or {},
         waiting_time=spans.get(SpanKind.WAITING),
         service_time=spans.get(SpanKind.SERVICE),

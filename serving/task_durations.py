@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 from pipelines.contracts import Model
 from serving.advice import Advice
-from serving.advise import advise_about_each, advise_again
+from serving.advise import advise_about_each, advise_again, advise_what_if
 from serving.asked import Started
 from serving.cache import Subject
 from serving.problems import EndedTaskError, ProblemError, UnknownTaskError
 from serving.schemas import Problem, WorkflowProblem
-from serving.task_answers import AS_IT_IS, WhatIf, logged_inputs, say
+from serving.task_answers import WhatIf, logged_inputs, say
 from serving.task_schemas import OneTask, TaskDuration, TaskDurationBatch
 from serving.tasks import Task
-from serving.traffic import Variant
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
@@ -33,9 +32,15 @@ def one_task(runtime: "Runtime", question: OneTask) -> bytes:
     for fault in faults.values():
         raise fault
     task = tasks[0]
-    person_id = question.person_id or task.person_id
-    if person_id != task.person_id or question.overrides:  # what if is asked once
-        (answer,) = _answers(runtime, tasks, WhatIf(person_id, question.overrides), started)
+    what_if = WhatIf(question.person_id, question.overrides)
+    if not what_if.is_of(task):
+        answer = advise_what_if(
+            runtime,
+            Model.TASK_DURATION,
+            task.workflow_id,
+            lambda advice: say(advice, tasks, what_if)[0],
+            started,
+        )
         return answer.model_dump_json().encode()
     return advise_again(
         runtime,
@@ -43,7 +48,7 @@ def one_task(runtime: "Runtime", question: OneTask) -> bytes:
         Subject.of(task.workflow_id, question, task),
         lambda advice: say(advice, tasks)[0],
         started,
-        inputs=logged_inputs(task.task_id, person_id),
+        inputs=logged_inputs(task.task_id, task.person_id),
         task_id=task.task_id,
     )
 
@@ -57,7 +62,7 @@ def task_batch(runtime: "Runtime", task_ids: Sequence[str]) -> TaskDurationBatch
     started = Started()
     runtime.watch.champion(Model.TASK_DURATION)
     tasks, faults = _tasks(runtime, task_ids)
-    answers = _answers(runtime, tasks, AS_IT_IS, started) if tasks else []
+    answers = _answers(runtime, tasks, started) if tasks else []
     return TaskDurationBatch(
         answers=answers,
         problems=[
@@ -110,14 +115,9 @@ def _tasks(
     return tasks, faults
 
 
-def _answers(
-    runtime: "Runtime", tasks: Sequence[Task], what_if: WhatIf, started: Started
-) -> list[TaskDuration]:
+def _answers(runtime: "Runtime", tasks: Sequence[Task], started: Started) -> list[TaskDuration]:
     def about(advice: Advice, positions: Sequence[int]) -> list[TaskDuration]:
-        asked = [tasks[position] for position in positions]
-        if advice.choice.variant is Variant.SHADOW:  # what if is nothing to compare versions by
-            asked = [task for task in asked if what_if.is_of(task)]
-        return say(advice, asked, what_if) if asked else []
+        return say(advice, [tasks[position] for position in positions])
 
     ids = [task.workflow_id for task in tasks]
     return advise_about_each(runtime, Model.TASK_DURATION, ids, about, started)

@@ -13,10 +13,11 @@ from pydantic import (
     Tag,
 )
 
-from serving.fields import Id
+from serving.fields import Id, NumberOrNull
 from serving.schemas import (
     Answer,
     ChangedFeatures,
+    IsWhatIf,
     ManyWorkflows,
     OneWorkflow,
     Overridden,
@@ -132,8 +133,11 @@ class StepToGive(Strict):
     team_id: Id | None = Field(None, description="The team it is for, if that is known.")
 
 
+FeaturesOfPeople = dict[Id, Annotated[dict[Id, NumberOrNull], Field(min_length=1, max_length=50)]]
+
+
 class Limits(Strict):
-    """Who may be proposed, and how many."""
+    """Who may be proposed, and how many; and what if they were others."""
 
     person_ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_CANDIDATES)] | None = Field(
         None, description="Only these, newcomers included; null: everyone who worked here."
@@ -146,6 +150,16 @@ class Limits(Strict):
     count: int = Field(5, ge=1, le=MOST_RECOMMENDED)
     load_strength: FiniteFloat = Field(
         0.0, ge=0, le=2, description="How much present load counts against someone."
+    )
+    overrides: (
+        Annotated[FeaturesOfPeople, Field(min_length=1, max_length=MOST_CANDIDATES)] | None
+    ) = Field(
+        None,
+        description="What if these features of candidates were others? Of each person, by the "
+        "names that the ranking model reads, for example held_task_count; null: not known, which "
+        "the held counts cannot be. They count for who is proposed, in which order and why. "
+        "sojourn_time and on_time_probability stay those of each person as known: they are "
+        "another model's, which reads features of its own.",
     )
 
 
@@ -204,5 +218,9 @@ class Recommendation(Answer):
     activity: str
     due_at: datetime | None
     candidates: list[Candidate]
+    is_what_if: IsWhatIf = False
+    overrides: FeaturesOfPeople = Field(
+        {}, description="Features of candidates that were not as known; empty: none."
+    )
     candidate_count: int = Field(ge=0, description="People who were looked at.")
     unknown: list[str] = Field(description="What was asked about that the history does not know.")

@@ -1,25 +1,27 @@
-"""What if a workflow's features were others: the model's answer, and nothing but that.
+"""What if features were others: the model's answer, and nothing but that.
 
-It is no prediction about the workflow as it is: never kept for others, never shadowed, and logged
+It is no prediction about anything as it is: never kept for others, never shadowed, and logged
 as a variant of its own, which monitoring leaves out.
 """
 
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipelines.contracts import Alias, Model
 from serving.asked import Asked, Started, ask, fault_of
 from serving.overrides import Overrides, overridden
 from serving.problems import ProblemError
 from serving.schemas import Answer
-from serving.traffic import Variant
+from serving.traffic import Choice, Variant
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
 
 logger = logging.getLogger(__name__)
+
+Said = TypeVar("Said")
 
 
 def what_if(
@@ -56,18 +58,31 @@ def as_if(
     Raises:
         InvalidRequestError: the version has no such feature, or the feature no such value.
     """
-    choice = replace(asked.choice, variant=Variant.WHAT_IF, propensity=None)
-    asked = replace(asked, choice=choice)
+
+    def by(choice: Choice) -> list[Any]:
+        return say(_changed(replace(asked, choice=choice), overrides), positions)
+
+    return say_what_if(asked.runtime, asked.model, asked.choice, by)
+
+
+def say_what_if(
+    runtime: "Runtime", model: Model, choice: Choice, by: Callable[[Choice], Said]
+) -> Said:
+    """Let a version say what would be; for a challenger that fails, the champion.
+
+    Raises:
+        ProblemError: what `by` raises.
+    """
+    choice = replace(choice, variant=Variant.WHAT_IF, propensity=None)
     try:
-        return say(_changed(asked, overrides), positions)
+        return by(choice)
     except ProblemError:
         raise
     except Exception:
         if choice.loaded.alias is not Alias.CHALLENGER:
             raise
-        logger.exception("The challenger of %s failed; the champion answers", asked.model)
-        choice = replace(choice, loaded=asked.runtime.watch.champion(asked.model))
-        return say(_changed(replace(asked, choice=choice), overrides), positions)
+        logger.exception("The challenger of %s failed; the champion answers", model)
+        return by(replace(choice, loaded=runtime.watch.champion(model)))
 
 
 def _changed(asked: Asked, overrides: Overrides) -> Asked:

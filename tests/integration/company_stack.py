@@ -29,6 +29,7 @@ from tests.integration.serving_stack import Stack, until
 TASKS = 4_000
 KNOWN_SHARE = 0.9
 _LONG = 50
+_OF_PEOPLE = ("held_task_count", "since_task_activity_s", "task_activity_slowness", "hour_ratio")
 _COLUMNS = ("workflow_id", "task_id", "activity", "team_id")
 _OPEN_TASKS = text(
     "SELECT t.workflow_id, t.task_id, t.activity, t.team_id FROM workflow.tasks t "
@@ -115,6 +116,14 @@ class Known:
 
     def _known(self, name: str, value: Any) -> Any:
         if name == "overrides" and isinstance(value, dict):
+            # Of a workflow or a task by feature, of people by person and feature.
+            if all(isinstance(item, dict) for item in value.values()):
+                return {
+                    _one_of(self.ids["person_id"], person): {
+                        _one_of(_OF_PEOPLE, key): item for key, item in changes.items()
+                    }
+                    for person, changes in value.items()
+                }
             return {_one_of(self.features, key): item for key, item in value.items()}
         # workflow_ids, excluded_person_ids and the like hold several.
         kind = next((kind for kind in self.ids if kind in name), None)

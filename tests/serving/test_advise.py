@@ -8,7 +8,7 @@ import pytest
 from pipelines.contracts import Model
 from serving import task_durations
 from serving.advice import Advice
-from serving.advise import advise, advise_about_each
+from serving.advise import advise, advise_about_each, advise_what_if
 from serving.asked import Started
 from serving.problems import UnknownWorkflowError
 from serving.runtime import Runtime
@@ -149,3 +149,52 @@ def test_what_another_person_would_take_is_not_asked_of_a_shadow(
     runtime.shadows.stop(30)
     shadows = [one for one in answered if one[-1] == "shadow"]
     assert shadows == [("drawn", "2", "shadow")]
+
+
+@pytest.mark.parametrize("shadowed", [{MODEL}])
+@pytest.mark.parametrize("challenger_ratio", [{}, {MODEL: 1.0}])
+def test_what_if_is_part_of_nobodys_share(
+    runtime: Runtime, challenger_ratio: dict[Model, float]
+) -> None:
+    said: list[tuple[Any, ...]] = []
+
+    def say(advice: Advice) -> str:
+        said.append((version_of(advice), advice.choice.variant, advice.choice.propensity))
+        return version_of(advice)
+
+    version = "2" if challenger_ratio else "1"
+    assert advise_what_if(runtime, MODEL, IDS[0], say, Started()) == version
+    runtime.shadows.stop(30)
+    assert said == [(version, "what_if", None)]
+
+
+@pytest.mark.parametrize("challenger_ratio", [{MODEL: 1.0}])
+@pytest.mark.parametrize(
+    ("error", "asked"), [(ZeroDivisionError(), ["2", "1"]), (UnknownWorkflowError("no"), ["2"])]
+)
+def test_what_if_falls_to_the_champion_where_the_challenger_fails(
+    runtime: Runtime, error: Exception, asked: list[str]
+) -> None:
+    versions: list[str] = []
+
+    def say(advice: Advice) -> tuple[Any, ...]:
+        versions.append(version_of(advice))
+        if version_of(advice) == "2":
+            raise error
+        return advice.choice.variant, advice.choice.propensity
+
+    if len(asked) > 1:
+        assert advise_what_if(runtime, MODEL, IDS[0], say, Started()) == ("what_if", None)
+    else:
+        with pytest.raises(UnknownWorkflowError):
+            advise_what_if(runtime, MODEL, IDS[0], say, Started())
+    assert versions == asked
+
+
+@pytest.mark.parametrize("challenger_ratio", [{}])
+def test_where_the_champion_fails_nobody_answers(runtime: Runtime) -> None:
+    def say(_: Advice) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        advise_what_if(runtime, MODEL, IDS[0], say, Started())

@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError, create_model
 
 from serving.allocation_schemas import PersonToPlan
-from serving.fields import Id, Moment, PlainValue
+from serving.fields import Id, Moment, NumberOrNull, PlainValue
 from serving.schemas import Strict
 from serving.template_schemas import NewWorkflow
 
@@ -77,6 +77,29 @@ def test_whole_numbers_that_no_float_tells_apart_become_floats() -> None:
 )
 def test_what_is_no_plain_value(value: Any, type_: str) -> None:
     assert fault(PlainValue, value) == type_
+
+
+@pytest.mark.parametrize("value", [0, 0.0, -1.5, None, 2**53, -(2**53)])
+def test_numbers_stay_as_they_are(value: Any) -> None:
+    found = taken(NumberOrNull, value)
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("value", "type_"),
+    [
+        ("1", "number_type"),
+        (True, "number_type"),
+        ([], "number_type"),
+        (float("nan"), "number_range"),
+        (float("-inf"), "number_range"),
+        (2**53 + 1, "number_range"),
+        (-1e300, "number_range"),
+        (10**400, "number_range"),
+    ],
+)
+def test_what_is_no_number(value: Any, type_: str) -> None:
+    assert fault(NumberOrNull, value) == type_
 
 
 @pytest.mark.parametrize("value", ["", "a\x00b", "x" * 201, 1, None])

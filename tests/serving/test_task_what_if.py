@@ -26,6 +26,10 @@ TASK = Task("T-1", "WF-1", "check", "ann", None, AS_OF - timedelta(days=1), *[No
 
 @pytest.fixture(scope="module")
 def durations() -> TaskDurations:
+    return durations_of(Span.SERVICE)
+
+
+def durations_of(span: Span) -> TaskDurations:
     """Who holds more takes longer, and so does Bob."""
     rng = np.random.default_rng(3)
     load, is_bob = rng.integers(0, 9, 600), rng.random(600) < 0.5
@@ -44,8 +48,8 @@ def durations() -> TaskDurations:
     )
     place = np.arange(600)
     params = TreeParams(max_rounds=60, learning_rate=0.2)
-    fitted = fit_task_duration(frame, place < 400, place >= 400, Span.SERVICE, params=params)
-    return TaskDurations({Span.SERVICE: fitted.model}, {})
+    fitted = fit_task_duration(frame, place < 400, place >= 400, span, params=params)
+    return TaskDurations({span: fitted.model}, {})
 
 
 @pytest.fixture

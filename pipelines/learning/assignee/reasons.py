@@ -61,7 +61,7 @@ def reasons(candidate: Candidate, contributions: Values) -> tuple[str, ...]:
     """
     strength = dict.fromkeys(_SENTENCES, 0.0)
     for name, value in zip(candidate.features, contributions, strict=True):
-        topic = _topic(name)
+        topic = topic_of(name)
         if topic is not None:
             strength[topic] += float(value)
     strongest = sorted(strength, key=lambda topic: -strength[topic])
@@ -74,7 +74,8 @@ def reasons(candidate: Candidate, contributions: Values) -> tuple[str, ...]:
 
 
 @cache
-def _topic(name: str) -> str | None:
+def topic_of(name: str) -> str | None:
+    """Return what a feature tells about, or None where nothing is said of it."""
     return next((topic for start, topic in _TOPICS.items() if name.startswith(start)), None)
 
 
@@ -98,7 +99,7 @@ def _recency(one: Candidate) -> str:
 
 def _speed(one: Candidate) -> str:
     slowness = one.features["task_activity_slowness"]
-    if slowness > -_SAME_SPEED:
+    if np.isnan(slowness) or slowness > -_SAME_SPEED:
         return ""
     return f"is usually done with this activity in {1 - np.exp(slowness):.0%} less time than others"
 
@@ -125,7 +126,8 @@ def _all_load(one: Candidate) -> str:
 
 
 def _workflow(one: Candidate) -> str:
-    count = round(one.features["workflow_event_count"])
+    events = one.features["workflow_event_count"]
+    count = 0 if np.isnan(events) else round(events)
     return f"has already taken {_counted(count, 'task')} of this workflow" if count else ""
 
 

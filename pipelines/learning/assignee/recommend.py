@@ -91,7 +91,8 @@ def recommend(
         [question.person, *(code[one] for one in excluded if one in code)],
         None if roster is None else [code[one] for one in roster],
     )
-    ranked = rank_people(ranker, vectors, may, MOST_CANDIDATES, load_strength)
+    load = load_of(vectors)
+    ranked = rank_people(ranker, vectors, may, MOST_CANDIDATES, load_strength, load=load)
     return pd.DataFrame(
         {
             "person_id": [people[one] for one in ranked.people],
@@ -115,9 +116,30 @@ class Ranked:
         """Return one feature of the candidates."""
         return self.matrix[:, self.names.index(name)].astype(np.float64)
 
+    @property
+    def means(self) -> dict[str, float]:
+        """Each feature's mean over the candidates of whom it is known; NaN where of nobody."""
+        known_count = (~np.isnan(self.matrix)).sum(axis=0)
+        nowhere = np.full(len(self.names), np.nan)
+        total = np.nansum(self.matrix, axis=0)
+        means = np.divide(total, known_count, nowhere, where=known_count > 0)
+        return dict(zip(self.names, means.tolist(), strict=True))
+
+
+def load_of(vectors: Vectors) -> str:
+    """Return which feature is the load: tasks, or workflows where no task is known to be held."""
+    tasks = vectors.get("held_task_count")
+    return "held_workflow_count" if tasks is None or not tasks.any() else "held_task_count"
+
 
 def rank_people(
-    ranker: Ranker, vectors: Vectors, may: Mask, most_candidates: int, load_strength: float = 0.0
+    ranker: Ranker,
+    vectors: Vectors,
+    may: Mask,
+    most_candidates: int,
+    load_strength: float = 0.0,
+    *,
+    load: str,
 ) -> Ranked:
     """Nominate, score and order people; of equal scores the lower code comes first.
 
@@ -126,8 +148,8 @@ def rank_people(
         vectors: `Ledger.features` of the question.
         may: who may be proposed at all.
         most_candidates: see `nominate`.
-        load_strength: see `share_load`; the load is that in tasks where anybody holds one, and
-            in workflows where a log does not tell how tasks end.
+        load_strength: see `share_load`.
+        load: the feature that is the load, see `load_of`.
 
     Raises:
         TrainingError: the ranker reads a feature there is not.
@@ -140,9 +162,7 @@ def rank_people(
     people = nominate(vectors, may, most_candidates)
     matrix = np.array([vectors[name][people] for name in ranker.names], dtype=np.float32).T
     scores = ranker.scores(matrix) if len(people) else np.zeros(0)
-    held = vectors.get("held_task_count", np.zeros(len(may)))
-    held = held if held.any() else vectors["held_workflow_count"]
     one_question = np.zeros(len(people), dtype=np.int64)
-    shared = share_load(scores, one_question, held[people], load_strength)
+    shared = share_load(scores, one_question, vectors[load][people], load_strength)
     order = np.argsort(-shared, kind="stable")
     return Ranked(people[order], shared[order], matrix[order], ranker.names)

@@ -1,7 +1,7 @@
 """What a serving process knows of a history, and its answer to who should take a task."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
 from typing import Final
@@ -15,10 +15,11 @@ from pipelines.learning.assignee.follow_history import HistoryFollower, history_
 from pipelines.learning.assignee.handovers import DAY_S
 from pipelines.learning.assignee.question import Question
 from pipelines.learning.assignee.ranker import Ranker
-from pipelines.learning.assignee.reasons import RECENT_DAYS, Candidate, reasons
-from pipelines.learning.assignee.recommend import Ranked, rank_people
+from pipelines.learning.assignee.reasons import RECENT_DAYS, Candidate, reasons, topic_of
+from pipelines.learning.assignee.recommend import Ranked, load_of, rank_people
 from pipelines.learning.assignee.takings import EVENT_COLUMNS, WORKFLOW_COLUMNS
 from pipelines.learning.assignee.task_pairs import MOST_TASK_CANDIDATES
+from pipelines.learning.assignee.what_if import Overrides, by_code, overridden
 from pipelines.learning.columns import require_columns
 
 SHOWN: Final = 5
@@ -50,6 +51,7 @@ class Standings:
     held_workflow_counts: Sequence[int]
     ranked: Ranked
     question: Question
+    overrides: Overrides = field(default_factory=dict)
 
     def __len__(self) -> int:
         """How many were ranked."""
@@ -109,6 +111,7 @@ class AssigneeState:
         excluded: Collection[str] = (),
         count: int = SHOWN,
         load_strength: float = 0.0,
+        overrides: Overrides | None = None,
     ) -> list[Recommendation]:
         """Say who should take a task, the best first.
 
@@ -124,9 +127,12 @@ class AssigneeState:
             excluded: who must not be proposed.
             count: how many to return at most.
             load_strength: see `share_load`.
+            overrides: values of the ranker's features in the place of what is known of those
+                who may be proposed. Which load counts does not depend on them.
 
         Raises:
-            TrainingError: the ranker reads a feature there is not.
+            TrainingError: the ranker reads a feature there is not; or `overrides` name somebody
+                who may not be proposed, or a feature or a value of one that there is not.
         """
         standings = self.standings(
             ranker,
@@ -137,6 +143,7 @@ class AssigneeState:
             person_ids=person_ids,
             excluded=excluded,
             load_strength=load_strength,
+            overrides=overrides,
         )
         return self.explained(ranker, standings, range(len(standings))[:count])
 
@@ -151,13 +158,15 @@ class AssigneeState:
         person_ids: Collection[str] | None = None,
         excluded: Collection[str] = (),
         load_strength: float = 0.0,
+        overrides: Overrides | None = None,
     ) -> Standings:
         """Rank who should take a task, without reasons; the arguments are `recommend`'s.
 
         Raises:
-            TrainingError: the ranker reads a feature there is not.
+            TrainingError: see `recommend`.
         """
-        follower, asked_names = self._follower, {*(person_ids or ()), *excluded}
+        overrides = overrides or {}
+        follower, asked_names = self._follower, {*(person_ids or ()), *excluded, *overrides}
         with self._lock:
             known = follower.people.names[:]
             code = {name: follower.people.get(name) for name in asked_names}
@@ -174,7 +183,9 @@ class AssigneeState:
             [code[name] for name in excluded if code[name] != NONE],
             None if person_ids is None else [code[name] for name in person_ids],
         )
-        ranked = rank_people(ranker, vectors, may, MOST_TASK_CANDIDATES, load_strength)
+        load = load_of(vectors)  # a trait of the log: other values do not change which it is
+        vectors = overridden(vectors, by_code(overrides, code, may), ranker.names)
+        ranked = rank_people(ranker, vectors, may, MOST_TASK_CANDIDATES, load_strength, load=load)
         return Standings(
             [people[person] for person in ranked.people.tolist()],
             (ranked.people < len(known)).tolist(),
@@ -182,6 +193,7 @@ class AssigneeState:
             vectors["held_workflow_count"][ranked.people].astype(int).tolist(),
             ranked,
             question,
+            overrides,
         )
 
     def explained(
@@ -194,7 +206,7 @@ class AssigneeState:
         if not len(places):
             return []
         ranked = standings.ranked
-        means = dict(zip(ranked.names, ranked.matrix.mean(axis=0).tolist(), strict=True))
+        means = ranked.means
         shares = np.exp(ranked.scores - ranked.scores.max())
         total = shares.sum()
         contributions = ranker.contributions(ranked.matrix[list(places)])
@@ -205,25 +217,25 @@ class AssigneeState:
                 probability=float(shares[place] / total),
                 held_task_count=standings.held_task_counts[place],
                 held_workflow_count=standings.held_workflow_counts[place],
-                reasons=reasons(
-                    self._candidate(ranked, place, means, standings.question), of_place
-                ),
+                reasons=reasons(self._candidate(standings, place, means), of_place),
                 is_known=standings.is_known[place],
             )
             for place, of_place in zip(places, contributions, strict=True)
         ]
 
-    def _candidate(
-        self, ranked: Ranked, place: int, means: Mapping[str, float], question: Question
-    ) -> Candidate:
+    def _candidate(self, standings: Standings, place: int, means: Mapping[str, float]) -> Candidate:
+        ranked, question = standings.ranked, standings.question
         person, diary = int(ranked.people[place]), self._follower.diary
         since_s = question.now_s - RECENT_DAYS * DAY_S
         with self._lock:
             taken_count = diary.taken_count(question.task_activity, person, since_s)
             handover_count = diary.handover_count(question.person, person)
+        # What the diary counts is not told beside features that say otherwise.
+        overrides = standings.overrides.get(standings.person_ids[place], {})
+        changed = {topic_of(name) for name in overrides}
         return Candidate(
             dict(zip(ranked.names, ranked.matrix[place].tolist(), strict=True)),
             means,
-            taken_count,
-            handover_count,
+            0 if changed & {"experience", "recency"} else taken_count,
+            0 if "handovers" in changed else handover_count,
         )

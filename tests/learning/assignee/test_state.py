@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from threading import Thread
 
 import numpy as np
@@ -13,19 +13,13 @@ from pipelines.learning.assignee.state import AssigneeState
 from pipelines.learning.assignee.takings import in_order, task_takings
 from pipelines.learning.assignee.task_log import code_tasks
 from pipelines.learning.assignee.task_pairs import make_task_pairs
-from pipelines.learning.assignee.train import train
-from pipelines.learning.split import split_by_time
-from pipelines.learning.training_set import TrainingSet
 from tests.learning.assignee.company import (
     at,
-    company_tables,
     number_events,
     task_event,
     workflow_row,
 )
-
-EVENTS, WORKFLOWS, CLOSURES = company_tables()
-NOW = EVENTS["occurred_at"].max().to_pydatetime() + timedelta(minutes=6)
+from tests.learning.assignee.company_ranker import EVENTS, NOW, WORKFLOWS, company_ranker
 
 
 class EveryFeature(Ranker):
@@ -39,10 +33,7 @@ class EveryFeature(Ranker):
 
 @pytest.fixture(scope="module")
 def ranker() -> Ranker:
-    split = split_by_time(WORKFLOWS, CLOSURES, 0.25)
-    trained = train(TrainingSet(task_takings(EVENTS, WORKFLOWS, split), split), trial_count=2)
-    assert isinstance(trained.predictor, Ranker)
-    return trained.predictor
+    return company_ranker()
 
 
 @pytest.fixture(scope="module")
