@@ -56,18 +56,22 @@ def say(advice: Advice, tasks: Sequence[Task], what_if: WhatIf = AS_IT_IS) -> li
         features = overridden(features, known, what_if.overrides, advice.model)
     with metrics.INFERENCE_SECONDS.labels(Model.TASK_DURATION.value).time():
         durations = predicted(advice.choice.loaded.predictor, features)
-    return [
-        _answer(replace(advice, prediction_id=uuid4()), task, row, spans, what_if)
-        for task, row, spans in zip(tasks, features.rows(), spans_of(durations), strict=True)
+    rows = features.rows()
+    each = [replace(advice, prediction_id=uuid4()) for _ in tasks]
+    answers = [
+        _answer(*of, what_if) for of in zip(each, tasks, rows, spans_of(durations), strict=True)
     ]
+    # Not before all are there: what a version that fails would have said was never answered.
+    for of, answer, row in zip(each, answers, rows, strict=True):
+        _log(of, answer, row)
+    return answers
 
 
 def _answer(
     advice: Advice, task: Task, row: Row, spans: dict[SpanKind, Span], what_if: WhatIf
 ) -> TaskDuration:
-    said = advice.said(task.workflow_id, row["features_known_at"] or advice.as_of)
-    answer = TaskDuration(
-        **said,
+    return TaskDuration(
+        **advice.said(task.workflow_id, row["features_known_at"] or advice.as_of),
         task_id=task.task_id,
         activity=task.activity,
         person_id=row["person_id"],
@@ -78,15 +82,17 @@ def _answer(
         sojourn_time=spans.get(SpanKind.SOJOURN),
         expected_completed_at=_expected(task, spans, advice.as_of),
     )
+
+
+def _log(advice: Advice, answer: TaskDuration, row: Row) -> None:
     given = advice.choice.loaded.predictor.input_columns
     advice.log(
-        said,
-        inputs=logged_inputs(task.task_id, row["person_id"], what_if.overrides),
+        vars(answer),
+        inputs=logged_inputs(answer.task_id, answer.person_id, answer.overrides),
         features={name: row[name] for name in given},
         output=output_of(answer),
-        task_id=task.task_id,
+        task_id=answer.task_id,
     )
-    return answer
 
 
 def logged_inputs(

@@ -15,6 +15,7 @@ from pipelines.learning.task_duration.features import TASK_ACTIVITY, TASK_PERSON
 from pipelines.learning.task_duration.fit import fit_task_duration
 from pipelines.learning.task_duration.spans import Span
 from pipelines.store.online_rows import ServiceRows
+from serving import task_answers
 from serving.features import completed
 from serving.tasks import Task
 from tests.serving.conftest import AS_OF, TYPES, World, feature_row, frame_of
@@ -55,10 +56,13 @@ def durations_of(span: Span) -> TaskDurations:
 @pytest.fixture
 def tasks(world: World, durations: TaskDurations, monkeypatch: pytest.MonkeyPatch) -> World:
     def read(_: Any, questions: Any, as_of: Any) -> ServiceRows:
-        person = questions[0].person_id
-        row = feature_row("WF-1", person_id=person, **{LOAD: 1}) | {"as_of": as_of}
-        own = {TASK_ACTIVITY: ["check"], TASK_PERSON: [person]}
-        rows = completed(ServiceRows({k: [v] for k, v in row.items()}, TYPES), as_of)
+        people = [question.person_id for question in questions]
+        read = [
+            feature_row("WF-1", person_id=one, **{LOAD: 1}) | {"as_of": as_of} for one in people
+        ]
+        own = {TASK_ACTIVITY: ["check"] * len(people), TASK_PERSON: people}
+        columns = {name: [row[name] for row in read] for name in read[0]}
+        rows = completed(ServiceRows(columns, TYPES), as_of)
         return rows.with_columns(own, dict.fromkeys(own, pa.string()))
 
     runtime = world.app.state.runtime
@@ -138,3 +142,26 @@ def test_what_follows_from_a_time_follows(tasks: World) -> None:
     ask(tasks, overrides={DUE_AT: (AS_OF + timedelta(hours=2)).isoformat()})
     (row,) = tasks.log.rows
     assert row.features["slack_s"] == 7_200
+
+
+@pytest.mark.parametrize("challenger_ratio", [{Model.TASK_DURATION: 1.0}])
+def test_a_challenger_that_fails_within_a_batch_leaves_no_answer_in_the_log(
+    tasks: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks.registry.challengers[Model.TASK_DURATION] = "2"
+    tasks.watch.look()
+    expected, said = task_answers._expected, 0
+
+    def fails_once(*of: Any) -> Any:
+        nonlocal said
+        said += 1
+        if said == 2:  # of the challenger, the second
+            raise ZeroDivisionError
+        return expected(*of)
+
+    monkeypatch.setattr(task_answers, "_expected", fails_once)
+    answers = tasks.client.post("/predict_duration", json={"task_ids": ["T-1", "T-1"]}).json()
+
+    assert [answer["model"]["version"] for answer in answers["answers"]] == ["1", "1"]
+    logged = [(str(row.prediction_id), row.variant) for row in tasks.log.rows]
+    assert logged == [(one["prediction_id"], "champion") for one in answers["answers"]]
