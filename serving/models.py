@@ -54,8 +54,8 @@ class Candidate:
 class Registry(Protocol):
     """What the watch needs of the model registry, and of its copy on disk."""
 
-    def aliases(self, model: Model) -> Mapping[Alias, str]:
-        """Return the version of each alias; raise a WorkcastError while the server is away."""
+    def aliases(self) -> Mapping[Model, Mapping[Alias, str]]:
+        """Return each model's version of each alias; raise a WorkcastError without the server."""
 
     def load(self, model: Model, version: str) -> Candidate:
         """Load one version."""

@@ -5,15 +5,33 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+from pydantic import BaseModel, ValidationError
 
 from pipelines.contracts import Alias, Model
 from pipelines.errors import RegistryError
 from pipelines.registry.kept import KeptVersion, forget_version, keep_version, kept_version
 from pipelines.registry.load import load_kept, load_version
-from pipelines.registry.promote import alias_versions
+from pipelines.registry.promote import alias_versions, known_aliases
 from serving.models import Candidate
 
 _ANSWER_SECONDS: Final = 2.0
+_SEARCH: Final = "/api/2.0/mlflow/registered-models/search"
+_OURS: Final = "name IN ({})".format(", ".join(f"'{model}'" for model in Model))
+
+
+class _NamedVersion(BaseModel):
+    alias: str
+    version: str
+
+
+class _RegisteredModel(BaseModel):
+    name: str
+    aliases: list[_NamedVersion] = []
+
+
+class _Page(BaseModel):
+    registered_models: list[_RegisteredModel] = []
+    next_page_token: str = ""
 
 
 class MlflowRegistry:
@@ -25,22 +43,28 @@ class MlflowRegistry:
         # One client: each has a TLS context of its own, which takes long to make and to collect.
         self._http = httpx.Client(timeout=_ANSWER_SECONDS)
 
-    def aliases(self, model: Model) -> Mapping[Alias, str]:
-        """Return the version that each alias names.
+    def aliases(self) -> Mapping[Model, Mapping[Alias, str]]:
+        """Return the version that each alias of each model names, in one request.
+
+        A server that asks who we are, or does not understand the filter, is left to MLflow's own
+        client, which has the credentials and lists every model.
 
         Raises:
-            RegistryError: the server does not answer.
+            RegistryError: the server does not answer, or with something else.
         """
-        self._require_answer()
-        return alias_versions(model.value, self._uri)
+        listed = self._listed()
+        if listed is None:
+            listed = alias_versions(self._uri)
+        return {model: listed.get(model.value, {}) for model in Model}
 
     def load(self, model: Model, version: str) -> Candidate:
         """Load one version.
 
         Raises:
             NotFoundError: there is no such version.
-            RegistryError: its files cannot be read.
+            RegistryError: the server does not answer, or its files cannot be read.
         """
+        self._ask(max_results=1)  # MLflow's own client would try for minutes
         loaded = load_version(model.value, version, self._uri, self._cache)
         return Candidate(version, loaded.run_id, loaded.predictor, loaded.sample)
 
@@ -64,20 +88,41 @@ class MlflowRegistry:
         """Remember on disk that the alias names none."""
         forget_version(self._cache, model.value, alias)
 
-    def _require_answer(self) -> None:
-        """Fail at once where MLflow's own client would try again for minutes.
+    def _listed(self) -> dict[str, dict[Alias, str]] | None:
+        """Return the aliases by the model's name; None where the server wants another question."""
+        found: dict[str, dict[Alias, str]] = {}
+        question = {"filter": _OURS}
+        while True:
+            answer = self._ask(**question)
+            if not answer.is_success:
+                return None
+            try:
+                page = _Page.model_validate_json(answer.content)
+            except ValidationError as err:
+                raise RegistryError(
+                    f"MLflow at {self._uri} answers with no list of models; check "
+                    "WORKCAST_MLFLOW_URL."
+                ) from err
+            for model in page.registered_models:
+                found[model.name] = known_aliases({a.alias: a.version for a in model.aliases})
+            if not page.next_page_token:
+                return found
+            question["page_token"] = page.next_page_token
 
-        Its health says nothing of its database, so something is asked that lies there.
+    def _ask(self, **question: str | int) -> httpx.Response:
+        """Search the registered models, and fail at once where there is no answer.
+
+        The server's health says nothing of its database; what is asked here lies there.
         """
-        question = f"{self._uri}/api/2.0/mlflow/registered-models/search"
         try:
-            answer = self._http.get(question, params={"max_results": 1})
+            answer = self._http.get(f"{self._uri}{_SEARCH}", params=question)
         except httpx.HTTPError as err:
             raise RegistryError(
                 f"MLflow at {self._uri} does not answer ({err}); start the platform, or check "
                 "WORKCAST_MLFLOW_URL."
             ) from err
-        if answer.is_server_error:  # one that asks who we are is left to the client
+        if answer.is_server_error:
             raise RegistryError(
                 f"MLflow at {self._uri} answers {answer.status_code}: is its database there?"
             )
+        return answer

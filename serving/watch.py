@@ -107,16 +107,16 @@ class VersionWatch:
     def look(self) -> None:
         """Ask the registry once about every model."""
         reason: str | None = None
+        versions: Mapping[Model, Mapping[Alias, str]] = {}
+        try:
+            versions = self._registry.aliases()
+        except WorkcastError as err:
+            reason = str(err)
         for model in Model:
-            versions: Mapping[Alias, str] = {}
-            if reason is None:  # one that is away is asked once a look, not once a model
-                try:
-                    versions = self._registry.aliases(model)
-                except WorkcastError as err:
-                    reason = str(err)
+            named = versions.get(model, {})
             for alias in Alias:
                 state = (
-                    self._follow(model, alias, versions.get(alias))
+                    self._follow(model, alias, named.get(alias))
                     if reason is None
                     else self._alone(model, alias, reason)
                 )

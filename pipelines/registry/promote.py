@@ -1,5 +1,6 @@
 """Move the aliases that say which version answers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -7,11 +8,12 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from pipelines.contracts import Alias
-from pipelines.errors import NotFoundError, RegistryError
+from pipelines.errors import RegistryError
 from pipelines.registry.client import MISSING_CODES, connected, registry_client
 
 _PREVIOUS: Final = "previous_champion"
 DECISION: Final = "decision"
+_PAGE: Final = 1000  # the most that a server gives at once
 
 
 @dataclass(frozen=True)
@@ -33,18 +35,27 @@ def alias_version(name: str, alias: Alias, uri: str) -> str | None:
         return _version_of(registry_client(uri), name, alias)
 
 
-def alias_versions(name: str, uri: str) -> dict[Alias, str]:
-    """Return the number of the version each alias points to, in one question to the server.
+def alias_versions(uri: str) -> dict[str, dict[Alias, str]]:
+    """Return by its name, for each registered model, the number of the version of each alias.
 
     Raises:
         RegistryError: the server cannot be reached or refuses.
     """
-    try:
-        with connected(uri):
-            found = registry_client(uri).get_registered_model(name).aliases
-    except NotFoundError:  # nothing was ever registered
-        return {}
-    return {alias: str(found[alias.value]) for alias in Alias if alias.value in found}
+    found: dict[str, dict[Alias, str]] = {}
+    token: str | None = None
+    with connected(uri):
+        client = registry_client(uri)
+        while True:
+            page = client.search_registered_models(max_results=_PAGE, page_token=token)
+            found |= {model.name: known_aliases(model.aliases) for model in page}
+            token = page.token
+            if not token:
+                return found
+
+
+def known_aliases(versions: Mapping[str, str]) -> dict[Alias, str]:
+    """Return the versions of the aliases that mean something here; people may have others."""
+    return {alias: str(versions[alias.value]) for alias in Alias if alias.value in versions}
 
 
 def promote(name: str, version: str, reason: str, uri: str) -> Promotion:

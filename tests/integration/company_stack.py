@@ -1,6 +1,6 @@
 """A stack whose every model has learned from a small simulated company, without Airflow."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -46,15 +46,21 @@ _ALERTS = text("SELECT alert_id::text FROM workcast.alerts WHERE closed_at IS NU
 
 def bring_company_up(stack: Stack) -> datetime:
     """Simulate a company, learn what was recorded before a past moment; return that moment."""
+    as_of = learn_from_company(stack, Model)
+    stack.service.start()
+    until(lambda: stack.get("/readyz").status_code == 200)
+    until(lambda: all(m["version"] for m in stack.get("/models").json()["models"]))
+    return as_of
+
+
+def learn_from_company(stack: Stack, models: Iterable[Model]) -> datetime:
+    """Do all of it for some models, without the service."""
     stack.mlflow.start()
     as_of = record_company(stack)
     build_company_features(stack.settings, as_of)
     until(lambda: httpx.get(f"{stack.settings.mlflow}/health").status_code == 200, 300)
-    for model in Model:
+    for model in models:
         learn(stack, model)
-    stack.service.start()
-    until(lambda: stack.get("/readyz").status_code == 200)
-    until(lambda: all(m["version"] for m in stack.get("/models").json()["models"]))
     return as_of
 
 
@@ -82,9 +88,20 @@ def build_company_features(settings: Settings, as_of: datetime) -> None:
 
 def learn(stack: Stack, model: Model) -> str:
     """Train a model, and make it champion however good it is."""
+    return stack.promote(model, learn_challenger(stack, model))
+
+
+def learn_challenger(stack: Stack, model: Model, max_rows: int = 5_000) -> str:
+    """Train a model that stays challenger."""
     suite = training.suite(model.value)
-    named = train_challenger(stack.settings, model, suite, max_rows=5_000, trial_count=1)
-    return stack.promote(model, named.rpartition("/")[2])
+    named = train_challenger(stack.settings, model, suite, max_rows=max_rows, trial_count=1)
+    return named.rpartition("/")[2]
+
+
+def open_tasks(stack: Stack) -> Sequence[Mapping[str, Any]]:
+    """Return some tasks that were open at the moment of the features."""
+    with stack.database.connect() as connection:
+        return [dict(row) for row in connection.execute(_OPEN_TASKS).mappings()]
 
 
 @dataclass(frozen=True)
@@ -97,8 +114,8 @@ class Known:
     @classmethod
     def of(cls, stack: Stack) -> Self:
         """Read some of what was open, and who was there, at the moment of the features."""
+        rows = open_tasks(stack)
         with stack.database.connect() as connection:
-            rows = connection.execute(_OPEN_TASKS).mappings().all()
             people = [str(one) for one in connection.scalars(_PEOPLE)]
             alerts = [str(one) for one in connection.scalars(_ALERTS)]
         columns = {name: [row[name] for row in rows] for name in _COLUMNS}

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 from uuid import uuid4
 
 import httpx
@@ -29,6 +30,7 @@ from pipelines.registry.load import load_alias, load_champion, load_kept, load_v
 from pipelines.registry.log import PARITY_ARTIFACT, Origin, RegisteredVersion, register
 from pipelines.registry.promote import alias_version, alias_versions, promote, refuse, roll_back
 from pipelines.store.certificate import Certificate
+from serving.registry import MlflowRegistry
 from tests.learning.history import make_training_set
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -310,10 +312,27 @@ def test_a_version_brings_what_it_answered_to_some_rows(
         load_kept(NAME, KeptVersion("9", "nobody"), tmp_path)
 
 
-def test_aliases_are_told_together(versions: list[RegisteredVersion], mlflow_uri: str) -> None:
-    assert alias_versions(NAME, mlflow_uri) == {
+def test_aliases_are_told_together(
+    versions: list[RegisteredVersion], mlflow_uri: str, tmp_path: Path
+) -> None:
+    client = MlflowClient(mlflow_uri)
+    client.create_registered_model("somebody_elses")
+    client.set_registered_model_alias(NAME, "monday", versions[0].version)
+    client.set_registered_model_alias(NAME, Alias.CHALLENGER.value, versions[1].version)
+    named = {
         alias: version
         for alias in Alias
         if (version := alias_version(NAME, alias, mlflow_uri)) is not None
     }
-    assert alias_versions("nobody", mlflow_uri) == {}
+    assert named[Alias.CHALLENGER] == versions[1].version
+
+    every = alias_versions(mlflow_uri)
+    assert (every[NAME], every["somebody_elses"]) == (named, {})
+    found = MlflowRegistry(mlflow_uri, tmp_path).aliases()
+    assert found == {model: every.get(model.value, {}) for model in Model}
+
+
+def test_the_server_knows_how_the_service_asks(mlflow_uri: str, tmp_path: Path) -> None:
+    """A filter that it refuses is asked again by the client, which nobody would notice."""
+    with mock.patch("serving.registry.alias_versions", side_effect=AssertionError):
+        assert set(MlflowRegistry(mlflow_uri, tmp_path).aliases()) == set(Model)

@@ -220,9 +220,8 @@ def test_mlflow_tells_the_service_that_an_alias_moved(stack: Stack) -> None:
 
 def test_start_without_mlflow_answers_with_the_copy_on_disk(stack: Stack) -> None:
     workflow_id = stack.running()[0]
-    named = {
-        m: alias_versions(m.value, stack.settings.mlflow)[Alias.CHAMPION] for m in WORKFLOW_MODELS
-    }
+    registered = alias_versions(stack.settings.mlflow)
+    named = {m: registered[m.value][Alias.CHAMPION] for m in WORKFLOW_MODELS}
     before = stack.post("/predict_duration", {"workflow_id": workflow_id}).json()
     stack.mlflow.stop(signal.SIGKILL)
     stack.service.stop(signal.SIGKILL)

@@ -226,9 +226,12 @@ class Versions:
         self.versions: dict[Model, str] = dict.fromkeys(predictors, "1")
         self.challengers: dict[Model, str] = {}
 
-    def aliases(self, model: Model) -> dict[Alias, str]:
+    def aliases(self) -> dict[Model, dict[Alias, str]]:
         named = {Alias.CHAMPION: self.versions, Alias.CHALLENGER: self.challengers}
-        return {alias: of[model] for alias, of in named.items() if model in of}
+        return {
+            model: {alias: of[model] for alias, of in named.items() if model in of}
+            for model in Model
+        }
 
     def load(self, model: Model, version: str) -> Candidate:
         return Candidate(version, "run", self.predictors[model], None)

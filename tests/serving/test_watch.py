@@ -19,13 +19,19 @@ class Aliases:
     def __init__(self, **champions: str) -> None:
         self.versions = {CHAMPION: champions, CHALLENGER: {}}
         self.is_away = False
+        self.question_count = 0
         self.loads: list[str] = []
         self.disk: dict[tuple[str, Alias], str] = {}
 
-    def aliases(self, model: Model) -> dict[Alias, str]:
+    def aliases(self) -> dict[Model, dict[Alias, str]]:
+        self.question_count += 1
         if self.is_away:
             raise RegistryError("MLflow at http://nowhere does not answer")
-        return {a: of[model.value] for a, of in self.versions.items() if model.value in of}
+        names = {name for of in self.versions.values() for name in of}
+        return {
+            Model(name): {a: of[name] for a, of in self.versions.items() if name in of}
+            for name in names
+        }
 
     def load(self, model: Model, version: str) -> Candidate:
         self.loads.append(f"{model}:{version}")
@@ -86,6 +92,7 @@ def test_loads_the_versions_with_the_aliases_once(watch_of: WatchOf) -> None:
     assert (challenger.version, challenger.alias) == ("2", CHALLENGER)
     assert watch.loaded(REMAINING, CHALLENGER) is None
     assert registry.loads == ["remaining_time:3", "delay_risk:1", "delay_risk:2"]
+    assert registry.question_count == 2  # one a look
     told = {state.message for (model, _), state in watch.states.items() if model in WORKFLOW_MODELS}
     assert told == {None}
 
@@ -127,10 +134,14 @@ def test_registry_away_keeps_what_is_loaded(watch_of: WatchOf) -> None:
     registry.is_away = True
     watch.look()
 
+    assert registry.question_count == 2  # one that is away is asked once a look too
+    assert watch.is_registry_away
     assert watch.champion(REMAINING).version == "1"
     assert watch.states[REMAINING, CHAMPION].message == (
         "version 1 goes on: MLflow at http://nowhere does not answer"
     )
+    with pytest.raises(NoChampionError, match="http://nowhere does not answer"):
+        watch.champion(RISK)
     assert not watch.champion(REMAINING).is_from_disk
 
 

@@ -1,6 +1,6 @@
 """Read a history event by event, as a running service gets it, into a ledger of tasks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -79,6 +79,11 @@ class HistoryFollower:
         self._occurred_s: dict[str, float] = {}
         self._place = 0
         self._taken_count = 0
+
+    @property
+    def met_workflows(self) -> Collection[str]:
+        """Workflows of which an event was read, though nobody may have taken a task of it yet."""
+        return self._occurred_s.keys()
 
     def tell_workflows(self, workflows: pd.DataFrame) -> None:
         """Take in what workflows are about; it is told with their next events."""

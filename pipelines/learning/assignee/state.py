@@ -82,8 +82,8 @@ class AssigneeState:
 
     @property
     def workflows(self) -> Collection[str]:
-        """Workflows of which something is known."""
-        return self._follower.workflows.codes
+        """Workflows of which an event is known."""
+        return self._follower.met_workflows
 
     def advance(self, task_events: pd.DataFrame, workflows: pd.DataFrame) -> None:
         """Take in new events and workflows, of the history's columns; old ones change nothing.

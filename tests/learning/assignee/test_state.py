@@ -136,6 +136,15 @@ def test_a_new_activity_and_a_new_workflow_are_answered(
     assert all(2 <= len(one.reasons) <= 4 for one in found)
 
 
+def test_a_workflow_is_known_before_anybody_takes_a_task_of_it() -> None:
+    state = AssigneeState(EVENTS, WORKFLOWS)
+    assert set(state.workflows) == set(EVENTS["workflow_id"])
+    created = task_event("fresh", "f1", "register", "desk", "created", None, 2_000.0)
+    state.advance(number_events([created]), WORKFLOWS[:0])
+    assert "fresh" in state.workflows
+    assert "never opened" not in state.workflows
+
+
 def test_some_are_explained_as_among_all(ranker: Ranker, state: AssigneeState) -> None:
     everyone = state.recommend(ranker, "w159", "pay", NOW, team_id="desk")
     standings = state.standings(ranker, "w159", "pay", NOW, team_id="desk")
