@@ -4,7 +4,6 @@ import json
 from datetime import timedelta
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 import pytest
 import redis
@@ -20,10 +19,10 @@ from serving import assignees
 from serving.cache import AnswerCache
 from serving.features import completed
 from serving.tasks import Task
-from tests.learning.assignee.company import number_events, task_event
-from tests.learning.assignee.company_ranker import EVENTS, NOW, WORKFLOWS, company_ranker
+from tests.learning.assignee.company_ranker import NOW, company_ranker, company_state
 from tests.serving.conftest import TYPES, World, feature_row
 from tests.serving.test_task_what_if import LOAD, durations_of
+from tests.serving.untouched_cache import UntouchedCache
 
 HELD = "held_task_count"
 SINCE = "since_task_activity_s"
@@ -34,13 +33,7 @@ TWO_VERSIONS = pytest.mark.parametrize("challenger_ratio", [{Model.ASSIGNEE: 1.0
 @pytest.fixture(scope="module")
 def state() -> AssigneeState:
     """Ann holds two tasks, Cem one; Ann, Bob, Cem, Dee and Eva are all there are."""
-    hours = (pd.Timestamp(NOW) - EVENTS["occurred_at"].min()).total_seconds() / 3_600
-    taken = [
-        task_event(f"n{one}", f"n{one}", "register", "desk", "assigned", person, hours)
-        for one, person in enumerate(("ann", "ann", "cem"))
-    ]
-    events = pd.concat([EVENTS, number_events(taken).assign(event_id=["x", "y", "z"])])
-    return AssigneeState(events, WORKFLOWS)
+    return company_state()
 
 
 @pytest.fixture
@@ -242,15 +235,7 @@ def test_without_candidates_nobody_can_be_another(asked: World) -> None:
 
 
 def test_it_is_neither_looked_for_nor_kept(asked: World) -> None:
-    class Untouched(AnswerCache):
-        def find(self, *_: Any) -> Any:
-            raise AssertionError("looked for")
-
-        def keep(self, *_: Any) -> Any:
-            raise AssertionError("kept")
-
-    untouched = Untouched("redis://127.0.0.1:1", 1_000, is_first_kept=True)
-    object.__setattr__(asked.app.state.runtime, "cache", untouched)
+    object.__setattr__(asked.app.state.runtime, "cache", UntouchedCache())
     assert ask(asked, {"ann": {HELD: 0}}).status_code == 200
     assert ask(asked).status_code == 500  # which does look
 

@@ -8,8 +8,8 @@ import pytest
 from pipelines.contracts import Model
 from pipelines.features.request_time import add_request_time
 from pipelines.learning.predictor import Predictor
-from serving.cache import AnswerCache
 from tests.serving.conftest import World, feature_row, frame_of
+from tests.serving.untouched_cache import UntouchedCache
 
 MODELS = {"/predict_duration": Model.REMAINING_TIME, "/assess_risk": Model.DELAY_RISK}
 ATTRIBUTES = "workflow_progress__workflow_attributes"
@@ -138,15 +138,7 @@ def test_no_overrides_are_no_question(world: World) -> None:
 
 
 def test_answers_are_neither_taken_from_the_cache_nor_kept(world: World) -> None:
-    class Untouched(AnswerCache):
-        def find(self, *_: Any) -> Any:
-            raise AssertionError("looked for")
-
-        def keep(self, *_: Any) -> Any:
-            raise AssertionError("kept")
-
-    untouched = Untouched("redis://127.0.0.1:1", 1_000, is_first_kept=True)
-    object.__setattr__(world.app.state.runtime, "cache", untouched)
+    object.__setattr__(world.app.state.runtime, "cache", UntouchedCache())
     assert ask(world, "/assess_risk", {REWORK: 5}).status_code == 200
     real = world.client.post("/assess_risk", json={"workflow_id": "WF-1"})
     assert real.status_code == 500  # which does look

@@ -3,12 +3,15 @@
 from datetime import timedelta
 from functools import cache
 
+import pandas as pd
+
 from pipelines.learning.assignee.ranker import Ranker
+from pipelines.learning.assignee.state import AssigneeState
 from pipelines.learning.assignee.takings import task_takings
 from pipelines.learning.assignee.train import train
 from pipelines.learning.split import split_by_time
 from pipelines.learning.training_set import TrainingSet
-from tests.learning.assignee.company import company_tables
+from tests.learning.assignee.company import company_tables, number_events, task_event
 
 EVENTS, WORKFLOWS, CLOSURES = company_tables()
 NOW = EVENTS["occurred_at"].max().to_pydatetime() + timedelta(minutes=6)
@@ -21,3 +24,15 @@ def company_ranker() -> Ranker:
     trained = train(TrainingSet(task_takings(EVENTS, WORKFLOWS, split), split), trial_count=2)
     assert isinstance(trained.predictor, Ranker)
     return trained.predictor
+
+
+@cache
+def company_state() -> AssigneeState:
+    """Return what is known of Ann, who holds two tasks, Cem, who holds one, Bob, Dee and Eva."""
+    hours = (pd.Timestamp(NOW) - EVENTS["occurred_at"].min()).total_seconds() / 3_600
+    taken = [
+        task_event(f"n{one}", f"n{one}", "register", "desk", "assigned", person, hours)
+        for one, person in enumerate(("ann", "ann", "cem"))
+    ]
+    events = pd.concat([EVENTS, number_events(taken).assign(event_id=["x", "y", "z"])])
+    return AssigneeState(events, WORKFLOWS)

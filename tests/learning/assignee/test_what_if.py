@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from pipelines.errors import TrainingError
@@ -14,8 +13,13 @@ from pipelines.learning.assignee.reasons import Candidate, reasons
 from pipelines.learning.assignee.rerank import share_load
 from pipelines.learning.assignee.state import AssigneeState, Recommendation
 from pipelines.learning.assignee.what_if import fault_of, overridden
-from tests.learning.assignee.company import number_events, task_event
-from tests.learning.assignee.company_ranker import EVENTS, NOW, WORKFLOWS, company_ranker
+from tests.learning.assignee.company_ranker import (
+    EVENTS,
+    NOW,
+    WORKFLOWS,
+    company_ranker,
+    company_state,
+)
 
 HELD = "held_task_count"
 SINCE = "since_task_activity_s"
@@ -30,13 +34,7 @@ def ranker() -> Ranker:
 @pytest.fixture(scope="module")
 def state() -> AssigneeState:
     """Ann holds two tasks, Cem one."""
-    hours = (pd.Timestamp(NOW) - EVENTS["occurred_at"].min()).total_seconds() / 3_600
-    taken = [
-        task_event(f"n{one}", f"n{one}", "register", "desk", "assigned", person, hours)
-        for one, person in enumerate(("ann", "ann", "cem"))
-    ]
-    events = pd.concat([EVENTS, number_events(taken).assign(event_id=["x", "y", "z"])])
-    return AssigneeState(events, WORKFLOWS)
+    return company_state()
 
 
 def of(found: list[Recommendation], person_id: str) -> Recommendation:
