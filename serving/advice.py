@@ -1,7 +1,7 @@
 """What advice beyond a workflow's own features has in common: the version, and the log."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -39,6 +39,26 @@ class Advice:
         because = ["the clock of the features could not be read lately"] if clock.is_stale else []
         return cls(runtime, model, choice, clock.as_of, because, started)
 
+    @classmethod
+    def each(
+        cls, runtime: "Runtime", model: Model, choice: Choice, starts: Sequence[Started]
+    ) -> "list[Advice]":
+        """Begin some answers of one version about one moment, as `by` does.
+
+        Raises:
+            FeaturesAwayError: there is no clock.
+        """
+        first = cls.by(runtime, model, choice, starts[0])
+        return [
+            replace(
+                first,
+                degraded_because=[*first.degraded_because],
+                started=started,
+                prediction_id=uuid4(),
+            )
+            for started in starts
+        ]
+
     def said(self, workflow_id: str, features_known_at: datetime) -> dict[str, Any]:
         """Return what every answer says about itself."""
         loaded = self.choice.loaded
@@ -74,7 +94,7 @@ class Advice:
         """
         loaded, is_degraded = self.choice.loaded, bool(self.degraded_because)
         latency_ms = self.started.latency_ms
-        count_answers(self.choice, 1, latency_ms, is_degraded=is_degraded)
+        count_answers(self.choice, 1, [latency_ms], is_degraded=is_degraded)
         self.runtime.log.add(
             [
                 LoggedPrediction(

@@ -1,14 +1,13 @@
 """Let the version that answers about a workflow give advice; a shadow says the same once more."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from pipelines.contracts import Model
 from serving.advice import Advice
-from serving.again import keep, look, say_again
+from serving.again import Asking, again_or_anew
 from serving.asked import Started
-from serving.cache import Result, Subject
 from serving.problems import ProblemError
 from serving.schemas import Answer
 from serving.traffic import Choice, Variant
@@ -35,42 +34,35 @@ def advise(
         NoChampionError: there is none; says why and what to do.
         ProblemError: what `say` raises, and where there is no clock.
     """
-    one = advise_about_each(runtime, model, [workflow_id], lambda of, _: [say(of)], started)
-    return one[0]
+
+    def say_one(each: Sequence[Advice], _: Sequence[int]) -> Sequence[Said]:
+        return [say(each[0])]
+
+    return advise_about_each(runtime, model, [workflow_id], say_one, [started])[0]
 
 
 def advise_again(
-    runtime: "Runtime",
-    model: Model,
-    subject: Subject,
-    say: Callable[[Advice], Answer],
-    started: Started,
-    *,
-    inputs: Mapping[str, Any],
-    task_id: str | None = None,
+    runtime: "Runtime", model: Model, asking: Asking, say: Callable[[Advice], Answer]
 ) -> bytes:
     """Give advice that is kept, else advise and keep it; return the JSON of the answer.
 
     Args:
         runtime: what answers.
         model: that is asked.
-        subject: what the advice is about, and all it rests on.
-        say: gives the advice, and logs it.
-        started: when the request began.
-        inputs: what was asked, as `say` logs it.
-        task_id: that was asked about, if one was.
+        asking: what the advice is about, and all it rests on.
+        say: gives the advice, and logs it as that is asked.
 
     Raises:
         NoChampionError: there is none; says why and what to do.
         ProblemError: what `say` raises, and where there is no clock.
     """
-    ((choice, _),) = runtime.traffic.choose(model, [subject.workflow_id])
-    clock = runtime.clock.read()
-    found = look(runtime, model, choice, subject, clock)
-    if found.result is Result.HIT:
-        return say_again(runtime, choice, found, started, inputs=inputs, task_id=task_id)
-    answer = advise(runtime, model, subject.workflow_id, say, started)
-    return keep(runtime, found, choice, clock, answer)
+    workflow_id = asking.subject.workflow_id
+    ((choice, _),) = runtime.traffic.choose(model, [workflow_id])
+
+    def anew(_: Sequence[int]) -> list[Answer]:
+        return [advise(runtime, model, workflow_id, say, asking.started)]
+
+    return again_or_anew(runtime, model, choice, [asking], anew)[0]
 
 
 def advise_what_if(
@@ -98,8 +90,8 @@ def advise_about_each(
     runtime: "Runtime",
     model: Model,
     workflow_ids: Sequence[str],
-    say: Callable[[Advice, Sequence[int]], Sequence[Said]],
-    started: Started,
+    say: Callable[[Sequence[Advice], Sequence[int]], Sequence[Said]],
+    starts: Sequence[Started],
 ) -> list[Said]:
     """Let each workflow's version say something; a challenger that fails leaves it to the champion.
 
@@ -109,8 +101,8 @@ def advise_about_each(
         runtime: what answers.
         model: that is asked.
         workflow_ids: a workflow for each answer.
-        say: answers about the workflows at some positions, and logs it.
-        started: when the request began.
+        say: answers about the workflows at some positions, and logs it; all by one version.
+        starts: when the request of each began.
 
     Raises:
         NoChampionError: there is none; says why and what to do.
@@ -119,10 +111,13 @@ def advise_about_each(
     said: dict[int, Said] = {}
     for choice, positions in runtime.traffic.choose(model, workflow_ids):
 
-        def by(of: Choice, since: Started, about: Sequence[int] = positions) -> Sequence[Said]:
-            return say(Advice.by(runtime, model, of, since), about)
+        def by(
+            of: Choice, since: Sequence[Started], about: Sequence[int] = positions
+        ) -> Sequence[Said]:
+            return say(Advice.each(runtime, model, of, since), about)
 
-        said.update(zip(positions, _by_choice(runtime, model, choice, started, by), strict=True))
+        of_part = [starts[position] for position in positions]
+        said.update(zip(positions, _by_choice(runtime, model, choice, of_part, by), strict=True))
     return [said[position] for position in range(len(workflow_ids))]
 
 
@@ -130,20 +125,20 @@ def _by_choice(
     runtime: "Runtime",
     model: Model,
     choice: Choice,
-    started: Started,
-    by: Callable[[Choice, Started], Sequence[Said]],
+    starts: Sequence[Started],
+    by: Callable[[Choice, Sequence[Started]], Sequence[Said]],
 ) -> Sequence[Said]:
     if choice.variant is Variant.CHALLENGER:
         try:
-            return by(choice, started)
+            return by(choice, starts)
         except ProblemError:
             raise
         except Exception:
             logger.exception("The challenger of %s failed; the champion answers", model)
             # With which probability it was to answer here is not defined.
-            return by(Choice(runtime.watch.champion(model), Variant.CHAMPION, None), started)
-    said = by(choice, started)
+            return by(Choice(runtime.watch.champion(model), Variant.CHAMPION, None), starts)
+    said = by(choice, starts)
     shadow = runtime.traffic.shadow(model)
     if shadow is not None:
-        runtime.shadows.add(lambda: by(shadow, Started()))
+        runtime.shadows.add(lambda: by(shadow, [Started()] * len(starts)))
     return said

@@ -1,9 +1,10 @@
 """Answers that are kept, and given once more as new predictions."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID, uuid4
 
 from pipelines.contracts import Model
@@ -20,23 +21,73 @@ from serving.traffic import Choice
 if TYPE_CHECKING:
     from serving.runtime import Runtime
 
+Fault = TypeVar("Fault")
 
-def look(
-    runtime: "Runtime", model: Model, choice: Choice, subject: Subject, clock: ClockReading
-) -> Found:
-    """Look for a kept answer of a version, as of the clock's moment."""
-    found = BYPASSED
+
+@dataclass(frozen=True)
+class Asking:
+    """A request whose answer may be kept: what about, since when, and what the log has of it."""
+
+    subject: Subject
+    started: Started
+    inputs: Mapping[str, Any]
+    task_id: str | None = None  # that was asked about, if one was
+
+
+def again_or_anew(
+    runtime: "Runtime",
+    model: Model,
+    choice: Choice,
+    asked: Sequence[Asking],
+    anew: Callable[[list[int]], Sequence[Answer | Fault]],
+) -> list[bytes | Fault]:
+    """Give a version's answers that are kept; have the others made, and keep those.
+
+    Args:
+        runtime: what answers.
+        model: that is asked.
+        choice: the version that answers.
+        asked: requests that are answered at once.
+        anew: answers those at some positions, and logs it; or says why not.
+
+    Returns:
+        Of each request the answer's JSON, or what `anew` gave in its place.
+    """
+    clock = runtime.clock.read()
+    found = _look(runtime, model, choice, [one.subject for one in asked], clock)
+    new = [i for i, one in enumerate(found) if one.result is not Result.HIT]
+    said = dict(zip(new, anew(new) if new else [], strict=True))
+    return [
+        _keep(runtime, found[i], choice, clock, said[i])
+        if i in said
+        else _say_again(runtime, choice, found[i], one)
+        for i, one in enumerate(asked)
+    ]
+
+
+def _look(
+    runtime: "Runtime",
+    model: Model,
+    choice: Choice,
+    subjects: Sequence[Subject],
+    clock: ClockReading,
+) -> list[Found]:
+    """Look for kept answers of a version, as of the clock's moment, in the order of subjects."""
+    found = [BYPASSED] * len(subjects)
     if not clock.is_stale:
         with span("cache"):
-            found = runtime.cache.find(choice, subject, clock.as_of)
-    metrics.CACHE.labels(model.value, found.result.value).inc()
+            found = runtime.cache.find(choice, subjects, clock.as_of)
+    for one in found:
+        metrics.CACHE.labels(model.value, one.result.value).inc()
     return found
 
 
-def keep(
-    runtime: "Runtime", found: Found, choice: Choice, clock: ClockReading, answer: Answer
-) -> bytes:
+def _keep(
+    runtime: "Runtime", found: Found, choice: Choice, clock: ClockReading, answer: Answer | Fault
+) -> bytes | Fault:
     """Return the JSON of an answer, and keep it where it is what was looked for and missed."""
+    if not isinstance(answer, Answer):
+        return answer
     body = answer.model_dump_json().encode()
     # Only what was computed for the moment, and by the version, that was looked for.
     is_as_found = runtime.clock.read() == clock and answer.model.version == choice.loaded.version
@@ -45,15 +96,7 @@ def keep(
     return body
 
 
-def say_again(
-    runtime: "Runtime",
-    choice: Choice,
-    found: Found,
-    started: Started,
-    *,
-    inputs: Mapping[str, Any],
-    task_id: str | None = None,
-) -> bytes:
+def _say_again(runtime: "Runtime", choice: Choice, found: Found, asked: Asking) -> bytes:
     """Return the JSON of a kept answer under an id of its own, and log it.
 
     What the model was given stands in the row that `cached_from` names.
@@ -62,8 +105,8 @@ def say_again(
     body = found.body(str(prediction_id))
     said = json.loads(body)
     loaded = choice.loaded
-    latency_ms = started.latency_ms
-    count_answers(choice, 1, latency_ms, is_degraded=False)
+    latency_ms = asked.started.latency_ms
+    count_answers(choice, 1, [latency_ms], is_degraded=False)
     runtime.log.add(
         [
             LoggedPrediction(
@@ -74,15 +117,15 @@ def say_again(
                 workflow_id=said["workflow_id"],
                 as_of=datetime.fromisoformat(said["as_of"]),
                 features_known_at=datetime.fromisoformat(said["features_known_at"]),
-                requested_at=started.at,
+                requested_at=asked.started.at,
                 latency_ms=latency_ms,
-                inputs=inputs,
+                inputs=asked.inputs,
                 features={},
                 output=json.loads(found.output),
                 variant=choice.variant.value,
                 propensity=choice.propensity,
                 cached_from=UUID(found.first_id),
-                task_id=task_id,
+                task_id=asked.task_id,
             )
         ]
     )

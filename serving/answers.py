@@ -1,16 +1,16 @@
 """The questions of the service: how long a workflow will still take, and will it be late."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-import pandas as pd
-
 from pipelines.contracts import Model
+from pipelines.learning.encode import FEW_ROWS
 from serving import metrics
 from serving.asked import Asked, about, log_answers
-from serving.questions import Said, Say, many, one
+from serving.problems import ProblemError
+from serving.questions import AboutOne, Said, Say, each, many
 from serving.reasons import given_values, reasons
 from serving.schemas import (
     Duration,
@@ -21,6 +21,7 @@ from serving.schemas import (
     RiskBatch,
     WorkflowProblem,
 )
+from serving.spans import columns_of
 from serving.tracing import span
 from serving.what_if import what_if
 
@@ -31,13 +32,22 @@ _DUE_AT: Final = "workflow_progress__due_at"
 _LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
 
-def one_duration(runtime: "Runtime", question: OneWorkflow) -> bytes:
-    """Answer how long one workflow will still take, or would, as the JSON of a Duration.
+def durations(runtime: "Runtime", asked: Sequence[AboutOne]) -> list[bytes | ProblemError]:
+    """Answer some requests, how long one workflow will still take, at once; as `each` does.
+
+    Raises:
+        ProblemError: none of them can be answered: no model, no features.
+    """
+    return each(runtime, Model.REMAINING_TIME, asked, _durations)
+
+
+def duration_if(runtime: "Runtime", question: OneWorkflow) -> bytes:
+    """Answer how long one workflow would still take, as the JSON of a Duration.
 
     Raises:
         ProblemError: it cannot be answered; one class for each reason.
     """
-    return _one(runtime, Model.REMAINING_TIME, question, _durations)
+    return _if(runtime, Model.REMAINING_TIME, question, _durations)
 
 
 def duration_batch(runtime: "Runtime", asked: ManyWorkflows) -> DurationBatch:
@@ -50,13 +60,22 @@ def duration_batch(runtime: "Runtime", asked: ManyWorkflows) -> DurationBatch:
     return DurationBatch(answers=answers, problems=problems)
 
 
-def one_risk(runtime: "Runtime", question: OneWorkflow) -> bytes:
-    """Answer how likely one workflow will be late, or would be, as the JSON of a Risk.
+def risks(runtime: "Runtime", asked: Sequence[AboutOne]) -> list[bytes | ProblemError]:
+    """Answer some requests, how likely one workflow will be late, at once; as `each` does.
+
+    Raises:
+        ProblemError: none of them can be answered: no model, no features.
+    """
+    return each(runtime, Model.DELAY_RISK, asked, _risks)
+
+
+def risk_if(runtime: "Runtime", question: OneWorkflow) -> bytes:
+    """Answer how likely one workflow would be late, as the JSON of a Risk.
 
     Raises:
         ProblemError: it cannot be answered; one class for each reason.
     """
-    return _one(runtime, Model.DELAY_RISK, question, _risks)
+    return _if(runtime, Model.DELAY_RISK, question, _risks)
 
 
 def risk_batch(runtime: "Runtime", asked: ManyWorkflows) -> RiskBatch:
@@ -69,10 +88,8 @@ def risk_batch(runtime: "Runtime", asked: ManyWorkflows) -> RiskBatch:
     return RiskBatch(answers=answers, problems=problems)
 
 
-def _one(runtime: "Runtime", model: Model, question: OneWorkflow, say: Say[Said]) -> bytes:
-    if question.overrides:
-        return what_if(runtime, model, question.workflow_id, question.overrides, say)
-    return one(runtime, model, question.workflow_id, say)
+def _if(runtime: "Runtime", model: Model, question: OneWorkflow, say: Say[Said]) -> bytes:
+    return what_if(runtime, model, question.workflow_id, question.overrides or {}, say)
 
 
 def _many(
@@ -93,7 +110,7 @@ def _durations(asked: Asked, positions: list[int]) -> list[Duration]:
         )
         for row, figures in zip(rows, predicted, strict=True)
     ]
-    log_answers(asked, rows, answers)
+    log_answers(asked, positions, answers)
     return answers
 
 
@@ -112,7 +129,7 @@ def _risks(asked: Asked, positions: list[int]) -> list[Risk]:
         )
         for row, figures, share in zip(rows, predicted, shares, strict=True)
     ]
-    log_answers(asked, rows, answers)
+    log_answers(asked, positions, answers)
     return answers
 
 
@@ -128,24 +145,23 @@ def _inference(asked: Asked) -> Iterator[None]:
 
 def _predicted(asked: Asked, positions: list[int]) -> list[dict[str, float]]:
     predictor = asked.choice.loaded.predictor
-    if len(positions) == 1:  # without pandas a single row costs a fraction
-        return [predictor.predict_row(asked.rows[positions[0]])]
-    return _records(predictor.predict(asked.features.frame.iloc[positions]))
+    if len(positions) <= FEW_ROWS:  # without pandas a few cost a fraction
+        columns = predictor.predict_rows([asked.rows[position] for position in positions])
+    else:
+        columns = columns_of(predictor.predict(asked.features.frame.iloc[positions]))
+    rows = zip(*(values.tolist() for values in columns.values()), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _contributions(asked: Asked, positions: list[int]) -> list[dict[str, float]]:
     predictor = asked.choice.loaded.predictor
-    if len(positions) == 1:
-        shares = [predictor.contributions_row(asked.rows[positions[0]])]
+    if len(positions) <= FEW_ROWS:
+        shares = predictor.contributions_rows([asked.rows[position] for position in positions])
     else:
-        shares = _records(predictor.contributions(asked.features.frame.iloc[positions]))
-    # Without the expected value, which is no input.
-    return [{name: share[name] for name in predictor.encoder.names} for share in shares]
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, float]]:
-    names = [str(name) for name in frame.columns]
-    return [dict(zip(names, row, strict=True)) for row in frame.to_numpy(dtype=float).tolist()]
+        shares = predictor.contributions(asked.features.frame.iloc[positions]).to_numpy()
+    # Without the expected value, the last, which is no input.
+    names = predictor.encoder.names
+    return [dict(zip(names, row, strict=True)) for row in shares[:, :-1].tolist()]
 
 
 def _later(moment: datetime, seconds: float) -> datetime:

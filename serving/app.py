@@ -10,7 +10,14 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from serving.acknowledge import add_acknowledge
 from serving.alerts import add_alerts
-from serving.answers import duration_batch, one_duration, one_risk, risk_batch
+from serving.answers import (
+    duration_batch,
+    duration_if,
+    durations,
+    risk_batch,
+    risk_if,
+    risks,
+)
 from serving.examples import with_examples
 from serving.feedback import add_feedback
 from serving.front import docs_page
@@ -19,8 +26,9 @@ from serving.guard.openapi import with_security
 from serving.lanes import Lane
 from serving.problems import add_problem_handlers
 from serving.question_route import QuestionRoute
+from serving.questions import AboutOne
 from serving.registry_events import add_registry_events
-from serving.responses import answered, json_response, problems, runtime_of
+from serving.responses import answered, answered_together, json_response, problems, runtime_of
 from serving.schemas import (
     Duration,
     DurationBatch,
@@ -31,7 +39,7 @@ from serving.schemas import (
     Risk,
     RiskBatch,
 )
-from serving.task_durations import one_task, task_batch
+from serving.task_durations import AboutTask, task_batch, task_if, tasks
 from serving.task_routes import add_assignees
 from serving.task_schemas import (
     DurationQuestion,
@@ -111,10 +119,16 @@ def _add_questions(app: FastAPI) -> None:
         if isinstance(asked, ManyWorkflows):
             return await answered(Lane.LONG, duration_batch, runtime, asked)
         if isinstance(asked, OneTask):
-            return await answered(Lane.ADVICE, one_task, runtime, asked)
+            about = AboutTask(asked)
+            if asked.person_id is not None or asked.overrides:
+                return await answered(Lane.ADVICE, task_if, runtime, about)
+            return await answered_together(Lane.ADVICE, tasks, runtime, about)
         if isinstance(asked, ManyTasks):
             return await answered(Lane.LONG, task_batch, runtime, asked.task_ids)
-        return await answered(Lane.WORKFLOW, one_duration, runtime, asked)
+        if asked.overrides:
+            return await answered(Lane.WORKFLOW, duration_if, runtime, asked)
+        one = AboutOne(asked.workflow_id)
+        return await answered_together(Lane.WORKFLOW, durations, runtime, one)
 
     @app.post(
         "/assess_risk",
@@ -127,7 +141,10 @@ def _add_questions(app: FastAPI) -> None:
         asked, runtime = question.root, runtime_of(request)
         if isinstance(asked, ManyWorkflows):
             return await answered(Lane.LONG, risk_batch, runtime, asked)
-        return await answered(Lane.WORKFLOW, one_risk, runtime, asked)
+        if asked.overrides:
+            return await answered(Lane.WORKFLOW, risk_if, runtime, asked)
+        one = AboutOne(asked.workflow_id)
+        return await answered_together(Lane.WORKFLOW, risks, runtime, one)
 
 
 def _add_state(app: FastAPI) -> None:

@@ -1,7 +1,7 @@
 """One question while it is answered: what is known of its workflows, and what is remembered."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -46,14 +46,15 @@ class Started:
 
 @dataclass(frozen=True)
 class Asked:
-    """One request, or the part of it that one version answers, while it is answered."""
+    """What one version answers at once, while it does: a request, a part of one, or several."""
 
     runtime: "Runtime"
     model: Model
     choice: Choice
     features: ServiceRows  # a row for each workflow asked about
     rows: Sequence[Row]  # the same
-    started: Started
+    starts: Sequence[Started]  # of each row's request
+    workflow_count: int  # that each request asks about
     degraded_because: list[str]
     is_partial: bool  # a workflow without a row may exist all the same
     overrides: Mapping[str, Any] = field(default_factory=dict)  # of features, as they were asked
@@ -64,9 +65,11 @@ def ask(
     model: Model,
     choice: Choice,
     workflow_ids: Sequence[str],
-    started: Started,
+    starts: Sequence[Started],
+    *,
+    workflow_count: int = 1,
 ) -> Asked:
-    """Read what is known of workflows.
+    """Read what is known of workflows, each with the start of its request.
 
     Raises:
         FeaturesAwayError: there is no clock, or no features to read.
@@ -81,7 +84,8 @@ def ask(
         choice,
         read.rows,
         read.rows.rows(),
-        started,
+        starts,
+        workflow_count,
         [reason for reason in (stale, read.degraded_because) if reason],
         read.is_partial,
     )
@@ -139,36 +143,48 @@ def about(asked: Asked, row: Row) -> dict[str, Any]:
     }
 
 
-def log_answers(asked: Asked, rows: Sequence[Row], answers: Sequence[Answer]) -> None:
-    """Remember answers, one for each row, with what they rest on."""
-    latency_ms = asked.started.latency_ms
-    choice = asked.choice
+def log_answers(asked: Asked, positions: Sequence[int], answers: Sequence[Answer]) -> None:
+    """Remember answers about the rows at some positions, with what they rest on."""
     is_degraded = bool(asked.degraded_because)
-    count_answers(choice, len(answers), latency_ms, is_degraded=is_degraded)
-    columns = choice.loaded.input_columns
+    # A request for several of them took its time once.
+    starts = [asked.starts[position] for position in positions]
+    latencies_ms = {started: started.latency_ms for started in starts}
+    count_answers(asked.choice, len(answers), latencies_ms.values(), is_degraded=is_degraded)
+    columns = asked.choice.loaded.input_columns
     with span("log"):
         asked.runtime.log.add(
             [
-                LoggedPrediction(
-                    prediction_id=answer.prediction_id,
-                    model_name=answer.model.name,
-                    model_version=answer.model.version,
-                    model_alias=answer.model.alias,
-                    workflow_id=answer.workflow_id,
-                    as_of=answer.as_of,
-                    features_known_at=answer.features_known_at,
-                    requested_at=asked.started.at,
-                    latency_ms=latency_ms,
-                    inputs=inputs_of(answer.workflow_id, len(asked.rows), asked.overrides),
-                    features={name: row[name] for name in columns},
-                    output=output_of(answer),
-                    is_degraded=answer.is_degraded,
-                    variant=choice.variant.value,
-                    propensity=choice.propensity,
-                )
-                for row, answer in zip(rows, answers, strict=True)
+                _logged(asked, position, answer, columns, latencies_ms)
+                for position, answer in zip(positions, answers, strict=True)
             ]
         )
+
+
+def _logged(
+    asked: Asked,
+    position: int,
+    answer: Answer,
+    columns: Sequence[str],
+    latencies_ms: Mapping[Started, float],
+) -> LoggedPrediction:
+    row, started, choice = asked.rows[position], asked.starts[position], asked.choice
+    return LoggedPrediction(
+        prediction_id=answer.prediction_id,
+        model_name=answer.model.name,
+        model_version=answer.model.version,
+        model_alias=answer.model.alias,
+        workflow_id=answer.workflow_id,
+        as_of=answer.as_of,
+        features_known_at=answer.features_known_at,
+        requested_at=started.at,
+        latency_ms=latencies_ms[started],
+        inputs=inputs_of(answer.workflow_id, asked.workflow_count, asked.overrides),
+        features={name: row[name] for name in columns},
+        output=output_of(answer),
+        is_degraded=answer.is_degraded,
+        variant=choice.variant.value,
+        propensity=choice.propensity,
+    )
 
 
 def inputs_of(
@@ -184,8 +200,11 @@ def output_of(answer: Answer) -> dict[str, Any]:
     return answer.model_dump(exclude=_ABOUT)
 
 
-def count_answers(choice: Choice, count: int, latency_ms: float, *, is_degraded: bool) -> None:
-    """Count answers of one version, and how long their request took."""
+def count_answers(
+    choice: Choice, count: int, latencies_ms: Iterable[float], *, is_degraded: bool
+) -> None:
+    """Count answers of one version, and how long each request for them took."""
     version = (choice.loaded.name.value, choice.loaded.version, choice.variant.value)
     metrics.ANSWERS.labels(*version, str(is_degraded).lower()).inc(count)
-    metrics.ANSWER_SECONDS.labels(*version).observe(latency_ms / 1_000)
+    for latency_ms in latencies_ms:
+        metrics.ANSWER_SECONDS.labels(*version).observe(latency_ms / 1_000)

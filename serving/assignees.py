@@ -16,6 +16,7 @@ from pipelines.store.task_rows import TaskQuestion
 from serving import metrics
 from serving.advice import Advice
 from serving.advise import advise_again, advise_what_if
+from serving.again import Asking
 from serving.asked import Started, output_of
 from serving.cache import Subject
 from serving.people_overrides import require_sound
@@ -81,15 +82,9 @@ def recommend_assignees(runtime: "Runtime", question: AssigneeOfTask | AssigneeO
     if question.overrides:
         answer = advise_what_if(runtime, Model.ASSIGNEE, asked.workflow_id, say, started)
         return answer.model_dump_json().encode()
-    return advise_again(
-        runtime,
-        Model.ASSIGNEE,
-        Subject.of(asked.workflow_id, question, *rests_on),
-        say,
-        started,
-        inputs=_inputs(question),
-        task_id=asked.task_id,
-    )
+    about = Subject.of(asked.workflow_id, question, *rests_on)
+    asking = Asking(about, started, _inputs(question), asked.task_id)
+    return advise_again(runtime, Model.ASSIGNEE, asking, say)
 
 
 def _inputs(question: AssigneeOfTask | AssigneeOfStep) -> dict[str, Any]:

@@ -14,7 +14,7 @@ everybody from asking.
 
 import json
 import logging
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -106,6 +106,20 @@ BYPASSED: Final = Found(Result.BYPASS)
 _FIRST: Final = Found(Result.FIRST)
 
 
+def _found(key: bytes, basis: bytes, entries: Iterable[bytes | None]) -> Found:
+    """Return the entry that rests on what it must, if one does."""
+    for entry in entries:
+        if entry is not None and entry.startswith(basis + b"\n"):
+            _, output, kept = entry.split(b"\n", 2)
+            first_id, rest = kept[:_ID_LENGTH].decode(), kept[_ID_LENGTH:]
+            return Found(Result.HIT, key, basis, output, first_id, rest)
+    return Found(Result.MISS, key, basis)
+
+
+def _hex(times: Iterable[bytes | None]) -> bytes:
+    return b",".join(b"" if time is None else time.hex().encode() for time in times)
+
+
 class Seen:
     """Remember at least the last `count` things, at most twice as many."""
 
@@ -159,38 +173,50 @@ class AnswerCache:
         """How many entries wait to be written."""
         return len(self._waiting)
 
-    def find(self, choice: Choice, subject: Subject, as_of: datetime) -> Found:
-        """Look for an answer."""
+    def find(self, choice: Choice, subjects: Sequence[Subject], as_of: datetime) -> list[Found]:
+        """Look for answers, all in one round trip; return what came of each, in their order."""
         if not self.is_on or self._breaker.opened:
-            return BYPASSED
+            return [BYPASSED] * len(subjects)
+        found = [self._place(choice, subject) for subject in subjects]
+        sought = [i for i, one in enumerate(found) if one is not _FIRST]
+        if sought:
+            read = self._read([(subjects[i], found[i].key) for i in sought], as_of)
+            for i, one in zip(sought, read, strict=True):
+                found[i] = one
+        return found
+
+    def _place(self, choice: Choice, subject: Subject) -> Found:
+        """Say where an answer belongs; of what is asked for the first time nowhere."""
         loaded, about = choice.loaded, f"{subject.workflow_id}{subject.asked}"
         if self._seen is not None and not self._seen.again((loaded.name, about)):
             return _FIRST
         version = f"{loaded.name}:{loaded.version}:{choice.variant}"
-        key = f"{_PREFIX}:{version}:{about}".encode(errors="surrogatepass")
-        address = self._address((subject.workflow_id,))
-        waiting = self._waiting.get(key)  # before Valkey is asked: then it is in one of them
-        commands = [
-            self._get_stamp,
-            self._times_start + bulk(address) + self._times_end,
-            command(b"GET", key),
-        ]
+        return Found(Result.MISS, f"{_PREFIX}:{version}:{about}".encode(errors="surrogatepass"))
+
+    def _read(self, sought: Sequence[tuple[Subject, bytes]], as_of: datetime) -> list[Found]:
+        """Read what lies at some keys, and what it must rest on."""
+        # Before Valkey is asked: then an entry is in one of them.
+        waiting = [self._waiting.get(key) for _, key in sought]
+        commands = [self._get_stamp]
+        for subject, key in sought:
+            address = self._address((subject.workflow_id,))
+            commands.append(self._times_start + bulk(address) + self._times_end)
+            commands.append(command(b"GET", key))
         try:
             with self._breaker:
-                stamp, times, entry = map(require, self._valkey.ask(commands))
+                stamp, *read = map(require, self._valkey.ask(commands))
         except redis.RedisError as err:
             logger.warning("Answers are not looked for in the cache for now: %s", err)
-            return BYPASSED
-        if stamp is None:  # features are being written
-            return BYPASSED
-        own = b",".join(b"" if time is None else time.hex().encode() for time in times)
-        basis = b"%b,%d,%b,%b" % (stamp, microseconds(as_of), own, subject.rests_on.encode())
-        for one in (waiting, entry):
-            if one is not None and one.startswith(basis + b"\n"):
-                _, output, kept = one.split(b"\n", 2)
-                first_id, rest = kept[:_ID_LENGTH].decode(), kept[_ID_LENGTH:]
-                return Found(Result.HIT, key, basis, output, first_id, rest)
-        return Found(Result.MISS, key, basis)
+            stamp = None
+        if stamp is None:  # or features are being written
+            return [BYPASSED] * len(sought)
+        now = b"%b,%d" % (stamp, microseconds(as_of))
+        return [
+            _found(key, b"%b,%b,%b" % (now, _hex(times), subject.rests_on.encode()), (waits, entry))
+            for (subject, key), waits, times, entry in zip(
+                sought, waiting, read[::2], read[1::2], strict=True
+            )
+        ]
 
     def keep(self, found: Found, body: bytes, output: bytes) -> None:
         """Keep the answer that was missed, unless too many wait; it is written soon.

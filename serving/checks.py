@@ -70,10 +70,11 @@ def warm_up(model: Model, predictor: Predicts) -> None:
         predicted = predictor.predict(rows)
         if len(predicted) != len(rows) or predicted.isna().to_numpy().any():
             raise CheckFailedError(f"it answers {predicted.to_dict('records')} to blank rows")
-    row = {str(name): value for name, value in blank.iloc[0].items()}
-    predictor.predict_row(row)
-    if model is Model.DELAY_RISK:
-        predictor.contributions_row(row)
+    values = [{str(name): value for name, value in blank.iloc[0].items()}]
+    for count in (1, 2):
+        predictor.predict_rows(values * count)
+        if model is Model.DELAY_RISK:
+            predictor.contributions_rows(values * count)
 
 
 def require_same_answers(recommender: Recommender, sample: Sample) -> None:
@@ -84,7 +85,9 @@ def require_same_answers(recommender: Recommender, sample: Sample) -> None:
     """
     _require_same(sample.answers, recommender.predict(sample.frame))
     if isinstance(recommender, Predictor):
-        _require_same(sample.answers, pd.DataFrame(map(recommender.predict_row, sample.rows)))
+        one_by_one = [pd.DataFrame(recommender.predict_rows([row])) for row in sample.rows]
+        _require_same(sample.answers, pd.concat(one_by_one, ignore_index=True))
+        _require_same(sample.answers, pd.DataFrame(recommender.predict_rows(sample.rows)))
 
 
 def _require_same(expected: pd.DataFrame, answers: pd.DataFrame) -> None:

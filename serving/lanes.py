@@ -7,15 +7,19 @@ needs.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from enum import Enum, auto
-from typing import Final, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from serving.together import Answer, Question, Together
 
 _THREADS: Final = 3
 
 Done = TypeVar("Done")
+Of = TypeVar("Of")
 
 
 class Lane(Enum):
@@ -36,6 +40,7 @@ class Lanes:
         self._threads: Mapping[Lane, ThreadPoolExecutor] = {
             lane: ThreadPoolExecutor(thread_count, f"{lane.name.lower()}-lane") for lane in Lane
         }
+        self._together: dict[Callable[..., Any], Together[Any]] = {}
 
     async def run(self, lane: Lane, work: Callable[[], Done]) -> Done:
         """Let a thread of the lane do some work, as soon as one is free.
@@ -44,6 +49,22 @@ class Lanes:
         """
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads[lane], copy_context().run, work)
+
+    def together(
+        self,
+        lane: Lane,
+        answer: Callable[[Of, Sequence[Question]], Sequence[Answer]],
+        of: Of,
+    ) -> Together[Question]:
+        """Return what lets a thread of the lane `answer` at once what is asked at one moment."""
+        if answer not in self._together:
+            self._together[answer] = Together(self._threads[lane], partial(answer, of))
+        return self._together[answer]
+
+    @property
+    def waiting_count(self) -> int:
+        """How many questions wait to be answered together."""
+        return sum(together.waiting_count for together in list(self._together.values()))
 
     def close(self) -> None:
         """End the threads once they have nothing left to do."""

@@ -49,8 +49,8 @@ SHADOWS_DROPPED: Final = Counter(
     "workcast_shadow_dropped", "Shadow answers not computed because too many waited."
 )
 WAITING: Final = Gauge(
-    "workcast_waiting", "What waits to be done behind the answers: `shadow` answers to compute, "
-    "`cache` entries to write, `log` rows to insert.",
+    "workcast_waiting", "What waits: `answers` to be given, and behind them `shadow` answers to "
+    "compute, `cache` entries to write, `log` rows to insert.",
     ["queue"], multiprocess_mode="livesum",
 )  # fmt: skip
 DEGRADED: Final = Gauge(

@@ -1,7 +1,7 @@
 """What a model version is to the service, and what the service needs of the registry."""
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -11,6 +11,7 @@ import pandas as pd
 
 from pipelines.contracts import Alias, Model
 from pipelines.learning.encode import Encoder
+from pipelines.learning.predictor import Values
 from pipelines.registry.sample import Sample
 
 # Thresholds of the three generations, once what is loaded has been frozen.
@@ -31,14 +32,14 @@ class Predicts(Protocol):
     def predict(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Answer each row."""
 
-    def predict_row(self, values: Mapping[str, Any]) -> dict[str, float]:
-        """Answer one row."""
+    def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Values]:
+        """Answer a few rows; a column of answers for each name."""
 
     def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Give each feature's signed share in each row's answer."""
 
-    def contributions_row(self, values: Mapping[str, Any]) -> dict[str, float]:
-        """Give each feature's signed share in one row's answer."""
+    def contributions_rows(self, rows: Sequence[Mapping[str, Any]]) -> Values:
+        """Give each feature's signed share in a few rows' answers: (rows, features + 1)."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How a question about workflows is answered, whatever the model: one, or many at once.
+"""How questions about workflows are answered, whatever the model: one each, or many at once.
 
 The version is chosen, an answer that is kept is given again, else features are read, the version
 answers, and the challenger may compute along behind the answer.
@@ -6,14 +6,15 @@ answers, and the challenger may compute along behind the answer.
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pipelines.contracts import Model
-from serving.again import keep, look, say_again
+from serving.again import Asking, again_or_anew
 from serving.asked import Asked, Started, ask, fault_of, inputs_of
-from serving.cache import Result, Subject
+from serving.cache import Subject
 from serving.overrides import Overrides
+from serving.problems import ProblemError
 from serving.schemas import Answer, Problem, WorkflowProblem
 from serving.tracing import span
 from serving.traffic import Choice, Variant
@@ -29,24 +30,47 @@ Say = Callable[[Asked, list[int]], list[Said]]
 """Answers about the rows at some positions, and logs it."""
 
 
-def one(runtime: "Runtime", model: Model, workflow_id: str, say: Say[Said]) -> bytes:
-    """Answer about one workflow; return the answer's JSON.
+@dataclass(frozen=True)
+class AboutOne:
+    """A request that asks about one workflow, as it is."""
+
+    workflow_id: str
+    started: Started = field(default_factory=Started)
+
+
+def each(
+    runtime: "Runtime", model: Model, questions: Sequence[AboutOne], say: Say[Said]
+) -> list[bytes | ProblemError]:
+    """Answer some requests at once; return each answer's JSON, or why there is none.
 
     Raises:
-        ProblemError: it cannot be answered; one class for each reason.
+        ProblemError: none of them can be answered: no model, no features.
     """
-    started = Started()
-    ((choice, _),) = runtime.traffic.choose(model, [workflow_id])
-    clock = runtime.clock.read()
-    found = look(runtime, model, choice, Subject(workflow_id), clock)
-    if found.result is Result.HIT:
-        return say_again(runtime, choice, found, started, inputs=inputs_of(workflow_id))
-    asked = ask(runtime, model, choice, [workflow_id], started)
-    fault = fault_of(asked, 0)
-    if fault is not None:
-        raise fault
-    (answer,) = _said(asked, [0], say)
-    return keep(runtime, found, choice, clock, answer)
+    answers: dict[int, bytes | ProblemError] = {}
+    ids = [question.workflow_id for question in questions]
+    for choice, positions in runtime.traffic.choose(model, ids):
+        part = [questions[position] for position in positions]
+        answers.update(zip(positions, _by_one(runtime, model, choice, part, say), strict=True))
+    return [answers[position] for position in range(len(questions))]
+
+
+def _by_one(
+    runtime: "Runtime", model: Model, choice: Choice, questions: Sequence[AboutOne], say: Say[Said]
+) -> list[bytes | ProblemError]:
+    def anew(positions: Sequence[int]) -> list[Said | ProblemError]:
+        new = [questions[position] for position in positions]
+        ids, starts = [one.workflow_id for one in new], [one.started for one in new]
+        asked = ask(runtime, model, choice, ids, starts)
+        faults = [fault_of(asked, position) for position in range(len(new))]
+        sound = [position for position, fault in enumerate(faults) if fault is None]
+        said = iter(_said(asked, sound, say) if sound else [])
+        return [next(said) if fault is None else fault for fault in faults]
+
+    askings = [
+        Asking(Subject(one.workflow_id), one.started, inputs_of(one.workflow_id))
+        for one in questions
+    ]
+    return again_or_anew(runtime, model, choice, askings, anew)
 
 
 def many(
@@ -63,9 +87,11 @@ def many(
     Raises:
         ProblemError: nothing at all can be answered: no model, no features, no such feature.
     """
-    parts = runtime.traffic.choose(model, workflow_ids)
-    whole = ask(runtime, model, parts[0][0], workflow_ids, Started())
-    faults = [fault_of(whole, position) for position in range(len(workflow_ids))]
+    parts, count = runtime.traffic.choose(model, workflow_ids), len(workflow_ids)
+    whole = ask(
+        runtime, model, parts[0][0], workflow_ids, [Started()] * count, workflow_count=count
+    )
+    faults = [fault_of(whole, position) for position in range(count)]
     problems = [
         WorkflowProblem(workflow_id=workflow_id, problem=Problem(**fault.content()))
         for workflow_id, fault in zip(workflow_ids, faults, strict=True)
@@ -102,4 +128,4 @@ def _said(asked: Asked, positions: list[int], say: Say[Said]) -> list[Said]:
 
 def _in_the_shadow(asked: Asked, positions: list[int], say: Say[Said]) -> None:
     with span("shadow", model=asked.model.value):
-        say(replace(asked, started=Started()), positions)
+        say(replace(asked, starts=[Started()] * len(asked.starts)), positions)

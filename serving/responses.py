@@ -1,6 +1,6 @@
 """What the routes share: responses, the problems they may give, and the runtime behind them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, cast
 
@@ -8,7 +8,9 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from serving.lanes import Lane
-from serving.problems import PROBLEM_CONTENT
+from serving.problems import PROBLEM_CONTENT, ProblemError
+from serving.together import Question
+from serving.tracing import is_traced
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
@@ -47,6 +49,25 @@ async def answered(
         return finished(body) if isinstance(body, bytes) else json_response(body)
 
     return await runtime.lanes.run(lane, respond)
+
+
+async def answered_together(
+    lane: Lane,
+    answer: "Callable[[Runtime, Sequence[Question]], Sequence[bytes | ProblemError]]",
+    runtime: "Runtime",
+    question: Question,
+) -> Response:
+    """Let a thread of the lane answer, at once with others that wait for it.
+
+    Who is traced is answered alone: the spans tell of nobody else.
+    """
+    if is_traced():
+        (body,) = await runtime.lanes.run(lane, lambda: answer(runtime, [question]))
+        if isinstance(body, Exception):
+            raise body
+    else:
+        body = await runtime.lanes.together(lane, answer, runtime).ask(question)
+    return finished(body)
 
 
 def json_response(body: BaseModel, status: HTTPStatus = HTTPStatus.OK) -> Response:

@@ -50,6 +50,7 @@ def show(runtime: "Runtime") -> None:
         ("shadow", runtime.shadows.waiting_count),
         ("cache", runtime.cache.waiting_count),
         ("log", counts.queued_count),
+        ("answers", runtime.lanes.waiting_count),
     ):
         metrics.WAITING.labels(queue).set(count)
     reading = runtime.clock.reading

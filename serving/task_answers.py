@@ -1,10 +1,9 @@
 """What is said about tasks by one version of the model: as they are, or as they might be."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-from uuid import uuid4
 
 from pipelines.contracts import Model
 from pipelines.learning.encode import Column
@@ -37,8 +36,10 @@ class WhatIf:
 AS_IT_IS: Final = WhatIf()
 
 
-def say(advice: Advice, tasks: Sequence[Task], what_if: WhatIf = AS_IT_IS) -> list[TaskDuration]:
-    """Answer how long tasks take, in their order, and log it.
+def say(
+    each: Sequence[Advice], tasks: Sequence[Task], what_if: WhatIf = AS_IT_IS
+) -> list[TaskDuration]:
+    """Answer how long tasks take, in their order, each as the advice of one version; and log it.
 
     Raises:
         FeaturesAwayError: the online store does not answer.
@@ -50,6 +51,7 @@ def say(advice: Advice, tasks: Sequence[Task], what_if: WhatIf = AS_IT_IS) -> li
         )
         for task in tasks
     ]
+    advice = each[0]  # what they have in common
     features = advice.runtime.task_features.read(questions, advice.as_of)
     if what_if.overrides:
         known = _columns(advice.choice.loaded.predictor)
@@ -57,7 +59,6 @@ def say(advice: Advice, tasks: Sequence[Task], what_if: WhatIf = AS_IT_IS) -> li
     with metrics.INFERENCE_SECONDS.labels(Model.TASK_DURATION.value).time():
         durations = predicted(advice.choice.loaded.predictor, features)
     rows = features.rows()
-    each = [replace(advice, prediction_id=uuid4()) for _ in tasks]
     answers = [
         _answer(*of, what_if) for of in zip(each, tasks, rows, spans_of(durations), strict=True)
     ]

@@ -1,13 +1,14 @@
 """How long tasks take, named by their ids."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pipelines.contracts import Model
 from serving.advice import Advice
-from serving.advise import advise_about_each, advise_again, advise_what_if
+from serving.advise import advise_about_each, advise_what_if
+from serving.again import Asking, again_or_anew
 from serving.asked import Started
 from serving.cache import Subject
 from serving.problems import EndedTaskError, ProblemError, UnknownTaskError
@@ -15,42 +16,61 @@ from serving.schemas import Problem, WorkflowProblem
 from serving.task_answers import WhatIf, logged_inputs, say
 from serving.task_schemas import OneTask, TaskDuration, TaskDurationBatch
 from serving.tasks import Task
+from serving.traffic import Choice
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
 
 
-def one_task(runtime: "Runtime", question: OneTask) -> bytes:
-    """Answer how long one task takes, if that person does it; return the JSON of a TaskDuration.
+@dataclass(frozen=True)
+class AboutTask:
+    """A request that asks about one task."""
+
+    question: OneTask
+    started: Started = field(default_factory=Started)
+
+
+def tasks(runtime: "Runtime", asked: Sequence[AboutTask]) -> list[bytes | ProblemError]:
+    """Answer some requests, how long one task takes as it is, at once.
+
+    Returns:
+        The JSON of each TaskDuration, or why there is none.
+
+    Raises:
+        ProblemError: none of them can be answered: no model, no features, no database.
+    """
+    found = _tasks(runtime, [one.question.task_id for one in asked])
+    answers: dict[int, bytes | ProblemError] = {
+        position: one for position, one in enumerate(found) if isinstance(one, ProblemError)
+    }
+    known = {position: one for position, one in enumerate(found) if isinstance(one, Task)}
+    order, ids = list(known), [task.workflow_id for task in known.values()]
+    for choice, places in runtime.traffic.choose(Model.TASK_DURATION, ids) if ids else []:
+        part = [order[place] for place in places]
+        of_part = [(asked[position], known[position]) for position in part]
+        answers.update(zip(part, _by_one(runtime, choice, of_part), strict=True))
+    return [answers[position] for position in range(len(asked))]
+
+
+def task_if(runtime: "Runtime", asked: AboutTask) -> bytes:
+    """Answer how long one task takes if that person does it, or would; return the JSON.
 
     Raises:
         ProblemError: it cannot be answered; one class for each reason.
     """
-    started = Started()
-    runtime.watch.champion(Model.TASK_DURATION)  # without one nothing need be read
-    tasks, faults = _tasks(runtime, [question.task_id])
-    for fault in faults.values():
-        raise fault
-    task = tasks[0]
-    what_if = WhatIf(question.person_id, question.overrides)
-    if not what_if.is_of(task):
-        answer = advise_what_if(
-            runtime,
-            Model.TASK_DURATION,
-            task.workflow_id,
-            lambda advice: say(advice, tasks, what_if)[0],
-            started,
-        )
-        return answer.model_dump_json().encode()
-    return advise_again(
-        runtime,
-        Model.TASK_DURATION,
-        Subject.of(task.workflow_id, question, task),
-        lambda advice: say(advice, tasks)[0],
-        started,
-        inputs=logged_inputs(task.task_id, task.person_id),
-        task_id=task.task_id,
-    )
+    (task,) = _tasks(runtime, [asked.question.task_id])
+    if isinstance(task, ProblemError):
+        raise task
+    what_if = WhatIf(asked.question.person_id, asked.question.overrides)
+    if what_if.is_of(task):
+        ((choice, _),) = runtime.traffic.choose(Model.TASK_DURATION, [task.workflow_id])
+        return _by_one(runtime, choice, [(asked, task)])[0]
+
+    def would(advice: Advice) -> TaskDuration:
+        return say([advice], [task], what_if)[0]
+
+    answer = advise_what_if(runtime, Model.TASK_DURATION, task.workflow_id, would, asked.started)
+    return answer.model_dump_json().encode()
 
 
 def task_batch(runtime: "Runtime", task_ids: Sequence[str]) -> TaskDurationBatch:
@@ -60,17 +80,17 @@ def task_batch(runtime: "Runtime", task_ids: Sequence[str]) -> TaskDurationBatch
         ProblemError: nothing at all can be answered: no model, no features, no database.
     """
     started = Started()
-    runtime.watch.champion(Model.TASK_DURATION)
-    tasks, faults = _tasks(runtime, task_ids)
-    answers = _answers(runtime, tasks, started) if tasks else []
+    found = _tasks(runtime, task_ids)
+    known = [one for one in found if isinstance(one, Task)]
     return TaskDurationBatch(
-        answers=answers,
+        answers=_answers(runtime, known, [started] * len(known)),
         problems=[
             WorkflowProblem(
                 workflow_id=str(fault.members.get("workflow_id", "")),
                 problem=Problem(**fault.content()),
             )
-            for fault in faults.values()
+            for fault in found
+            if isinstance(fault, ProblemError)
         ],
     )
 
@@ -100,24 +120,44 @@ def require_open(task_id: str, task: Task | None, as_of: datetime) -> Task:
     return task if is_started else replace(task, started_at=None)
 
 
-def _tasks(
-    runtime: "Runtime", task_ids: Sequence[str]
-) -> tuple[list[Task], dict[str, ProblemError]]:
+def _tasks(runtime: "Runtime", task_ids: Sequence[str]) -> list[Task | ProblemError]:
+    """Look tasks up; of one about which nothing is left to say, return why."""
+    runtime.watch.champion(Model.TASK_DURATION)  # without one nothing need be read
     as_of = runtime.clock.read().as_of
-    found = runtime.history.tasks(task_ids)
-    tasks: list[Task] = []
-    faults: dict[str, ProblemError] = {}
+    known = runtime.history.tasks(list(dict.fromkeys(task_ids)))
+    found: list[Task | ProblemError] = []
     for task_id in task_ids:
         try:
-            tasks.append(require_open(task_id, found.get(task_id), as_of))
+            found.append(require_open(task_id, known.get(task_id), as_of))
         except ProblemError as fault:
-            faults[task_id] = fault
-    return tasks, faults
+            found.append(fault)
+    return found
 
 
-def _answers(runtime: "Runtime", tasks: Sequence[Task], started: Started) -> list[TaskDuration]:
-    def about(advice: Advice, positions: Sequence[int]) -> list[TaskDuration]:
-        return say(advice, [tasks[position] for position in positions])
+def _by_one(
+    runtime: "Runtime", choice: Choice, asked: Sequence[tuple[AboutTask, Task]]
+) -> list[bytes]:
+    def anew(positions: Sequence[int]) -> list[TaskDuration]:
+        new = [asked[position] for position in positions]
+        return _answers(runtime, [task for _, task in new], [one.started for one, _ in new])
+
+    askings = [
+        Asking(
+            Subject.of(task.workflow_id, one.question, task),
+            one.started,
+            logged_inputs(task.task_id, task.person_id),
+            task.task_id,
+        )
+        for one, task in asked
+    ]
+    return again_or_anew(runtime, Model.TASK_DURATION, choice, askings, anew)
+
+
+def _answers(
+    runtime: "Runtime", tasks: Sequence[Task], starts: Sequence[Started]
+) -> list[TaskDuration]:
+    def about(each: Sequence[Advice], positions: Sequence[int]) -> list[TaskDuration]:
+        return say(each, [tasks[position] for position in positions])
 
     ids = [task.workflow_id for task in tasks]
-    return advise_about_each(runtime, Model.TASK_DURATION, ids, about, started)
+    return advise_about_each(runtime, Model.TASK_DURATION, ids, about, starts) if ids else []

@@ -67,6 +67,11 @@ def trace_ids() -> tuple[str, str] | None:
     return f"{context.trace_id:032x}", f"{context.span_id:016x}"
 
 
+def is_traced() -> bool:
+    """Whether what is done now is part of a trace that is recorded."""
+    return _tracer is not None and get_current_span().is_recording()
+
+
 class TraceMiddleware:
     """ASGI middleware: a span for each request, below that of its caller."""
 

@@ -38,7 +38,7 @@ def what_if(
     """
     started = Started()
     ((choice, _),) = runtime.traffic.choose(model, [workflow_id])
-    asked = ask(runtime, model, choice, [workflow_id], started)
+    asked = ask(runtime, model, choice, [workflow_id], [started])
     fault = fault_of(asked, 0)
     if fault is not None:
         raise fault

@@ -18,6 +18,8 @@ Values = npt.NDArray[np.float64]
 
 _TEXT: Final = ".txt"
 _LEAVES: Final = ".npy"
+# As many are answered sooner one by one than by all that `Booster.predict` does around its trees.
+_FEW_ROWS: Final = 8
 # Of a forest's trees. On 77 workflows of a simulated company, the five strongest contributions of
 # 20 of 200 trees were 82 % those of all, of 50 trees 88 %, in a third of the time; the correlation
 # was 0.965 and 0.989, and the signs of the five were the same in 99.7 % and in all.
@@ -40,12 +42,14 @@ class Member:
     def raw(self, matrix: Matrix, threads: int) -> Values:
         """Return its answers in the model's own scale."""
         rows = matrix[:, self._positions]
+        few = 0 < len(rows) <= _FEW_ROWS
         if self.leaf_values is not None:
-            if len(rows) == 1:
-                return median_of(self.leaf_values, self._single_row.predict(rows[0])[np.newaxis])
+            if few:
+                leaves = np.array([self._single_row.predict(row) for row in rows])
+                return median_of(self.leaf_values, leaves)
             return Forest(self.booster, self.leaf_values).median(rows, threads)
-        if len(rows) == 1:
-            return self._single_row.predict(rows[0])
+        if few:
+            return np.concatenate([self._single_row.predict(row) for row in rows])
         return np.asarray(self.booster.predict(rows, raw_score=True, num_threads=threads))
 
     def contributions(self, matrix: Matrix) -> Values:

@@ -1,6 +1,6 @@
 """A trained model that answers for feature rows, kept as plain files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -15,6 +15,8 @@ from pipelines.learning import delay_risk, remaining_time
 from pipelines.learning.blend import Blend
 from pipelines.learning.encode import Encoder, Matrix
 from pipelines.learning.model_files import read_model, write_model
+
+Values = npt.NDArray[np.float64]
 
 EXPECTED: Final = "expected_value"
 
@@ -57,14 +59,13 @@ class Predictor:
         """
         return pd.DataFrame(self._answers(self.encoder.matrix(frame)), index=frame.index)
 
-    def predict_row(self, values: Mapping[str, Any]) -> dict[str, float]:
-        """Predict one row given as column -> value, as `predict` does but without pandas.
+    def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Values]:
+        """Predict a few rows given as column -> value, as `predict` does but without pandas.
 
         Raises:
             TrainingError: a column of `input_columns` is missing.
         """
-        answers = self._answers(self.encoder.row(values))
-        return {name: float(value[0]) for name, value in answers.items()}
+        return self._answers(self.encoder.matrix_of_rows(rows))
 
     def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return what each feature added to or took from each prediction (SHAP values).
@@ -83,14 +84,16 @@ class Predictor:
             columns=[*self.encoder.names, EXPECTED],
         )
 
-    def contributions_row(self, values: Mapping[str, Any]) -> dict[str, float]:
-        """Return the contributions to one row's prediction, as `contributions` does.
+    def contributions_rows(self, rows: Sequence[Mapping[str, Any]]) -> Values:
+        """Return the contributions to a few rows' predictions, as `contributions` does.
+
+        Returns:
+            (rows, columns + 1), the expected value last.
 
         Raises:
             TrainingError: a column of `input_columns` is missing.
         """
-        row = self._contributions(self.encoder.row(values))[0].tolist()
-        return dict(zip([*self.encoder.names, EXPECTED], row, strict=True))
+        return self._contributions(self.encoder.matrix_of_rows(rows))
 
     def save(self, folder: Path) -> None:
         """Write the scores and spec.json into `folder`, making it."""
@@ -121,7 +124,7 @@ class Predictor:
         except (KeyError, TypeError, ValueError) as err:
             raise TrainingError(f"The model in {folder} cannot be read: {err!r}.") from err
 
-    def _answers(self, matrix: Matrix) -> dict[str, npt.NDArray[np.float64]]:
+    def _answers(self, matrix: Matrix) -> dict[str, Values]:
         threads = min(_MOST_THREADS, 1 + len(matrix) // _ROWS_PER_THREAD)
         raw = {name: score.raw(matrix, threads) for name, score in self.scores.items()}
         if self.model is Model.DELAY_RISK:
@@ -129,7 +132,7 @@ class Predictor:
         groups = remaining_time.groups_of(self.encoder, matrix, self.fitted["group_column"])
         return remaining_time.answers(raw, self.fitted, groups)
 
-    def _contributions(self, matrix: Matrix) -> npt.NDArray[np.float64]:
+    def _contributions(self, matrix: Matrix) -> Values:
         values = self.scores[_EXPLAINED[self.model]].contributions(matrix)
         if self.model is Model.DELAY_RISK:
             values = values * self.fitted["slope"]

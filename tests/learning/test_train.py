@@ -89,16 +89,21 @@ def test_a_saved_model_answers_as_before(
     assert {p.suffix for p in tmp_path.iterdir()} <= {".txt", ".npy", ".json"}
 
 
+@pytest.mark.parametrize("count", [1, 3, 15])
 @pytest.mark.parametrize("model", WORKFLOW_MODELS)
-def test_one_row_is_answered_as_many_are(
-    model: Model, trained: dict[Model, TrainedModel], training_set: TrainingSet
+def test_few_rows_are_answered_as_many_are(
+    model: Model, count: int, trained: dict[Model, TrainedModel], training_set: TrainingSet
 ) -> None:
     predictor = trained[model].predictor
     frame = training_set.frame.tail(20)
     predicted, explained = predictor.predict(frame), predictor.contributions(frame)
-    for position, values in enumerate(frame.to_dict("records")):
-        assert predictor.predict_row(values) == predicted.iloc[position].to_dict()
-        assert predictor.contributions_row(values) == explained.iloc[position].to_dict()
+    rows = frame.to_dict("records")
+    for first in range(len(rows)):
+        some = slice(first, first + count)
+        few = pd.DataFrame(predictor.predict_rows(rows[some]), index=frame.index[some])
+        pd.testing.assert_frame_equal(few, predicted.iloc[some], check_exact=True)
+        shares = predictor.contributions_rows(rows[some])
+        np.testing.assert_array_equal(shares, explained.iloc[some].to_numpy())
 
 
 def test_contributions_add_up_to_the_prediction(
@@ -133,8 +138,8 @@ def test_the_interval_is_ordered_and_never_negative(
 def test_cold_values_get_an_answer(trained: dict[Model, TrainedModel]) -> None:
     sample = trained[Model.DELAY_RISK].sample_input.iloc[0].to_dict()
     cold = dict.fromkeys(sample) | {"as_of": sample["as_of"]}
-    answer = trained[Model.DELAY_RISK].predictor.predict_row(cold)
-    assert 0 <= answer["late_probability"] <= 1
+    answer = trained[Model.DELAY_RISK].predictor.predict_rows([cold])
+    assert 0 <= answer["late_probability"][0] <= 1
 
 
 def test_a_folder_that_is_no_model_is_refused(

@@ -14,10 +14,11 @@ from pipelines.store.valkey import Valkey
 from serving import task_durations
 from serving.advice import Advice
 from serving.advise import advise_again
+from serving.again import Asking
 from serving.asked import Started, output_of
 from serving.cache import AnswerCache, Subject
 from serving.runtime import Runtime
-from serving.task_durations import one_task
+from serving.task_durations import AboutTask, task_if
 from serving.task_schemas import AssigneeOfTask, OneTask, TaskDuration
 from serving.tasks import Task
 from tests.serving.conftest import AS_OF, World
@@ -78,9 +79,8 @@ def ask(
     runtime: Runtime, speaker: Speaker, question: AssigneeOfTask = QUESTION, *rests_on: Any
 ) -> Any:
     subject = Subject.of(TASK.workflow_id, question, *rests_on)
-    body = advise_again(
-        runtime, MODEL, subject, speaker, Started(), inputs={"task_id": "T-1"}, task_id="T-1"
-    )
+    asking = Asking(subject, Started(), {"task_id": "T-1"}, "T-1")
+    body = advise_again(runtime, MODEL, asking, speaker)
     runtime.cache.flush()
     return json.loads(body)
 
@@ -158,12 +158,10 @@ def test_a_task_that_changed_in_the_source_is_asked_anew_and_what_if_always(
 ) -> None:
     tasks = {"T-1": TASK}
     monkeypatch.setattr(type(runtime.history), "tasks", lambda *_: tasks)
-    monkeypatch.setattr(
-        task_durations, "say", lambda advice, tasks, *_: [speaker(advice) for _ in tasks]
-    )
+    monkeypatch.setattr(task_durations, "say", lambda each, *_: list(map(speaker, each)))
 
     def ask_about(person_id: str | None = None) -> int:
-        one_task(runtime, OneTask(task_id="T-1", person_id=person_id))
+        task_if(runtime, AboutTask(OneTask(task_id="T-1", person_id=person_id)))
         runtime.cache.flush()
         return speaker.count
 
@@ -189,6 +187,6 @@ def test_what_the_champion_says_for_a_challenger_is_not_kept_as_the_challengers(
 
     subject = Subject.of(TASK.workflow_id, QUESTION)
     for version in ("1", "2", "2"):
-        body = advise_again(runtime, MODEL, subject, say, Started(), inputs={})
+        body = advise_again(runtime, MODEL, Asking(subject, Started(), {}), say)
         assert json.loads(body)["model"]["version"] == version
     assert speaker.count == 2

@@ -13,7 +13,7 @@ from serving.asked import Started
 from serving.problems import UnknownWorkflowError
 from serving.runtime import Runtime
 from serving.task_answers import AS_IT_IS, WhatIf
-from serving.task_durations import one_task
+from serving.task_durations import AboutTask, task_if, tasks
 from serving.task_schemas import OneTask, TaskDuration
 from serving.tasks import Task
 from serving.traffic import place
@@ -58,10 +58,15 @@ def version_of(advice: Advice) -> str:
 
 @pytest.mark.parametrize("challenger_ratio", [{MODEL: 0.25}])
 def test_each_workflow_has_its_version_in_the_order_asked(runtime: Runtime) -> None:
-    def say(advice: Advice, positions: Sequence[int]) -> list[tuple[str, str]]:
-        return [(IDS[position], version_of(advice)) for position in positions]
+    starts = [Started() for _ in IDS]
 
-    said = advise_about_each(runtime, MODEL, IDS, say, Started())
+    def say(each: Sequence[Advice], positions: Sequence[int]) -> list[tuple[str, str]]:
+        assert [of.started for of in each] == [starts[position] for position in positions]
+        assert len({of.prediction_id for of in each}) == len(positions)
+        pairs = zip(each, positions, strict=True)
+        return [(IDS[position], version_of(of)) for of, position in pairs]
+
+    said = advise_about_each(runtime, MODEL, IDS, say, starts)
 
     assert 30 < len(DRAWN) < 75
     assert said == [(one, "2" if one in DRAWN else "1") for one in IDS]
@@ -121,10 +126,11 @@ def answered(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> list[tuple[An
     }
     answered: list[tuple[Any, ...]] = []
 
-    def said(advice: Advice, tasks: Sequence[Task], what_if: WhatIf = AS_IT_IS) -> Any:
+    def said(each: Sequence[Advice], tasks: Sequence[Task], what_if: WhatIf = AS_IT_IS) -> Any:
         ids = [task.task_id for task in tasks]
-        answered.append((*ids, version_of(advice), advice.choice.variant))
-        return [task_duration(advice, task, what_if.person_id) for task in tasks]
+        answered.append((*ids, version_of(each[0]), each[0].choice.variant))
+        pairs = zip(each, tasks, strict=True)
+        return [task_duration(of, task, what_if.person_id) for of, task in pairs]
 
     monkeypatch.setattr(type(runtime.history), "tasks", lambda *_: found)
     monkeypatch.setattr(task_durations, "say", said)
@@ -135,17 +141,16 @@ def answered(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> list[tuple[An
 def test_tasks_are_drawn_by_their_workflows(
     runtime: Runtime, answered: list[tuple[Any, ...]]
 ) -> None:
-    one_task(runtime, OneTask(task_id="drawn"))
-    one_task(runtime, OneTask(task_id="other"))
-    assert answered == [("drawn", "2", "challenger"), ("other", "1", "champion")]
+    tasks(runtime, [AboutTask(OneTask(task_id=of)) for of in ("drawn", "other")])
+    assert answered == [("other", "1", "champion"), ("drawn", "2", "challenger")]
 
 
 @pytest.mark.parametrize("shadowed", [{MODEL}])
 def test_what_another_person_would_take_is_not_asked_of_a_shadow(
     runtime: Runtime, answered: list[tuple[Any, ...]]
 ) -> None:
-    one_task(runtime, OneTask(task_id="drawn", person_id="bob"))
-    one_task(runtime, OneTask(task_id="drawn", person_id="ann"))
+    task_if(runtime, AboutTask(OneTask(task_id="drawn", person_id="bob")))
+    task_if(runtime, AboutTask(OneTask(task_id="drawn", person_id="ann")))
     runtime.shadows.stop(30)
     shadows = [one for one in answered if one[-1] == "shadow"]
     assert shadows == [("drawn", "2", "shadow")]

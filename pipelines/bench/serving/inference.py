@@ -22,7 +22,7 @@ def inference_ms(champions: Champions, count: int) -> dict[str, list[float]]:
     of_bare = cycle(ready)
 
     def ours() -> None:
-        champions.duration.predict_row(next(rows))
+        champions.duration.predict_rows([next(rows)])
 
     def raw() -> None:
         for booster, row in next(of_bare):

@@ -1,0 +1,131 @@
+"""What is asked at the same moment is answered at once, and each gets what is its own."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from serving.together import MOST_AT_ONCE, Answer, Together
+
+
+class Upper:
+    """Answers with capitals; remembers what it was asked at once, and can be held."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.begun, self.may_end = threading.Semaphore(0), threading.Event()
+        self.may_end.set()
+
+    def __call__(self, questions: Sequence[str]) -> list[Answer]:
+        self.batches.append(list(questions))
+        self.begun.release()
+        assert self.may_end.wait(10)
+        if "broken" in questions:
+            raise ZeroDivisionError
+        return [LookupError(of) if of == "unknown" else of.upper().encode() for of in questions]
+
+    async def has_begun(self) -> None:
+        assert await asyncio.to_thread(self.begun.acquire, timeout=10)
+
+
+@pytest.fixture
+def upper() -> Upper:
+    return Upper()
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
+Asks = Callable[[Together[str]], Awaitable[list[object]]]
+
+
+@pytest.fixture
+def answered(upper: Upper, threads: ThreadPoolExecutor) -> Callable[[Asks], list[object]]:
+    async def ask(asks: Asks) -> list[object]:
+        return await asks(Together(threads, upper))
+
+    return lambda asks: asyncio.run(ask(asks))
+
+
+async def gathered(together: Together[str], *questions: str) -> list[object]:
+    return list(await asyncio.gather(*map(together.ask, questions), return_exceptions=True))
+
+
+def test_one_that_comes_alone_is_answered_alone(
+    upper: Upper, answered: Callable[[Asks], list[object]]
+) -> None:
+    async def asks(together: Together[str]) -> list[object]:
+        return [await together.ask(of) for of in "abc"]
+
+    assert answered(asks) == [b"A", b"B", b"C"]
+    assert upper.batches == [["a"], ["b"], ["c"]]
+
+
+def test_those_of_one_moment_are_answered_at_once(
+    upper: Upper, answered: Callable[[Asks], list[object]]
+) -> None:
+    assert answered(lambda of: gathered(of, *"abcd")) == [b"A", b"B", b"C", b"D"]
+    assert upper.batches == [list("abcd")]
+
+
+def test_what_is_asked_meanwhile_waits_and_is_answered_at_once(
+    upper: Upper, answered: Callable[[Asks], list[object]]
+) -> None:
+    async def asks(together: Together[str]) -> list[object]:
+        upper.may_end.clear()
+        first = asyncio.create_task(together.ask("a"))
+        await upper.has_begun()
+        rest = asyncio.create_task(gathered(together, *"bcd"))
+        await asyncio.sleep(0.05)
+        assert len(upper.batches) == 1
+        upper.may_end.set()
+        return [await first, *await rest]
+
+    assert answered(asks) == [b"A", b"B", b"C", b"D"]
+    assert upper.batches == [["a"], ["b", "c", "d"]]
+
+
+def test_no_more_than_so_many_at_once(
+    upper: Upper, answered: Callable[[Asks], list[object]]
+) -> None:
+    questions = [f"q{i}" for i in range(2 * MOST_AT_ONCE + 1)]
+    said = answered(lambda of: gathered(of, *questions))
+    assert said == [of.upper().encode() for of in questions]
+    assert list(map(len, upper.batches)) == [MOST_AT_ONCE, MOST_AT_ONCE, 1]
+
+
+def test_an_error_is_its_own_questions_alone(answered: Callable[[Asks], list[object]]) -> None:
+    known, unknown, other = answered(lambda of: gathered(of, "a", "unknown", "b"))
+    assert (known, other) == (b"A", b"B")
+    assert isinstance(unknown, LookupError)
+
+
+def test_one_that_breaks_it_breaks_no_other(
+    upper: Upper, answered: Callable[[Asks], list[object]]
+) -> None:
+    before, broken, behind = answered(lambda of: gathered(of, "a", "broken", "b"))
+    assert (before, behind) == (b"A", b"B")
+    assert isinstance(broken, ZeroDivisionError)
+    assert upper.batches == [["a", "broken", "b"], ["a"], ["broken"], ["b"]]
+
+
+def test_one_that_gave_up_hinders_no_other(
+    upper: Upper, answered: Callable[[Asks], list[object]]
+) -> None:
+    async def asks(together: Together[str]) -> list[object]:
+        upper.may_end.clear()
+        first = asyncio.create_task(together.ask("a"))
+        await upper.has_begun()
+        second, third = (asyncio.create_task(together.ask(of)) for of in "bc")
+        await asyncio.sleep(0)
+        first.cancel()
+        second.cancel()
+        upper.may_end.set()
+        return [await third, first.cancelled(), second.cancelled(), await together.ask("d")]
+
+    assert answered(asks) == [b"C", True, True, b"D"]
