@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pipelines.contracts import Model
 from serving.advice import Advice
-from serving.again import Asking, again_or_anew
 from serving.asked import Started
 from serving.problems import ProblemError
-from serving.schemas import Answer
 from serving.traffic import Choice, Variant
 from serving.what_if import say_what_if
 
@@ -39,30 +37,6 @@ def advise(
         return [say(each[0])]
 
     return advise_about_each(runtime, model, [workflow_id], say_one, [started])[0]
-
-
-def advise_again(
-    runtime: "Runtime", model: Model, asking: Asking, say: Callable[[Advice], Answer]
-) -> bytes:
-    """Give advice that is kept, else advise and keep it; return the JSON of the answer.
-
-    Args:
-        runtime: what answers.
-        model: that is asked.
-        asking: what the advice is about, and all it rests on.
-        say: gives the advice, and logs it as that is asked.
-
-    Raises:
-        NoChampionError: there is none; says why and what to do.
-        ProblemError: what `say` raises, and where there is no clock.
-    """
-    workflow_id = asking.subject.workflow_id
-    ((choice, _),) = runtime.traffic.choose(model, [workflow_id])
-
-    def anew(_: Sequence[int]) -> list[Answer]:
-        return [advise(runtime, model, workflow_id, say, asking.started)]
-
-    return again_or_anew(runtime, model, choice, [asking], anew)[0]
 
 
 def advise_what_if(

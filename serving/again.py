@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from pipelines.contracts import Model
@@ -14,14 +14,13 @@ from serving import metrics
 from serving.asked import Started, count_answers, output_of
 from serving.cache import BYPASSED, Found, Result, Subject
 from serving.clock import ClockReading
+from serving.problems import ProblemError
 from serving.schemas import Answer
 from serving.tracing import span
 from serving.traffic import Choice
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
-
-Fault = TypeVar("Fault")
 
 
 @dataclass(frozen=True)
@@ -37,22 +36,50 @@ class Asking:
 def again_or_anew(
     runtime: "Runtime",
     model: Model,
-    choice: Choice,
-    asked: Sequence[Asking],
-    anew: Callable[[list[int]], Sequence[Answer | Fault]],
-) -> list[bytes | Fault]:
-    """Give a version's answers that are kept; have the others made, and keep those.
+    asked: Sequence[Asking | ProblemError],
+    anew: Callable[[Choice, list[int]], Sequence[Answer | ProblemError]],
+) -> list[bytes | ProblemError]:
+    """Answer requests at once: give answers that are kept; have the others made, and keep those.
 
     Args:
         runtime: what answers.
         model: that is asked.
-        choice: the version that answers.
-        asked: requests that are answered at once.
-        anew: answers those at some positions, and logs it; or says why not.
+        asked: the requests; where one cannot be answered, why.
+        anew: lets a version answer those at some positions, and log it; or says why not.
 
     Returns:
-        Of each request the answer's JSON, or what `anew` gave in its place.
+        Of each request the answer's JSON, or why there is none.
+
+    Raises:
+        NoChampionError: there is none; says why and what to do.
+        ProblemError: what `anew` raises, and where there is no clock.
     """
+    said: dict[int, bytes | ProblemError] = {
+        i: one for i, one in enumerate(asked) if isinstance(one, ProblemError)
+    }
+    sound = {i: one for i, one in enumerate(asked) if isinstance(one, Asking)}
+    order, ids = list(sound), [one.subject.workflow_id for one in sound.values()]
+    for choice, places in runtime.traffic.choose(model, ids) if ids else []:
+        positions = [order[place] for place in places]
+        part = [sound[position] for position in positions]
+
+        def of_part(
+            new: list[int], choice: Choice = choice, positions: list[int] = positions
+        ) -> Sequence[Answer | ProblemError]:
+            return anew(choice, [positions[i] for i in new])
+
+        by_choice = _by_choice(runtime, model, choice, part, of_part)
+        said.update(zip(positions, by_choice, strict=True))
+    return [said[position] for position in range(len(asked))]
+
+
+def _by_choice(
+    runtime: "Runtime",
+    model: Model,
+    choice: Choice,
+    asked: Sequence[Asking],
+    anew: Callable[[list[int]], Sequence[Answer | ProblemError]],
+) -> list[bytes | ProblemError]:
     clock = runtime.clock.read()
     found = _look(runtime, model, choice, [one.subject for one in asked], clock)
     new = [i for i, one in enumerate(found) if one.result is not Result.HIT]
@@ -83,10 +110,14 @@ def _look(
 
 
 def _keep(
-    runtime: "Runtime", found: Found, choice: Choice, clock: ClockReading, answer: Answer | Fault
-) -> bytes | Fault:
+    runtime: "Runtime",
+    found: Found,
+    choice: Choice,
+    clock: ClockReading,
+    answer: Answer | ProblemError,
+) -> bytes | ProblemError:
     """Return the JSON of an answer, and keep it where it is what was looked for and missed."""
-    if not isinstance(answer, Answer):
+    if isinstance(answer, ProblemError):
         return answer
     body = answer.model_dump_json().encode()
     # Only what was computed for the moment, and by the version, that was looked for.

@@ -1,118 +1,169 @@
 """Who should do a task: ranked people, with how long each of them would take."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from pipelines.contracts import Alias, Model
 from pipelines.learning.assignee.state import AssigneeState
 from pipelines.learning.assignee.state import Recommendation as Ranked
-from pipelines.learning.task_duration.durations import on_time_probability
-from pipelines.learning.task_duration.spans import Span as SpanKind
-from pipelines.store.task_rows import TaskQuestion
 from serving import metrics
 from serving.advice import Advice
-from serving.advise import advise_again, advise_what_if
-from serving.again import Asking
+from serving.advise import advise_about_each, advise_what_if
+from serving.again import Asking, again_or_anew
 from serving.asked import Started, output_of
+from serving.best_people import best_people
 from serving.cache import Subject
-from serving.people_overrides import require_sound
-from serving.problems import (
-    NoCandidateError,
-    NoChampionError,
-    ProblemError,
-    UnknownActivityError,
-    UnknownWorkflowError,
-)
-from serving.spans import predicted, spans_of
-from serving.task_durations import require_open
+from serving.people_times import Times, people_times
+from serving.problems import NoCandidateError, ProblemError
 from serving.task_schemas import (
     AssigneeOfStep,
     AssigneeOfTask,
     Candidate,
-    Limits,
     Recommendation,
-    Span,
 )
+from serving.to_give import ToGive, to_give
+from serving.traffic import Choice
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
 
-_DUE_AT = "workflow_progress__due_at"
+
+@dataclass(frozen=True)
+class AboutPeople:
+    """A request that asks who should do one task."""
+
+    question: AssigneeOfTask | AssigneeOfStep
+    started: Started = field(default_factory=Started)
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """The task to give: of a workflow, an activity, a team, by when, and to whom it may go."""
+    """One while it is answered: the task to give, and what is known of who did what, up to when."""
 
-    workflow_id: str
-    activity: str
-    team_id: str | None
-    person_ids: Sequence[str] | None  # None: to anybody
-    task_id: str | None = None
-    due_at: datetime | None = None
+    about: AboutPeople
+    task: ToGive
+    state: AssigneeState
+    read_to: datetime
 
 
-@dataclass(frozen=True)
-class _Time:
-    """What the model of task durations says of one person."""
+def assignees(runtime: "Runtime", asked: Sequence[AboutPeople]) -> list[bytes | ProblemError]:
+    """Answer some requests, who should do one task, at once.
 
-    sojourn: Span | None = None
-    on_time_probability: float | None = None
+    Returns:
+        The JSON of each Recommendation, or why there is none.
+
+    Raises:
+        ProblemError: none of them can be answered: no model, no history, no database.
+    """
+    found = _found(runtime, asked)
+    known = {i: one for i, one in enumerate(found) if isinstance(one, _Asked)}
+    durations = runtime.watch.loaded(Model.TASK_DURATION, Alias.CHAMPION)
+    version = durations.version if durations else None
+
+    def anew(_: Choice, positions: Sequence[int]) -> list[Recommendation | ProblemError]:
+        new = [known[position] for position in positions]
+
+        def say(
+            each: Sequence[Advice], places: Sequence[int]
+        ) -> list[Recommendation | ProblemError]:
+            return _recommended(runtime, each, [new[place] for place in places])
+
+        ids, starts = [one.task.workflow_id for one in new], [one.about.started for one in new]
+        return advise_about_each(runtime, Model.ASSIGNEE, ids, say, starts)
+
+    askings = [one if isinstance(one, ProblemError) else _asking(one, version) for one in found]
+    return again_or_anew(runtime, Model.ASSIGNEE, askings, anew)
 
 
-def recommend_assignees(runtime: "Runtime", question: AssigneeOfTask | AssigneeOfStep) -> bytes:
-    """Rank who should do a task; return the JSON of a Recommendation.
+def assignees_if(runtime: "Runtime", asked: AboutPeople) -> bytes:
+    """Answer who should do one task if people were others; return the JSON of a Recommendation.
 
     Raises:
         ProblemError: it cannot be answered; one class for each reason.
     """
-    started = Started()
+    (one,) = _found(runtime, [asked])
+    if isinstance(one, ProblemError):
+        raise one
+
+    def would(advice: Advice) -> Recommendation:
+        (answer,) = _recommended(runtime, [advice], [one])
+        if isinstance(answer, ProblemError):
+            raise answer
+        return answer
+
+    workflow_id = one.task.workflow_id
+    answer = advise_what_if(runtime, Model.ASSIGNEE, workflow_id, would, asked.started)
+    return answer.model_dump_json().encode()
+
+
+def _found(runtime: "Runtime", asked: Sequence[AboutPeople]) -> list[_Asked | ProblemError]:
     state, read_to = runtime.staff.state()
-    asked = _asked(runtime, state, question)
-    durations = runtime.watch.loaded(Model.TASK_DURATION, Alias.CHAMPION)
-    rests_on = asked, read_to, durations and durations.version
-
-    def say(advice: Advice) -> Recommendation:
-        return _recommended(runtime, advice, (state, read_to), asked, question)
-
-    if question.overrides:
-        answer = advise_what_if(runtime, Model.ASSIGNEE, asked.workflow_id, say, started)
-        return answer.model_dump_json().encode()
-    about = Subject.of(asked.workflow_id, question, *rests_on)
-    asking = Asking(about, started, _inputs(question), asked.task_id)
-    return advise_again(runtime, Model.ASSIGNEE, asking, say)
+    found = to_give(runtime, state, [about.question for about in asked])
+    return [
+        one if isinstance(one, ProblemError) else _Asked(about, one, state, read_to)
+        for about, one in zip(asked, found, strict=True)
+    ]
 
 
-def _inputs(question: AssigneeOfTask | AssigneeOfStep) -> dict[str, Any]:
-    """Return what the log has of a question."""
-    return question.model_dump(mode="json", exclude=None if question.overrides else {"overrides"})
+def _asking(asked: _Asked, durations_version: str | None) -> Asking:
+    question, task = asked.about.question, asked.task
+    about = Subject.of(task.workflow_id, question, task, asked.read_to, durations_version)
+    return Asking(about, asked.about.started, _inputs(question), task.task_id)
 
 
 def _recommended(
-    runtime: "Runtime",
-    advice: Advice,
-    staff: tuple[AssigneeState, datetime],
-    asked: _Asked,
-    question: AssigneeOfTask | AssigneeOfStep,
-) -> Recommendation:
-    state, read_to = staff
-    if read_to < advice.as_of:
-        advice.degraded_because.append(
-            f"who did what is known up to {read_to.isoformat()}: newer history is being read"
+    runtime: "Runtime", each: Sequence[Advice], asked: Sequence[_Asked]
+) -> list[Recommendation | ProblemError]:
+    """Say who should do some tasks, each in an advice of its own, and log it; or why nobody can."""
+    said: dict[int, Recommendation | ProblemError] = {}
+    people: dict[int, Sequence[Ranked]] = {}
+    for i, (advice, one) in enumerate(zip(each, asked, strict=True)):
+        if one.read_to < advice.as_of:
+            advice.degraded_because.append(
+                f"who did what is known up to {one.read_to.isoformat()}: newer history is being "
+                "read"
+            )
+        # Meanwhile newer history may have been read: nothing is answered about a time before it.
+        as_of = max(advice.as_of, runtime.staff.state()[1])
+        ranker = advice.choice.loaded.predictor
+        try:
+            with metrics.INFERENCE_SECONDS.labels(Model.ASSIGNEE.value).time():
+                people[i] = best_people(ranker, one.state, one.task, one.about.question, as_of)
+        except NoCandidateError as err:
+            said[i] = err
+    times = people_times(
+        runtime,
+        [each[i] for i in people],
+        [asked[i].task for i in people],
+        [[one.person_id for one in of_task] for of_task in people.values()],
+    )
+    answers = {
+        i: _answer(each[i], asked[i], people[i], of_task)
+        for i, of_task in zip(people, times, strict=True)
+    }
+    # Not before all are there: what a version that fails would have said was never answered.
+    for i, answer in answers.items():
+        each[i].log(
+            vars(answer),
+            inputs=_inputs(asked[i].about.question),
+            features={},
+            output=output_of(answer),
+            task_id=answer.task_id,
         )
-    with metrics.INFERENCE_SECONDS.labels(Model.ASSIGNEE.value).time():
-        ranked = _ranked(runtime, advice, state, asked, question)
-    times, due_at = _times(runtime, advice, asked, [one.person_id for one in ranked])
-    said = advice.said(asked.workflow_id, min(read_to, advice.as_of))
-    answer = Recommendation(
-        **said,
-        task_id=asked.task_id,
-        activity=asked.activity,
-        due_at=due_at,
+    return [(said | answers)[i] for i in range(len(asked))]
+
+
+def _answer(
+    advice: Advice, asked: _Asked, people: Sequence[Ranked], times: Times
+) -> Recommendation:
+    question, task, state = asked.about.question, asked.task, asked.state
+    return Recommendation(
+        **advice.said(task.workflow_id, min(asked.read_to, advice.as_of)),
+        task_id=task.task_id,
+        activity=task.activity,
+        due_at=times.due_at,
         candidates=[
             Candidate(
                 rank=rank,
@@ -126,112 +177,15 @@ def _recommended(
                 on_time_probability=time.on_time_probability,
                 reasons=list(one.reasons),
             )
-            for rank, (one, time) in enumerate(zip(ranked, times, strict=True), start=1)
+            for rank, (one, time) in enumerate(zip(people, times.each, strict=True), start=1)
         ],
         is_what_if=bool(question.overrides),
         overrides=question.overrides or {},
         candidate_count=len(question.person_ids or state.people),
-        unknown=[] if asked.activity in state.activities else [f"activity {asked.activity!r}"],
+        unknown=[] if task.activity in state.activities else [f"activity {task.activity!r}"],
     )
-    advice.log(
-        said,
-        inputs=_inputs(question),
-        features={},
-        output=output_of(answer),
-        task_id=asked.task_id,
-    )
-    return answer
 
 
-def _asked(
-    runtime: "Runtime", state: AssigneeState, question: AssigneeOfTask | AssigneeOfStep
-) -> _Asked:
-    people = _people(runtime, question)
-    if isinstance(question, AssigneeOfTask):
-        found = runtime.history.tasks([question.task_id]).get(question.task_id)
-        task = require_open(question.task_id, found, runtime.clock.read().as_of)
-        of = task.workflow_id, task.activity, task.team_id
-        return _Asked(*of, people, task.task_id, task.due_at)
-    if question.workflow_id not in state.workflows:
-        raise UnknownWorkflowError(
-            f"Workflow {question.workflow_id!r} is unknown: no event of it is known. Check the id.",
-            workflow_id=question.workflow_id,
-        )
-    if question.activity not in state.activities:
-        raise UnknownActivityError(
-            f"activity: nobody ever did {question.activity!r}; there are "
-            f"{', '.join(sorted(state.activities)[:20])}, and perhaps more.",
-            activity=question.activity,
-        )
-    return _Asked(question.workflow_id, question.activity, question.team_id, people)
-
-
-def _people(runtime: "Runtime", limits: Limits) -> Sequence[str] | None:
-    """Return who was asked about and has the skills; None: everybody."""
-    people = None if limits.person_ids is None else list(dict.fromkeys(limits.person_ids))
-    if not limits.required_skills:
-        return people
-    skilled = runtime.history.skilled(limits.required_skills)
-    return sorted(skilled) if people is None else [one for one in people if one in skilled]
-
-
-def _ranked(
-    runtime: "Runtime", advice: Advice, state: AssigneeState, asked: _Asked, limits: Limits
-) -> Sequence[Ranked]:
-    ranker = advice.choice.loaded.predictor
-    people = state.people if asked.person_ids is None else asked.person_ids
-    if limits.overrides:
-        out = frozenset(limits.excluded_person_ids)
-        may = [one for one in people if one not in out]
-        require_sound(limits.overrides, may, ranker.names)
-    ranked = state.standings(
-        ranker,
-        asked.workflow_id,
-        asked.activity,
-        max(advice.as_of, runtime.staff.state()[1]),
-        team_id=asked.team_id,
-        person_ids=asked.person_ids,
-        excluded=limits.excluded_person_ids,
-        load_strength=limits.load_strength,
-        overrides=limits.overrides,
-    )
-    most = limits.max_held_task_count
-    held = ranked.held_task_counts
-    free = [place for place in range(len(ranked)) if most is None or held[place] < most]
-    if not free:
-        raise NoCandidateError(
-            f"Nobody is left of {len(people)} people "
-            "with required_skills, without excluded_person_ids and below max_held_task_count: "
-            "loosen one of them.",
-            candidate_count=len(ranked),
-        )
-    return state.explained(ranker, ranked, free[: limits.count])
-
-
-def _times(
-    runtime: "Runtime", advice: Advice, asked: _Asked, people: Sequence[str]
-) -> tuple[list[_Time], datetime | None]:
-    """Say how long each person would take; without a model or features, nothing."""
-    nothing = [_Time() for _ in people], asked.due_at
-    try:
-        durations = runtime.watch.champion(Model.TASK_DURATION).predictor
-        rows = runtime.task_features.read(
-            [TaskQuestion(asked.workflow_id, asked.activity, one, asked.team_id) for one in people],
-            advice.as_of,
-        )
-    except NoChampionError:
-        return nothing
-    except ProblemError as err:
-        advice.degraded_because.append(f"without durations: {err.detail}")
-        return nothing
-    due_at: Any = asked.due_at or rows.columns[_DUE_AT][0]
-    if SpanKind.SOJOURN not in durations.models:
-        return [_Time() for _ in people], due_at
-    sojourns = predicted(durations.models[SpanKind.SOJOURN], rows)
-    left_s = np.nan if due_at is None else (due_at - advice.as_of).total_seconds()
-    chances = on_time_probability(sojourns, SpanKind.SOJOURN, np.full(len(people), left_s))
-    spans = spans_of(sojourns)
-    return [
-        _Time(span[SpanKind.SOJOURN], None if np.isnan(chance) else float(chance))
-        for span, chance in zip(spans, chances, strict=True)
-    ], due_at
+def _inputs(question: AssigneeOfTask | AssigneeOfStep) -> dict[str, Any]:
+    """Return what the log has of a question."""
+    return question.model_dump(mode="json", exclude=None if question.overrides else {"overrides"})

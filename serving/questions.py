@@ -46,18 +46,8 @@ def each(
     Raises:
         ProblemError: none of them can be answered: no model, no features.
     """
-    answers: dict[int, bytes | ProblemError] = {}
-    ids = [question.workflow_id for question in questions]
-    for choice, positions in runtime.traffic.choose(model, ids):
-        part = [questions[position] for position in positions]
-        answers.update(zip(positions, _by_one(runtime, model, choice, part, say), strict=True))
-    return [answers[position] for position in range(len(questions))]
 
-
-def _by_one(
-    runtime: "Runtime", model: Model, choice: Choice, questions: Sequence[AboutOne], say: Say[Said]
-) -> list[bytes | ProblemError]:
-    def anew(positions: Sequence[int]) -> list[Said | ProblemError]:
+    def anew(choice: Choice, positions: Sequence[int]) -> list[Said | ProblemError]:
         new = [questions[position] for position in positions]
         ids, starts = [one.workflow_id for one in new], [one.started for one in new]
         asked = ask(runtime, model, choice, ids, starts)
@@ -70,7 +60,7 @@ def _by_one(
         Asking(Subject(one.workflow_id), one.started, inputs_of(one.workflow_id))
         for one in questions
     ]
-    return again_or_anew(runtime, model, choice, askings, anew)
+    return again_or_anew(runtime, model, askings, anew)
 
 
 def many(

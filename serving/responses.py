@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from serving.lanes import Lane
 from serving.problems import PROBLEM_CONTENT, ProblemError
-from serving.together import Question
+from serving.together import Question, only
 from serving.tracing import is_traced
 
 if TYPE_CHECKING:
@@ -62,9 +62,7 @@ async def answered_together(
     Who is traced is answered alone: the spans tell of nobody else.
     """
     if is_traced():
-        (body,) = await runtime.lanes.run(lane, lambda: answer(runtime, [question]))
-        if isinstance(body, Exception):
-            raise body
+        body = await runtime.lanes.run(lane, lambda: only(answer(runtime, [question])))
     else:
         body = await runtime.lanes.together(lane, answer, runtime).ask(question)
     return finished(body)

@@ -16,6 +16,7 @@ from serving.schemas import Problem, WorkflowProblem
 from serving.task_answers import WhatIf, logged_inputs, say
 from serving.task_schemas import OneTask, TaskDuration, TaskDurationBatch
 from serving.tasks import Task
+from serving.together import only
 from serving.traffic import Choice
 
 if TYPE_CHECKING:
@@ -40,16 +41,17 @@ def tasks(runtime: "Runtime", asked: Sequence[AboutTask]) -> list[bytes | Proble
         ProblemError: none of them can be answered: no model, no features, no database.
     """
     found = _tasks(runtime, [one.question.task_id for one in asked])
-    answers: dict[int, bytes | ProblemError] = {
-        position: one for position, one in enumerate(found) if isinstance(one, ProblemError)
-    }
-    known = {position: one for position, one in enumerate(found) if isinstance(one, Task)}
-    order, ids = list(known), [task.workflow_id for task in known.values()]
-    for choice, places in runtime.traffic.choose(Model.TASK_DURATION, ids) if ids else []:
-        part = [order[place] for place in places]
-        of_part = [(asked[position], known[position]) for position in part]
-        answers.update(zip(part, _by_one(runtime, choice, of_part), strict=True))
-    return [answers[position] for position in range(len(asked))]
+    known = {i: one for i, one in enumerate(found) if isinstance(one, Task)}
+
+    def anew(_: Choice, positions: Sequence[int]) -> list[TaskDuration]:
+        starts = [asked[position].started for position in positions]
+        return _answers(runtime, [known[position] for position in positions], starts)
+
+    askings = [
+        task if isinstance(task, ProblemError) else _asking(one, task)
+        for one, task in zip(asked, found, strict=True)
+    ]
+    return again_or_anew(runtime, Model.TASK_DURATION, askings, anew)
 
 
 def task_if(runtime: "Runtime", asked: AboutTask) -> bytes:
@@ -63,8 +65,7 @@ def task_if(runtime: "Runtime", asked: AboutTask) -> bytes:
         raise task
     what_if = WhatIf(asked.question.person_id, asked.question.overrides)
     if what_if.is_of(task):
-        ((choice, _),) = runtime.traffic.choose(Model.TASK_DURATION, [task.workflow_id])
-        return _by_one(runtime, choice, [(asked, task)])[0]
+        return only(tasks(runtime, [asked]))
 
     def would(advice: Advice) -> TaskDuration:
         return say([advice], [task], what_if)[0]
@@ -134,23 +135,10 @@ def _tasks(runtime: "Runtime", task_ids: Sequence[str]) -> list[Task | ProblemEr
     return found
 
 
-def _by_one(
-    runtime: "Runtime", choice: Choice, asked: Sequence[tuple[AboutTask, Task]]
-) -> list[bytes]:
-    def anew(positions: Sequence[int]) -> list[TaskDuration]:
-        new = [asked[position] for position in positions]
-        return _answers(runtime, [task for _, task in new], [one.started for one, _ in new])
-
-    askings = [
-        Asking(
-            Subject.of(task.workflow_id, one.question, task),
-            one.started,
-            logged_inputs(task.task_id, task.person_id),
-            task.task_id,
-        )
-        for one, task in asked
-    ]
-    return again_or_anew(runtime, Model.TASK_DURATION, choice, askings, anew)
+def _asking(asked: AboutTask, task: Task) -> Asking:
+    about = Subject.of(task.workflow_id, asked.question, task)
+    inputs = logged_inputs(task.task_id, task.person_id)
+    return Asking(about, asked.started, inputs, task.task_id)
 
 
 def _answers(

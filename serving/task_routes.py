@@ -6,9 +6,9 @@ from fastapi import FastAPI, Request, Response
 
 from serving.allocation import recommend_allocation
 from serving.allocation_schemas import Allocation, AllocationQuestion
-from serving.assignees import recommend_assignees
+from serving.assignees import AboutPeople, assignees, assignees_if
 from serving.lanes import Lane
-from serving.responses import answered, problems, runtime_of
+from serving.responses import answered, answered_together, problems, runtime_of
 from serving.task_schemas import AssigneeQuestion, Recommendation
 
 _PROBLEMS = problems(
@@ -27,8 +27,10 @@ def add_assignees(app: FastAPI) -> None:
     )
     async def recommend(question: AssigneeQuestion, request: Request) -> Response:
         """Answer with people, the best first: how long each would take, by when, and why."""
-        runtime = runtime_of(request)
-        return await answered(Lane.ADVICE, recommend_assignees, runtime, question.root)
+        runtime, about = runtime_of(request), AboutPeople(question.root)
+        if question.root.overrides:
+            return await answered(Lane.ADVICE, assignees_if, runtime, about)
+        return await answered_together(Lane.ADVICE, assignees, runtime, about)
 
     @app.post(
         "/recommend_allocation",

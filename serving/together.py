@@ -18,6 +18,18 @@ Answerer = Callable[[Sequence[Question]], Sequence[Answer]]
 MOST_AT_ONCE: Final = 16
 
 
+def only(answers: Sequence[Answer]) -> bytes:
+    """Return the answer to the only question.
+
+    Raises:
+        Exception: what stands for it.
+    """
+    (answer,) = answers
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
 class Together(Generic[Question]):
     """Answers questions of one kind; one batch at a time. All but `_answers` is the event loop's.
 

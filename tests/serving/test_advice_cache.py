@@ -1,6 +1,7 @@
 """Advice that is kept and given again, with a real Valkey; what it says is the tests'."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -13,14 +14,15 @@ from pipelines.store.stamp import put_new_stamp
 from pipelines.store.valkey import Valkey
 from serving import task_durations
 from serving.advice import Advice
-from serving.advise import advise_again
-from serving.again import Asking
+from serving.advise import advise
+from serving.again import Asking, again_or_anew
 from serving.asked import Started, output_of
 from serving.cache import AnswerCache, Subject
 from serving.runtime import Runtime
 from serving.task_durations import AboutTask, task_if
 from serving.task_schemas import AssigneeOfTask, OneTask, TaskDuration
 from serving.tasks import Task
+from serving.together import only
 from tests.serving.conftest import AS_OF, World
 from tests.serving.test_advise import task_duration
 
@@ -75,12 +77,19 @@ def speaker() -> Speaker:
     return Speaker()
 
 
+def advise_again(runtime: Runtime, asking: Asking, say: Callable[[Advice], TaskDuration]) -> bytes:
+    def anew(*_: Any) -> list[TaskDuration]:
+        return [advise(runtime, MODEL, asking.subject.workflow_id, say, asking.started)]
+
+    return only(again_or_anew(runtime, MODEL, [asking], anew))
+
+
 def ask(
     runtime: Runtime, speaker: Speaker, question: AssigneeOfTask = QUESTION, *rests_on: Any
 ) -> Any:
     subject = Subject.of(TASK.workflow_id, question, *rests_on)
     asking = Asking(subject, Started(), {"task_id": "T-1"}, "T-1")
-    body = advise_again(runtime, MODEL, asking, speaker)
+    body = advise_again(runtime, asking, speaker)
     runtime.cache.flush()
     return json.loads(body)
 
@@ -187,6 +196,6 @@ def test_what_the_champion_says_for_a_challenger_is_not_kept_as_the_challengers(
 
     subject = Subject.of(TASK.workflow_id, QUESTION)
     for version in ("1", "2", "2"):
-        body = advise_again(runtime, MODEL, Asking(subject, Started(), {}), say)
+        body = advise_again(runtime, Asking(subject, Started(), {}), say)
         assert json.loads(body)["model"]["version"] == version
     assert speaker.count == 2

@@ -161,14 +161,14 @@ def test_a_challenger_that_fails_leaves_it_to_the_champion(
     asked.registry.challengers[Model.ASSIGNEE] = "2"
     asked.watch.look()
     first = ask(asked, {"ann": {HELD: 0}}).json()
-    rank = assignees._ranked
+    recommend = assignees._recommended
 
-    def ranked(runtime: Any, advice: Any, *rest: Any) -> Any:
-        if advice.choice.loaded.version == "2":
+    def recommended(runtime: Any, each: Any, *rest: Any) -> Any:
+        if each[0].choice.loaded.version == "2":
             raise ZeroDivisionError
-        return rank(runtime, advice, *rest)
+        return recommend(runtime, each, *rest)
 
-    monkeypatch.setattr(assignees, "_ranked", ranked)
+    monkeypatch.setattr(assignees, "_recommended", recommended)
     second = ask(asked, {"ann": {HELD: 0}}).json()
 
     assert [one["model"]["version"] for one in (first, second)] == ["2", "1"]
