@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pipelines.contracts import WORKFLOW_MODELS, Alias
+from pipelines.contracts import WORKFLOW_MODELS, Alias, Model
 from serving import metrics
 from serving.metrics import show_log
 from serving.schemas import Models, ModelState, Readiness
@@ -83,6 +83,8 @@ def readiness(runtime: "Runtime") -> Readiness:
         for m, s in champions.items()
         if s.message and (s.loaded or (s.refused_version and m not in WORKFLOW_MODELS))
     ]
+    if champions[Model.ASSIGNEE].loaded and runtime.staff.as_of is None:
+        degraded.append("nobody can be recommended yet: who did what is being read from the lake")
     if store and runtime.features.has_fallback:
         degraded.append(f"features come from the lake: {store}")
     keys = runtime.guard.keys

@@ -281,6 +281,19 @@ def test_models_and_readiness(world: World) -> None:
     assert ready["missing"] == ready["degraded"] == []
 
 
+def test_readiness_tells_that_nobody_can_be_recommended_yet(
+    world: World, predictors: dict[Model, Predictor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.registry.predictors = {**predictors, Model.ASSIGNEE: predictors[Model.DELAY_RISK]}
+    world.registry.versions[Model.ASSIGNEE] = "1"
+    world.watch.look()
+    ready = world.client.get("/readyz")
+    (degraded,) = ready.json()["degraded"]
+    assert (ready.status_code, degraded.split(":")[0]) == (200, "nobody can be recommended yet")
+    monkeypatch.setattr(type(world.app.state.runtime.staff), "as_of", AS_OF)
+    assert world.client.get("/readyz").json()["degraded"] == []
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [("GET", "/predict_duration", 405), ("POST", "/nowhere", 404), ("DELETE", "/models", 405)],
