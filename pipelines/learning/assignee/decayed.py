@@ -1,17 +1,21 @@
 """Counts per person that fade with time: old practice weighs less than this week's."""
 
 from collections.abc import Hashable, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 Values = npt.NDArray[np.float64]
 
+_MOST_TOLD: Final = 1_000  # contexts
+
 
 class DecayedCounts:
     """Counts of people's acts in contexts, halved with every half-life.
 
-    Contexts appear as they are met, and hold the people met in them only.
+    Contexts appear as they are met, and hold the people met in them only. While nothing is added,
+    a service is asked at the same moment again and again: what was told is remembered.
     """
 
     def __init__(self, half_lives_s: Sequence[float]) -> None:
@@ -19,9 +23,12 @@ class DecayedCounts:
         self._counts: dict[Hashable, Values] = {}
         self._places: dict[Hashable, dict[int, int]] = {}
         self._touched_s: dict[Hashable, float] = {}
+        self._told: dict[Hashable, Values] = {}  # at one moment, of so many people
+        self._told_at: tuple[float, int] | None = None
 
     def add(self, context: Hashable, person: int, now_s: float) -> None:
         """Count an act of a person in a context, at a moment not before the last one."""
+        self._told_at = None
         places = self._places.setdefault(context, {})
         counts = self._faded(context, now_s)
         if person not in places:
@@ -31,9 +38,16 @@ class DecayedCounts:
         self._counts[context], self._touched_s[context] = counts, now_s
 
     def at(self, context: Hashable, now_s: float, person_count: int) -> Values:
-        """Return the counts of a context at a moment: half-lives x people."""
-        counts = np.zeros((len(self._rates), person_count))
-        counts[:, list(self._places.get(context, ()))] = self._faded(context, now_s)
+        """Return the counts of a context at a moment: half-lives x people, not to be written to."""
+        if self._told_at != (now_s, person_count):
+            self._told, self._told_at = {}, (now_s, person_count)
+        counts = self._told.get(context)
+        if counts is None:
+            counts = np.zeros((len(self._rates), person_count))
+            counts[:, list(self._places.get(context, ()))] = self._faded(context, now_s)
+            counts.flags.writeable = False
+            if len(self._told) < _MOST_TOLD:
+                self._told[context] = counts
         return counts
 
     def _faded(self, context: Hashable, now_s: float) -> Values:

@@ -57,7 +57,8 @@ class Handovers:
 
     def _others(self, name: str, key: tuple[int, ...], question: Question) -> Values:
         counts = self._counts.at((name, *key), question.now_s, question.person_count)
-        if question.person != NONE:
+        if question.person != NONE and counts[:, question.person].any():
+            counts = counts.copy()
             counts[:, question.person] = 0
         return counts
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from pipelines.learning.assignee.decayed import DecayedCounts, LastTimes
 
@@ -18,6 +19,19 @@ def test_a_context_never_met_has_no_counts_and_asking_changes_none() -> None:
     counts.add("desk", 0, 0)
     np.testing.assert_array_equal(counts.at("cellar", 5, 2), [[0, 0]])
     np.testing.assert_array_equal(counts.at("desk", 10, 2), counts.at("desk", 10, 2))
+
+
+def test_what_was_told_of_a_moment_is_told_again_until_something_is_added() -> None:
+    counts = DecayedCounts((10.0,))
+    counts.add("desk", 0, 0)
+    told = counts.at("desk", 10, 2)
+    assert counts.at("desk", 10, 2) is told
+    with pytest.raises(ValueError, match="read-only"):
+        told[0, 0] = 7
+    np.testing.assert_array_equal(counts.at("desk", 10, 3), [[0.5, 0, 0]])
+    np.testing.assert_array_equal(counts.at("desk", 20, 2), [[0.25, 0]])
+    counts.add("desk", 1, 20)
+    np.testing.assert_array_equal(counts.at("desk", 20, 2), [[0.25, 1]])
 
 
 def test_last_times_are_told_as_ages() -> None:
