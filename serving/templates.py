@@ -91,7 +91,7 @@ def next_activities(runtime: "Runtime", question: RunningWorkflow) -> NextActivi
     started, workflow_id = Started(), question.workflow_id
     runtime.watch.champion(Model.NEXT_ACTIVITY)  # without one nothing need be read
     as_of = runtime.clock.read().as_of
-    events = runtime.history.events(workflow_id, as_of)
+    events = runtime.history.events([workflow_id], as_of).get(workflow_id)
     if not events:
         raise UnknownWorkflowError(
             f"Workflow {workflow_id!r} is unknown: no event of it had been recorded by "

@@ -65,12 +65,17 @@ def running(
     read = {one[0]["workflow_id"]: one for one in events}
     read |= dict.fromkeys(closed_at, events[0])
 
-    def rows_of(_: SourceHistory, workflow_id: str, as_of: Any) -> Sequence[dict[str, Any]]:
+    def events_of(
+        _: SourceHistory, workflow_ids: Sequence[str], as_of: Any
+    ) -> dict[str, list[dict[str, Any]]]:
         assert as_of == AS_OF
-        closed = closed_at.get(workflow_id)
-        return [{**row, "closure_recorded_at": closed} for row in read.get(workflow_id, [])]
+        return {
+            one: [{**row, "closure_recorded_at": closed_at.get(one)} for row in read[one]]
+            for one in workflow_ids
+            if one in read
+        }
 
-    monkeypatch.setattr(SourceHistory, "events", rows_of)
+    monkeypatch.setattr(SourceHistory, "events", events_of)
     return asked
 
 
