@@ -120,7 +120,7 @@ def _following(
     latest: datetime,
 ) -> NextActivities:
     with metrics.INFERENCE_SECONDS.labels(Model.NEXT_ACTIVITY.value).time():
-        found = advice.choice.loaded.predictor.predict_workflow(tasks, question.count)
+        (found,) = advice.choice.loaded.predictor.predict_workflows([tasks], question.count)
     said = advice.said(question.workflow_id, latest)
     answer = NextActivities(
         **said,
