@@ -37,6 +37,7 @@ class Task:
 
 
 _IDS: Final = "ids"
+_AS_OF: Final = "as_of"
 # Written once. One array is one parameter, so that any number of ids is the same statement, which
 # PostgreSQL has prepared after some questions.
 _ANY: Final = any_(bindparam(_IDS, type_=ARRAY(Text)))
@@ -78,10 +79,7 @@ _EVENTS: Final = (
         workflows.c.closure_recorded_at,
     )
     .join(workflows, workflows.c.workflow_id == task_events.c.workflow_id)
-    .where(
-        task_events.c.workflow_id == bindparam("workflow_id"),
-        task_events.c.recorded_at < bindparam("as_of"),
-    )
+    .where(task_events.c.workflow_id == _ANY, task_events.c.recorded_at < bindparam(_AS_OF))
 )
 
 
@@ -139,16 +137,22 @@ class SourceHistory:
         )
         return {row["person_id"] for row in self._rows(having, {})}
 
-    def events(self, workflow_id: str, as_of: datetime) -> list[dict[str, Any]]:
-        """Return a workflow's events recorded before `as_of`, in no order.
+    def events(
+        self, workflow_ids: Sequence[str], as_of: datetime
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Return the events of workflows recorded before `as_of`, in no order, by workflow id.
 
         Each has the columns that `task_sequence_of` reads, attributes as JSON texts, and the
-        workflow's closure_recorded_at, which may lie behind `as_of`.
+        workflow's closure_recorded_at, which may lie behind `as_of`. A workflow without events is
+        left out.
 
         Raises:
             HistoryAwayError: the database does not answer.
         """
-        return self._rows(_EVENTS, {"workflow_id": workflow_id, "as_of": as_of})
+        events: dict[str, list[dict[str, Any]]] = {}
+        for row in self._rows(_EVENTS, {_IDS: list(workflow_ids), _AS_OF: as_of}):
+            events.setdefault(row["workflow_id"], []).append(row)
+        return events
 
     def _by_id(self, statement: Select[Any], ids: Sequence[str]) -> list[dict[str, Any]]:
         return self._rows(statement, {_IDS: list(ids)})

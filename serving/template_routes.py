@@ -5,14 +5,15 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request, Response
 
 from serving.lanes import Lane
-from serving.responses import answered, problems, runtime_of
+from serving.next_activities import AboutRunning, next_activities
+from serving.responses import answered, answered_together, problems, runtime_of
 from serving.template_schemas import (
     NewWorkflow,
     NextActivities,
     TemplateQuestion,
     TemplateSuggestions,
 )
-from serving.templates import next_activities, templates_for
+from serving.templates import templates_for
 
 
 def add_templates(app: FastAPI) -> None:
@@ -31,4 +32,4 @@ def add_templates(app: FastAPI) -> None:
         asked, runtime = question.root, runtime_of(request)
         if isinstance(asked, NewWorkflow):
             return await answered(Lane.ADVICE, templates_for, runtime, asked)
-        return await answered(Lane.ADVICE, next_activities, runtime, asked)
+        return await answered_together(Lane.ADVICE, next_activities, runtime, AboutRunning(asked))

@@ -1,30 +1,19 @@
-"""Which template a new workflow should follow, and what may follow in a running one."""
+"""Which template a new workflow should follow."""
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipelines.contracts import Model
 from pipelines.learning.encode import Kind
-from pipelines.learning.next_activity.prefixes import END
-from pipelines.learning.next_activity.rows import known_at, task_sequence_of
 from pipelines.learning.template.model import TemplateModel
 from pipelines.learning.template.openings import opening_row
 from serving import metrics
 from serving.advice import Advice
 from serving.advise import advise
 from serving.asked import Started
-from serving.problems import ClosedWorkflowError, UnknownWorkflowError
-from serving.template_schemas import (
-    NewWorkflow,
-    NextActivities,
-    NextActivity,
-    RunningWorkflow,
-    Template,
-    TemplateSuggestions,
-)
+from serving.template_schemas import NewWorkflow, Template, TemplateSuggestions
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
@@ -78,68 +67,6 @@ def _suggested(advice: Advice, question: NewWorkflow) -> TemplateSuggestions:
         inputs=question.model_dump(mode="json"),
         features={name: opening[name] for name in advice.choice.loaded.input_columns},
         output={"templates": [one.model_dump() for one in answer.templates]},
-    )
-    return answer
-
-
-def next_activities(runtime: "Runtime", question: RunningWorkflow) -> NextActivities:
-    """Say which activities may follow in a running workflow.
-
-    Raises:
-        ProblemError: the workflow is unknown or closed, or there is no model, clock or database.
-    """
-    started, workflow_id = Started(), question.workflow_id
-    runtime.watch.champion(Model.NEXT_ACTIVITY)  # without one nothing need be read
-    as_of = runtime.clock.read().as_of
-    events = runtime.history.events(workflow_id, as_of)
-    if not events:
-        raise UnknownWorkflowError(
-            f"Workflow {workflow_id!r} is unknown: no event of it had been recorded by "
-            f"{as_of.isoformat()}. Check the id.",
-            workflow_id=workflow_id,
-        )
-    closure = events[0]["closure_recorded_at"]
-    if closure is not None and closure < as_of:
-        raise ClosedWorkflowError(
-            f"Workflow {workflow_id!r} has been closed: nothing follows.", workflow_id=workflow_id
-        )
-    tasks, latest = task_sequence_of(events), max(map(known_at, events))
-    return advise(
-        runtime,
-        Model.NEXT_ACTIVITY,
-        workflow_id,
-        lambda advice: _following(advice, question, tasks, latest),
-        started,
-    )
-
-
-def _following(
-    advice: Advice,
-    question: RunningWorkflow,
-    tasks: Sequence[Mapping[str, Any]],
-    latest: datetime,
-) -> NextActivities:
-    with metrics.INFERENCE_SECONDS.labels(Model.NEXT_ACTIVITY.value).time():
-        found = advice.choice.loaded.predictor.predict_workflow(tasks, question.count)
-    said = advice.said(question.workflow_id, latest)
-    answer = NextActivities(
-        **said,
-        last_activity=tasks[-1]["activity"],
-        next_activities=[
-            NextActivity(
-                rank=row["rank"],
-                activity=None if row["activity"] == END else row["activity"],
-                is_end=row["activity"] == END,
-                probability=row["probability"],
-            )
-            for row in found
-        ],
-    )
-    advice.log(
-        said,
-        inputs=question.model_dump(mode="json"),
-        features={"activities": [task["activity"] for task in tasks]},
-        output={"next_activities": [one.model_dump() for one in answer.next_activities]},
     )
     return answer
 

@@ -1,6 +1,7 @@
 """A worker's runtime without servers: real predictors, rows instead of the online store."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -53,6 +54,7 @@ from serving.task_features import TASK_NAMES, TaskFeatures
 from serving.tasks import SourceHistory
 from serving.traffic import Traffic
 from serving.watch import VersionWatch
+from tests.serving.at_once import AtOnce
 
 AS_OF = datetime(2016, 4, 1, 12, tzinfo=UTC)
 OPENED = AS_OF - timedelta(days=3)
@@ -360,6 +362,13 @@ def world(
             feedback,
             alerts,
         )
+
+
+@pytest.fixture
+def at_once(world: World) -> Iterator[AtOnce]:
+    """Asks what is to be answered at once; let it hold what answers read."""
+    with ThreadPoolExecutor(8) as pool:
+        yield AtOnce(world.client, world.app.state.runtime.lanes, pool)
 
 
 def make_guard(settings: Settings) -> tuple[Guard, Kept]:

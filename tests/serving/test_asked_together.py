@@ -1,9 +1,6 @@
 """Requests that wait at the same moment are answered at once, each as if it were alone."""
 
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -13,11 +10,11 @@ from httpx import Response
 from pipelines.contracts import Model
 from serving.features import FeatureRead
 from serving.traffic import place
+from tests.serving.at_once import FIRST, AtOnce, said
 from tests.serving.conftest import World
 
 IDS = ["WF-2", "nobody", "closed", "WF-1", "young", "WF-1"]
 STATUSES = [200, 404, 422, 200, 200, 200]
-FIRST = "whom the others wait for"
 PATHS = ["/predict_duration", "/assess_risk"]
 
 AskAtOnce = Callable[[str, Sequence[str]], list[Response]]
@@ -39,47 +36,10 @@ def reads(world: World, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 @pytest.fixture
 def ask_at_once(
-    world: World, reads: list[list[str]], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[AskAtOnce]:
-    """Ask while the thread that answers is held by a question of its own."""
-    read, is_held, may_go = world.features.read, threading.Event(), threading.Event()
-    lanes = world.app.state.runtime.lanes
-
-    def held(workflow_ids: Sequence[str], model: Model) -> FeatureRead:
-        if FIRST in workflow_ids:
-            is_held.set()
-            assert may_go.wait(10)
-        return read(workflow_ids, model)
-
-    def wait_for(count: int) -> None:
-        until = time.monotonic() + 10
-        while lanes.waiting_count != count:
-            assert time.monotonic() < until
-            time.sleep(0.001)
-
-    monkeypatch.setattr(world.features, "read", held)
-    with ThreadPoolExecutor(len(IDS) + 1) as pool:
-
-        def post(path: str, workflow_id: str) -> Future[Response]:
-            return pool.submit(world.client.post, path, json={"workflow_id": workflow_id})
-
-        def ask(path: str, ids: Sequence[str]) -> list[Response]:
-            is_held.clear(), may_go.clear()
-            first, rest = post(path, FIRST), []
-            assert is_held.wait(10)
-            for count, one in enumerate(ids, start=1):
-                rest.append(post(path, one))
-                wait_for(count)
-            may_go.set()
-            assert first.result().status_code == 404
-            return [one.result() for one in rest]
-
-        yield ask
-
-
-def said(response: Response) -> Any:
-    """What an answer says beside its own id."""
-    return {name: of for name, of in response.json().items() if name != "prediction_id"}
+    world: World, at_once: AtOnce, reads: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> AskAtOnce:
+    monkeypatch.setattr(world.features, "read", at_once.held(world.features.read))
+    return lambda path, ids: at_once(path, [{"workflow_id": one} for one in ids])
 
 
 @pytest.mark.parametrize("path", PATHS)

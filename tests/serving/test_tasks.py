@@ -1,9 +1,10 @@
 """Tasks and people of the source, in a real PostgreSQL."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, func, insert, select, text
+from sqlalchemy import Engine, create_engine, event, func, insert, select, text
 
 from pipelines.source.tables import people, person_skills, skills, task_events, tasks, workflows
 from serving.problems import HistoryAwayError
@@ -34,9 +35,9 @@ def test_people_are_found_by_any_number_of_ids(history: SourceHistory) -> None:
     assert (history.people(["nobody"]), history.people([]), history.tasks([])) == ({}, {}, {})
 
 
-def test_a_workflows_events_are_those_that_had_been_recorded(
-    history: SourceHistory, database: Engine
-) -> None:
+@pytest.fixture
+def opened_at(database: Engine) -> datetime:
+    """When two workflows were opened: w has a task at once and one an hour later, other at two."""
     at = datetime(2024, 5, 1, tzinfo=UTC)
     opened = {"workflow_id": "w", "priority": "high", "attributes": {"amount": 1.5}}
     with database.begin() as connection:
@@ -59,26 +60,58 @@ def test_a_workflows_events_are_those_that_had_been_recorded(
                     | {"occurred_at": at, "recorded_at": moment, "sequence": place}
                 ],
             )
-    (event,) = history.events("w", at + timedelta(hours=1))
-    assert event == {
-        "workflow_id": "w",
-        "task_id": "t0",
-        "activity": "check",
-        "team_id": None,
-        "person_id": "ann",
-        "occurred_at": at,
-        "recorded_at": at,
-        "sequence": 0,
-        "attributes": '{"n": 0}',
-        "template_id": None,
-        "client_id": None,
-        "priority": "high",
-        "workflow_attributes": '{"amount": 1.5}',
-        "closure_recorded_at": None,
+    return at
+
+
+def tasks_of(events: dict[str, list[dict[str, Any]]]) -> dict[str, list[str]]:
+    return {of: sorted(one["task_id"] for one in rows) for of, rows in events.items()}
+
+
+def test_a_workflows_events_are_those_that_had_been_recorded(
+    history: SourceHistory, opened_at: datetime
+) -> None:
+    assert history.events(["w", "other"], opened_at + timedelta(hours=1)) == {
+        "w": [
+            {
+                "workflow_id": "w",
+                "task_id": "t0",
+                "activity": "check",
+                "team_id": None,
+                "person_id": "ann",
+                "occurred_at": opened_at,
+                "recorded_at": opened_at,
+                "sequence": 0,
+                "attributes": '{"n": 0}',
+                "template_id": None,
+                "client_id": None,
+                "priority": "high",
+                "workflow_attributes": '{"amount": 1.5}',
+                "closure_recorded_at": None,
+            }
+        ]
     }
-    later = history.events("w", at + timedelta(hours=1, microseconds=1))
-    assert [one["task_id"] for one in later] == ["t0", "t1"]
-    assert history.events("nobody", at + timedelta(days=1)) == []
+    later = history.events(["w"], opened_at + timedelta(hours=1, microseconds=1))
+    assert tasks_of(later) == {"w": ["t0", "t1"]}
+
+
+@pytest.fixture
+def statements(database: Engine) -> list[str]:
+    """The texts of what the database is asked from now on."""
+    asked: list[str] = []
+    event.listen(database, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    return asked
+
+
+def test_the_events_of_any_number_of_workflows_are_one_statement(
+    statements: list[str], history: SourceHistory, opened_at: datetime
+) -> None:
+    statements.clear()
+    end = opened_at + timedelta(days=1)
+    found = history.events(["other", "nobody", "w", "w"], end)
+    assert tasks_of(found) == {"w": ["t0", "t1"], "other": ["t2"]}
+    assert found["other"] == history.events(["other"], end)["other"]
+    assert (history.events(["nobody"], end), history.events([], end)) == ({}, {})
+    assert (len(statements), len(set(statements))) == (4, 1)
 
 
 def test_a_connection_that_was_cut_off_costs_no_answer(

@@ -1,36 +1,19 @@
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any
 
-import pandas as pd
 import pytest
 
 from pipelines.contracts import Model
 from pipelines.learning.methods import METHODS
-from pipelines.learning.next_activity.model import NextActivityModel
-from pipelines.learning.next_activity.prefixes import END
-from pipelines.learning.next_activity.rows import next_activity_rows, task_sequence
 from pipelines.learning.template.model import TemplateModel
 from pipelines.learning.template.rows import template_rows
 from pipelines.learning.training_set import TrainingSet
-from serving.tasks import SourceHistory
-from tests.learning.next_activity.events import as_read
 from tests.learning.whole_history import WholeHistory, make_whole_history
-from tests.serving.conftest import AS_OF, World
+from tests.serving.conftest import World
 
 
 @pytest.fixture(scope="module")
 def history() -> WholeHistory:
     return make_whole_history(600)
-
-
-@pytest.fixture(scope="module")
-def following(history: WholeHistory) -> NextActivityModel:
-    split = history.split
-    rows = next_activity_rows(history.task_events, history.workflows, split, 100_000, 0)
-    learned = TrainingSet(rows, split)
-    return METHODS[Model.NEXT_ACTIVITY].train(learned, seed=1, trial_count=1).predictor
 
 
 @pytest.fixture(scope="module")
@@ -47,69 +30,6 @@ def asked(world: World, templates: TemplateModel) -> World:
     world.registry.versions[Model.TEMPLATE] = "4"
     world.watch.look()
     return world
-
-
-@pytest.fixture
-def running(
-    asked: World,
-    following: NextActivityModel,
-    history: WholeHistory,
-    monkeypatch: pytest.MonkeyPatch,
-) -> World:
-    """The history's first workflows, each with its first events; `closed` has ended."""
-    asked.registry.predictors = {**asked.registry.predictors, Model.NEXT_ACTIVITY: following}  # type: ignore[dict-item]
-    asked.registry.versions[Model.NEXT_ACTIVITY] = "2"
-    asked.watch.look()
-    events = as_read(_begun(history), history.workflows)
-    closed_at = {"closed": AS_OF - timedelta(days=1), "closes": AS_OF + timedelta(days=1)}
-    read = {one[0]["workflow_id"]: one for one in events}
-    read |= dict.fromkeys(closed_at, events[0])
-
-    def rows_of(_: SourceHistory, workflow_id: str, as_of: Any) -> Sequence[dict[str, Any]]:
-        assert as_of == AS_OF
-        closed = closed_at.get(workflow_id)
-        return [{**row, "closure_recorded_at": closed} for row in read.get(workflow_id, [])]
-
-    monkeypatch.setattr(SourceHistory, "events", rows_of)
-    return asked
-
-
-def _begun(history: WholeHistory) -> pd.DataFrame:
-    events = history.task_events[history.task_events["workflow_id"] <= "w0030"]
-    number = events["workflow_id"].str[1:].astype(int)
-    return events[events.groupby("workflow_id").cumcount() <= number % 8]
-
-
-def test_what_follows_is_what_the_model_says_of_a_frame(
-    running: World, following: NextActivityModel, history: WholeHistory
-) -> None:
-    events = _begun(history)
-    for workflow_id, of in events.groupby("workflow_id"):
-        rows = task_sequence(of, history.workflows)
-        expected = following.predict(rows)
-        answer = running.client.post("/suggest_templates", json={"workflow_id": workflow_id}).json()
-        found = answer["next_activities"]
-        assert [one["activity"] or END for one in found] == expected["activity"].tolist()
-        assert [one["is_end"] for one in found] == (expected["activity"] == END).tolist()
-        assert [one["rank"] for one in found] == expected["rank"].tolist()
-        assert [one["probability"] for one in found] == pytest.approx(
-            expected["probability"].tolist(), rel=0, abs=1e-12
-        )
-        assert answer["last_activity"] == rows["activity"].iloc[-1]
-        known_at = of[["occurred_at", "recorded_at"]].max(axis=None)
-        assert pd.Timestamp(answer["features_known_at"]) == known_at
-        logged = running.log.rows[-1]
-        assert logged.features == {"activities": rows["activity"].tolist()}
-        assert logged.output == {"next_activities": found}
-
-
-def test_nothing_follows_in_a_closed_workflow_nor_in_an_unknown_one(running: World) -> None:
-    told = {"closed": (422, "closed-workflow"), "nobody": (404, "unknown-workflow")}
-    for workflow_id, (status, kind) in told.items():
-        answer = running.client.post("/suggest_templates", json={"workflow_id": workflow_id})
-        assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (status, kind)
-    closes = running.client.post("/suggest_templates", json={"workflow_id": "closes"})
-    assert closes.status_code == 200
 
 
 def test_a_new_workflow_gets_the_template_its_product_asks_for(asked: World) -> None:

@@ -77,26 +77,29 @@ class NextActivityModel:
             for one in self._likeliest(shares, count)
         )
 
-    def predict_workflow(
-        self, events: Sequence[Mapping[str, Any]], count: int = 3
-    ) -> list[dict[str, Any]]:
-        """Answer about one workflow, as `predict` does but without pandas.
+    def predict_workflows(
+        self, workflows: Sequence[Sequence[Mapping[str, Any]]], count: int = 3
+    ) -> list[list[dict[str, Any]]]:
+        """Answer about a few workflows, one or more, as `predict` does but without pandas.
 
         Args:
-            events: all so far, one or more, as for `prefix_features`: column -> value.
-            count: how many activities.
+            workflows: all events of each so far, as for `prefix_features`: column -> value.
+            count: how many activities for each.
 
         Returns:
-            rank, activity and probability of each, the likeliest first.
+            For each workflow rank, activity and probability of each, the likeliest first.
 
         Raises:
             TrainingError: a column the trees were trained on is missing.
         """
-        last = last_prefix(events)
-        of_trees = self._single_row.predict(self.encoder.row(last)[0])
-        context = self.vocabulary.contexts_of([[last[name] for name in LAST_ACTIVITIES]])
-        of_ngram = self.ngram.probabilities(context)[0]
-        return self._likeliest(mixed(of_trees, of_ngram, self.ngram_weight), count)
+        last = [last_prefix(events) for events in workflows]
+        rows = self.encoder.matrix_of_rows(last)
+        of_trees = np.array([self._single_row.predict(row) for row in rows])
+        contexts = [[one[name] for name in LAST_ACTIVITIES] for one in last]
+        # The n-gram takes hardly longer for some than for one.
+        of_ngram = self.ngram.probabilities(self.vocabulary.contexts_of(contexts))
+        shares = mixed(of_trees, of_ngram, self.ngram_weight)
+        return [self._likeliest(of, count) for of in shares]
 
     def _likeliest(self, shares: Values, count: int) -> list[dict[str, Any]]:
         best = np.argsort(-shares, kind="stable")[:count].tolist()

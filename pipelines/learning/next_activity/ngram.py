@@ -1,5 +1,6 @@
 """Which activity follows the last few ones: counts, smoothed from long contexts to short ones."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -56,10 +57,10 @@ class NGram:
             lower_weight: see the class.
         """
         levels = []
-        for length in range(contexts.shape[1] + 1):
+        for length, of_rows in enumerate(_keys(contexts, base)):
             if base**length >= _NO_ROOM:
                 break
-            keys, row = np.unique(_keys(contexts, length, base), return_inverse=True)
+            keys, row = np.unique(of_rows, return_inverse=True)
             shape = (len(keys), class_count)
             counts = csr_matrix((np.ones(len(following)), (row, following)), shape)
             levels.append(Level(keys, counts))
@@ -69,10 +70,11 @@ class NGram:
         """Return (rows, classes) probabilities that sum to one in each row."""
         class_count = self.levels[0].counts.shape[1]
         result = np.full((len(contexts), class_count), 1 / class_count)
-        for length, level in enumerate(self.levels):
-            keys = _keys(contexts, length, self.base)
-            place = np.searchsorted(level.keys, keys).clip(max=len(level.keys) - 1)
+        for level, keys in zip(self.levels, _keys(contexts, self.base), strict=False):
+            place = np.minimum(np.searchsorted(level.keys, keys), len(level.keys) - 1)
             known = level.keys[place] == keys
+            if not known.any():  # nor is any longer one
+                break
             counts = _dense(level.counts, place[known])
             lower = self.lower_weight
             weight = (counts > 0).sum(axis=1, keepdims=True) if lower is None else lower
@@ -119,8 +121,10 @@ def _dense(counts: csr_matrix, rows: Codes) -> Values:
     return result
 
 
-def _keys(contexts: Codes, length: int, base: int) -> Codes:
+def _keys(contexts: Codes, base: int) -> Iterator[Codes]:
+    """Yield the keys of contexts of each length: of no activity, the last one, and so on."""
     keys = np.zeros(len(contexts), dtype=np.int64)
-    for position in range(length):
-        keys = keys * base + contexts[:, position]
-    return keys
+    yield keys
+    for codes in contexts.T:
+        keys = keys * base + codes
+        yield keys

@@ -70,8 +70,9 @@ def task_sequence_of(task_events: Iterable[Mapping[str, Any]]) -> list[dict[str,
 def known_at(task_event: Mapping[str, Any]) -> datetime:
     """Return when an event was known: in UTC, which hours and weekdays are learned in."""
     # Times of one zone are compared by its clocks, which go back an hour once a year.
-    times: tuple[datetime, datetime] = (task_event["occurred_at"], task_event["recorded_at"])
-    return max(time.astimezone(UTC) for time in times)
+    occurred_at: datetime = task_event["occurred_at"].astimezone(UTC)
+    recorded_at: datetime = task_event["recorded_at"].astimezone(UTC)
+    return max(occurred_at, recorded_at)
 
 
 def next_activity_rows(

@@ -1,4 +1,4 @@
-"""One workflow is answered without pandas as it is among all, with pandas."""
+"""Without pandas a workflow is answered as with it, alone and among others."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -66,9 +66,9 @@ def test_the_answer_is_the_frames(
     sizes = events.groupby("workflow_id").size()
     assert (sizes.min(), sizes.max()) == (1, 120)
     expected = model.predict(task_sequence(events, workflows), count)
-    found = [
-        model.predict_workflow(task_sequence_of(one), count) for one in as_read(events, workflows)
-    ]
+    read = [task_sequence_of(one) for one in as_read(events, workflows)]
+    found = model.predict_workflows(read, count)
+    assert found == [model.predict_workflows([one], count)[0] for one in read]
     rows = pd.DataFrame([row for answers in found for row in answers])
     pd.testing.assert_frame_equal(rows[["rank", "activity"]], expected[["rank", "activity"]])
     np.testing.assert_allclose(rows["probability"], expected["probability"], rtol=0, atol=1e-12)
@@ -81,4 +81,4 @@ def test_a_missing_column_is_named(model: NextActivityModel) -> None:
         for task in task_sequence_of(first)
     ]
     with pytest.raises(TrainingError, match="priority"):
-        model.predict_workflow(tasks)
+        model.predict_workflows([tasks])
