@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Final, Generic, TypeVar
 
+from serving.problems import ProblemError
+
 Question = TypeVar("Question")
 Answer = bytes | Exception
 Answerer = Callable[[Sequence[Question]], Sequence[Answer]]
@@ -35,8 +37,9 @@ class Together(Generic[Question]):
 
     Args:
         threads: one of them answers.
-        answer: gives each question's answer, or what is raised where it is awaited, in order. If
-            it raises itself, each is asked about alone: one that breaks it breaks no other.
+        answer: gives each question's answer, or what is raised where it is awaited, in order. A
+            ProblemError that it raises itself is everybody's. If it raises anything else, each is
+            asked about alone: one that breaks it breaks no other.
     """
 
     def __init__(self, threads: Executor, answer: Answerer[Question]) -> None:
@@ -90,6 +93,8 @@ class Together(Generic[Question]):
     def _answers(self, questions: Sequence[Question]) -> Sequence[Answer]:
         try:
             return self._answer(questions)
+        except ProblemError as err:  # of all: to ask each again would take as long each time
+            return [err] * len(questions)
         except Exception as err:
             if len(questions) == 1:
                 return [err]

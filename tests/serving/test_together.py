@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from serving.problems import HistoryAwayError
 from serving.together import MOST_AT_ONCE, Answer, Together
 
 
@@ -24,6 +25,8 @@ class Upper:
         assert self.may_end.wait(10)
         if "broken" in questions:
             raise ZeroDivisionError
+        if "away" in questions:
+            raise HistoryAwayError("no database")
         return [LookupError(of) if of == "unknown" else of.upper().encode() for of in questions]
 
     async def has_begun(self) -> None:
@@ -112,6 +115,14 @@ def test_one_that_breaks_it_breaks_no_other(
     assert (before, behind) == (b"A", b"B")
     assert isinstance(broken, ZeroDivisionError)
     assert upper.batches == [["a", "broken", "b"], ["a"], ["broken"], ["b"]]
+
+
+def test_a_problem_of_all_is_everybodys_and_is_not_tried_again(
+    upper: Upper, answered: Callable[[Asks], list[object]]
+) -> None:
+    said = answered(lambda of: gathered(of, "a", "away", "b"))
+    assert [type(one) for one in said] == [HistoryAwayError] * 3
+    assert upper.batches == [["a", "away", "b"]]
 
 
 def test_one_that_gave_up_hinders_no_other(
