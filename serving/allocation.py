@@ -55,7 +55,7 @@ def recommend_allocation(runtime: "Runtime", question: AllocationQuestion) -> Al
     champion = Choice(runtime.watch.champion(Model.TASK_DURATION), Variant.CHAMPION, 1.0)
     advice = Advice.by(runtime, Model.TASK_DURATION, champion, Started())
     as_of = advice.as_of
-    tasks, faults = _tasks(runtime, question, as_of)
+    tasks, skills, faults = _tasks(runtime, question, as_of)
     if not tasks:
         raise next(iter(faults.values()))
     staff = _people(runtime, question)
@@ -64,15 +64,14 @@ def recommend_allocation(runtime: "Runtime", question: AllocationQuestion) -> Al
         for one in question.people
     ]
     elapsed_s, spread, due_at, known_at = _durations(advice, tasks, list(staff.values()))
-    wanted = runtime.history.required_skills(list(tasks))
     open_tasks = [
         OpenTask(
             task_id=one.task_id,
             workflow_id=tasks[one.task_id].workflow_id,
             activity=tasks[one.task_id].activity,
-            required_skills=frozenset(
-                wanted.get(one.task_id, ()) if one.required_skills is None else one.required_skills
-            ),
+            required_skills=skills[one.task_id]
+            if one.required_skills is None
+            else frozenset(one.required_skills),
             due_at=one.due_at or tasks[one.task_id].due_at or due_at[one.task_id],
             priority=one.priority,
             predecessors=one.predecessors,
@@ -129,9 +128,9 @@ def recommend_allocation(runtime: "Runtime", question: AllocationQuestion) -> Al
 
 def _tasks(
     runtime: "Runtime", question: AllocationQuestion, as_of: datetime
-) -> tuple[dict[str, Task], dict[str, ProblemError]]:
+) -> tuple[dict[str, Task], dict[str, frozenset[str]], dict[str, ProblemError]]:
     ids = [task.task_id for task in question.tasks]
-    found = runtime.history.tasks(ids)
+    found, skills = runtime.history.with_skills(ids)
     tasks: dict[str, Task] = {}
     faults: dict[str, ProblemError] = {}
     for task_id in ids:
@@ -139,7 +138,7 @@ def _tasks(
             tasks[task_id] = require_open(task_id, found.get(task_id), as_of)
         except ProblemError as fault:
             faults[task_id] = fault
-    return tasks, faults
+    return tasks, skills, faults
 
 
 def _people(runtime: "Runtime", question: AllocationQuestion) -> dict[str, Person]:
