@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pipelines.contracts import Model
 from pipelines.errors import AllocationError
 from pipelines.learning.allocation import AvailablePerson, Estimates, OpenTask, plan_allocation
-from pipelines.learning.allocation.working_time import WorkingTime
+from pipelines.learning.allocation.working_time import working_time
 from pipelines.learning.encode import FEW_ROWS
 from pipelines.learning.task_duration.durations import TaskDurations, spread_ratio
 from pipelines.learning.task_duration.fit import TaskDurationModel
@@ -195,7 +195,7 @@ def _medians_s(model: TaskDurationModel, rows: ServiceRows) -> tuple[Values, flo
 
 
 def _working_hours(
-    elapsed_s: Values, working: Sequence[Sequence[Period]], as_of: datetime
+    elapsed_s: Values, working: Sequence[tuple[Period, ...]], as_of: datetime
 ) -> Values:
     """Turn time that goes by into time that is worked, if a task began with the next hours.
 
@@ -204,7 +204,7 @@ def _working_hours(
     """
     hours = np.full(elapsed_s.shape, np.inf)
     for column, periods in enumerate(working):
-        calendar = WorkingTime(periods, as_of)
+        calendar = working_time(periods, as_of, None)
         if calendar.total == 0:
             continue
         begin = calendar.begin_of(0.0)
