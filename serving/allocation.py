@@ -12,7 +12,11 @@ from pipelines.errors import AllocationError
 from pipelines.learning.allocation import AvailablePerson, Estimates, OpenTask, plan_allocation
 from pipelines.learning.allocation.working_time import working_time
 from pipelines.learning.encode import FEW_ROWS
-from pipelines.learning.task_duration.durations import TaskDurations, spread_ratio
+from pipelines.learning.task_duration.durations import (
+    SPREAD_INTERVAL,
+    TaskDurations,
+    spread_ratio,
+)
 from pipelines.learning.task_duration.fit import TaskDurationModel
 from pipelines.learning.task_duration.spans import Span
 from pipelines.store.online_rows import ServiceRows
@@ -30,7 +34,7 @@ from serving.asked import Started
 from serving.people import Period, Person
 from serving.problems import InvalidRequestError, ProblemError, UnknownPersonError
 from serving.schemas import Problem, WorkflowProblem
-from serving.spans import columns_of, predicted
+from serving.spans import columns_of
 from serving.task_durations import require_open
 from serving.tasks import Task
 from serving.traffic import Choice, Variant
@@ -188,7 +192,7 @@ def _medians_s(model: TaskDurationModel, rows: ServiceRows) -> tuple[Values, flo
     """Return the medians in seconds, and how sure they are, which some of many rows tell."""
     count = len(rows.columns["workflow_id"])
     if count <= FEW_ROWS:
-        answers = predicted(model, rows)
+        answers = model.predict_rows(rows.rows(), intervals=[SPREAD_INTERVAL])
         return answers[model.span.value], spread_ratio(answers, model.span)
     some = rows.frame.iloc[:: max(1, count // _SPREAD_ROWS)]
     return model.medians_s(rows.frame), spread_ratio(columns_of(model.predict(some)), model.span)
