@@ -10,9 +10,13 @@ import numpy.typing as npt
 from pipelines.contracts import Model
 from pipelines.errors import AllocationError
 from pipelines.learning.allocation import AvailablePerson, Estimates, OpenTask, plan_allocation
-from pipelines.learning.allocation.working_time import WorkingTime
+from pipelines.learning.allocation.working_time import working_time
 from pipelines.learning.encode import FEW_ROWS
-from pipelines.learning.task_duration.durations import TaskDurations, spread_ratio
+from pipelines.learning.task_duration.durations import (
+    SPREAD_INTERVAL,
+    TaskDurations,
+    spread_ratio,
+)
 from pipelines.learning.task_duration.fit import TaskDurationModel
 from pipelines.learning.task_duration.spans import Span
 from pipelines.store.online_rows import ServiceRows
@@ -30,7 +34,7 @@ from serving.asked import Started
 from serving.people import Period, Person
 from serving.problems import InvalidRequestError, ProblemError, UnknownPersonError
 from serving.schemas import Problem, WorkflowProblem
-from serving.spans import columns_of, predicted
+from serving.spans import columns_of
 from serving.task_durations import require_open
 from serving.tasks import Task
 from serving.traffic import Choice, Variant
@@ -55,7 +59,7 @@ def recommend_allocation(runtime: "Runtime", question: AllocationQuestion) -> Al
     champion = Choice(runtime.watch.champion(Model.TASK_DURATION), Variant.CHAMPION, 1.0)
     advice = Advice.by(runtime, Model.TASK_DURATION, champion, Started())
     as_of = advice.as_of
-    tasks, faults = _tasks(runtime, question, as_of)
+    tasks, skills, faults = _tasks(runtime, question, as_of)
     if not tasks:
         raise next(iter(faults.values()))
     staff = _people(runtime, question)
@@ -64,15 +68,14 @@ def recommend_allocation(runtime: "Runtime", question: AllocationQuestion) -> Al
         for one in question.people
     ]
     elapsed_s, spread, due_at, known_at = _durations(advice, tasks, list(staff.values()))
-    wanted = runtime.history.required_skills(list(tasks))
     open_tasks = [
         OpenTask(
             task_id=one.task_id,
             workflow_id=tasks[one.task_id].workflow_id,
             activity=tasks[one.task_id].activity,
-            required_skills=frozenset(
-                wanted.get(one.task_id, ()) if one.required_skills is None else one.required_skills
-            ),
+            required_skills=skills[one.task_id]
+            if one.required_skills is None
+            else frozenset(one.required_skills),
             due_at=one.due_at or tasks[one.task_id].due_at or due_at[one.task_id],
             priority=one.priority,
             predecessors=one.predecessors,
@@ -129,9 +132,9 @@ def recommend_allocation(runtime: "Runtime", question: AllocationQuestion) -> Al
 
 def _tasks(
     runtime: "Runtime", question: AllocationQuestion, as_of: datetime
-) -> tuple[dict[str, Task], dict[str, ProblemError]]:
+) -> tuple[dict[str, Task], dict[str, frozenset[str]], dict[str, ProblemError]]:
     ids = [task.task_id for task in question.tasks]
-    found = runtime.history.tasks(ids)
+    found, skills = runtime.history.with_skills(ids)
     tasks: dict[str, Task] = {}
     faults: dict[str, ProblemError] = {}
     for task_id in ids:
@@ -139,7 +142,7 @@ def _tasks(
             tasks[task_id] = require_open(task_id, found.get(task_id), as_of)
         except ProblemError as fault:
             faults[task_id] = fault
-    return tasks, faults
+    return tasks, skills, faults
 
 
 def _people(runtime: "Runtime", question: AllocationQuestion) -> dict[str, Person]:
@@ -189,14 +192,14 @@ def _medians_s(model: TaskDurationModel, rows: ServiceRows) -> tuple[Values, flo
     """Return the medians in seconds, and how sure they are, which some of many rows tell."""
     count = len(rows.columns["workflow_id"])
     if count <= FEW_ROWS:
-        answers = predicted(model, rows)
+        answers = model.predict_rows(rows.rows(), intervals=[SPREAD_INTERVAL])
         return answers[model.span.value], spread_ratio(answers, model.span)
     some = rows.frame.iloc[:: max(1, count // _SPREAD_ROWS)]
     return model.medians_s(rows.frame), spread_ratio(columns_of(model.predict(some)), model.span)
 
 
 def _working_hours(
-    elapsed_s: Values, working: Sequence[Sequence[Period]], as_of: datetime
+    elapsed_s: Values, working: Sequence[tuple[Period, ...]], as_of: datetime
 ) -> Values:
     """Turn time that goes by into time that is worked, if a task began with the next hours.
 
@@ -205,7 +208,7 @@ def _working_hours(
     """
     hours = np.full(elapsed_s.shape, np.inf)
     for column, periods in enumerate(working):
-        calendar = WorkingTime(periods, as_of)
+        calendar = working_time(periods, as_of, None)
         if calendar.total == 0:
             continue
         begin = calendar.begin_of(0.0)

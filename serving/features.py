@@ -152,9 +152,15 @@ def completed(rows: ServiceRows, as_of: datetime) -> ServiceRows:
     """Add the features of the moment of asking, which is not before what is known."""
     known_at = rows.columns["features_known_at"]
     asked_at = [max(as_of, known) if known else as_of for known in known_at]
-    times = (asked_at, *(rows.columns[name] for name in TIMES))
-    features = request_time(*map(moments, times))
+    each = list(zip(asked_at, *(rows.columns[name] for name in TIMES), strict=True))
+    distinct = {times: place for place, times in enumerate(dict.fromkeys(each))}
+    columns = ([times[i] for times in distinct] for i in range(1 + len(TIMES)))
+    features = request_time(*map(moments, columns))
+    places = [distinct[times] for times in each]  # a plan asks about a workflow for each person
     return rows.with_columns(
-        {"as_of": asked_at, **{name: values.tolist() for name, values in features.items()}},
+        {
+            "as_of": asked_at,
+            **{name: values[places].tolist() for name, values in features.items()},
+        },
         _REQUEST_TIME_TYPES,
     )

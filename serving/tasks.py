@@ -53,15 +53,15 @@ _PEOPLE: Final = select(
     *(people.c[name] for name in ("person_id", "team_id", "time_zone", "working_hours")),
     func.array(_SKILLS, type_=ARRAY(Text)).label("skills"),
 ).where(people.c.person_id == _ANY)
-_WANTED: Final = (
-    select(tasks.c.task_id, template_tasks.c.skill_id)
+_SKILL: Final = "skill_id"
+_WITH_SKILLS: Final = (
+    _TASKS.add_columns(template_tasks.c[_SKILL])
     .join(workflows, workflows.c.workflow_id == tasks.c.workflow_id)
-    .join(
+    .outerjoin(
         template_tasks,
         (template_tasks.c.template_id == workflows.c.template_id)
         & (template_tasks.c.activity == tasks.c.activity),
     )
-    .where(tasks.c.task_id == _ANY, template_tasks.c.skill_id.is_not(None))
 )
 _EVENTS: Final = (
     select(
@@ -103,6 +103,18 @@ class SourceHistory:
         """
         return {row["task_id"]: Task(**row) for row in self._by_id(_TASKS, task_ids)}
 
+    def with_skills(
+        self, task_ids: Sequence[str]
+    ) -> tuple[dict[str, Task], dict[str, frozenset[str]]]:
+        """Return the tasks there are and the skills that their templates ask for, both by id.
+
+        Raises:
+            HistoryAwayError: the database does not answer.
+        """
+        rows = self._by_id(_WITH_SKILLS, task_ids)
+        skills = {row["task_id"]: frozenset({row.pop(_SKILL)} - {None}) for row in rows}
+        return {row["task_id"]: Task(**row) for row in rows}, skills
+
     def people(self, person_ids: Sequence[str]) -> dict[str, Person]:
         """Return the people there are, by id.
 
@@ -113,14 +125,6 @@ class SourceHistory:
             row["person_id"]: Person(**{**row, "skills": set(row["skills"])})
             for row in self._by_id(_PEOPLE, person_ids)
         }
-
-    def required_skills(self, task_ids: Sequence[str]) -> dict[str, set[str]]:
-        """Return what the templates of tasks ask for, of those that ask for anything.
-
-        Raises:
-            HistoryAwayError: the database does not answer.
-        """
-        return {row["task_id"]: {row["skill_id"]} for row in self._by_id(_WANTED, task_ids)}
 
     def skilled(self, skills: Sequence[str]) -> set[str]:
         """Return the people who have all these skills.

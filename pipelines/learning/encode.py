@@ -121,11 +121,19 @@ class Encoder:
                     for values, of in zip(rows, objects, strict=True)
                 ]
             )
-            for values, of, encoded in zip(rows, objects, result, strict=True):
-                for i, column, codes in self._others:
-                    s, key = column.source, column.key
-                    value = values[s] if key is None else of[s].get(key)
-                    encoded[i] = _encode_value(value, column, codes, values)
+            for i, s, key, codes, other in self._categories:
+                found = (
+                    [values[s] for values in rows]
+                    if key is None
+                    else [of[s].get(key) for of in objects]
+                )
+                # Most are texts, and those need no call.
+                result[:, i] = [
+                    codes.get(value, other) if type(value) is str else _code(value, codes, other)
+                    for value in found
+                ]
+            for i, s in self._ages:
+                result[:, i] = [_age_s(values[s], values[AS_OF]) for values in rows]
         except KeyError as err:
             raise TrainingError(
                 f"The row to predict lacks the column {err.args[0]}; "
@@ -175,13 +183,18 @@ class Encoder:
         return [(self.columns[i].source, self.columns[i].key) for i in self._numbers]
 
     @cached_property
-    def _others(self) -> list[tuple[int, Column, dict[str, int]]]:
-        """Of each other column: position, itself, and its levels' codes."""
+    def _categories(self) -> list[tuple[int, str, str | None, dict[str, float], float]]:
+        """Of each category: position, source, key, the codes of its levels and of any other."""
         return [
-            (i, column, {level: code for code, level in enumerate(column.levels)})
+            (i, column.source, column.key, _codes(column), float(len(column.levels)))
             for i, column in enumerate(self.columns)
-            if column.kind is not Kind.NUMBER
+            if column.kind is Kind.CATEGORY
         ]
+
+    @cached_property
+    def _ages(self) -> list[tuple[int, str]]:
+        """Of each age: position and source."""
+        return [(i, c.source) for i, c in enumerate(self.columns) if c.kind is Kind.AGE]
 
     def to_spec(self) -> list[dict[str, Any]]:
         """Return the columns as plain data for JSON."""
@@ -291,19 +304,23 @@ def _encode(series: pd.Series, column: Column, frame: pd.DataFrame) -> Matrix:
     return of_code[codes]  # pandas codes a missing value -1: the last one
 
 
-def _encode_value(
-    value: object, column: Column, codes: Mapping[str, int], values: Mapping[str, Any]
-) -> float:
+def _codes(column: Column) -> dict[str, float]:
+    return {**{level: float(i) for i, level in enumerate(column.levels)}, "": math.nan}
+
+
+def _code(value: object, codes: Mapping[str, float], other: float) -> float:
+    value = None if _is_missing(value) else scalar(value)
+    return math.nan if value is None else codes.get(level_of(value), other)
+
+
+def _is_missing(value: object) -> bool:
     # NaN and NaT are the values that differ from themselves.
-    if value is None or value is pd.NA or value != value:  # noqa: PLR0124
+    return value is None or value is pd.NA or value != value  # noqa: PLR0124
+
+
+def _age_s(earlier: object, later: object) -> float:
+    if _is_missing(earlier):
         return math.nan
-    if column.kind is Kind.AGE:
-        return _seconds_between(value, values[AS_OF])
-    value = scalar(value)
-    return math.nan if value is None else float(codes.get(level_of(value), len(column.levels)))
-
-
-def _seconds_between(earlier: object, later: object) -> float:
     if not isinstance(earlier, datetime) or not isinstance(later, datetime):
         raise TrainingError(f"Times must be datetimes with a time zone: {earlier!r}, {later!r}.")
     return (later - earlier).total_seconds()

@@ -108,6 +108,33 @@ def test_an_empty_text_is_missing_in_one_row_and_in_many() -> None:
     np.testing.assert_array_equal(matrix, rows)
 
 
+def test_each_kind_of_value_has_its_code() -> None:
+    encoder = Encoder(
+        (
+            Column("kind", "kind", Kind.CATEGORY, None, ("3", "True", "a", "nan")),
+            Column("o.k", "o", Kind.CATEGORY, "k", ("a", "3")),
+        )
+    )
+    values = ["a", "3", 3, 3.0, 3.5, True, 1, "b", "nan", math.nan, None, pd.NA, pd.NaT, "", [], {}]
+    rows = [{"kind": value, "o": {"k": value}} for value in values]
+    nan = math.nan
+    expected = np.array(
+        [
+            [2, 0, 0, 0, 4, 1, 4, 4, 3, nan, nan, nan, nan, nan, nan, nan],
+            [0, 1, 1, 1, 2, 2, 2, 2, 2, nan, nan, nan, nan, nan, nan, nan],
+        ]
+    ).T
+    np.testing.assert_array_equal(encoder.matrix_of_rows(rows), expected)
+    np.testing.assert_array_equal([encoder.row(row)[0] for row in rows], expected)
+
+
+@pytest.mark.parametrize("missing", [None, pd.NaT, math.nan])
+def test_the_age_of_a_missing_time_is_missing(missing: object) -> None:
+    encoder = Encoder((Column("seen_at", "seen_at", Kind.AGE),))
+    rows = [{"as_of": NOW, "seen_at": at} for at in (missing, NOW - pd.Timedelta(seconds=90))]
+    np.testing.assert_array_equal(encoder.matrix_of_rows(rows), [[math.nan], [90]])
+
+
 @pytest.mark.parametrize("few", [0, 50])
 def test_times_may_be_texts(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encode, "FEW_ROWS", few)

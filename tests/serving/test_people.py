@@ -29,6 +29,29 @@ def test_where_nothing_is_known_it_is_nine_to_five() -> None:
     assert periods[0] == (MONDAY.replace(hour=9), MONDAY.replace(hour=17))
 
 
+def test_the_hour_that_clocks_leave_out_is_no_work() -> None:
+    saturday = datetime(2024, 3, 30, 12, tzinfo=UTC)
+    nights = Person("p", None, "Europe/Berlin", {"7": [["02:30", "03:15"], ["03:15", "04:00"]]})
+    first, second = (datetime(2024, 3, 31, 1, 15, tzinfo=UTC), datetime(2024, 3, 31, 2, tzinfo=UTC))
+    assert nights.periods(saturday, 2) == ((first, second),)
+
+
+def test_hours_that_end_before_they_begin_are_none() -> None:
+    saturday = datetime(2024, 3, 30, 12, tzinfo=UTC)
+    # The second pair would be an hour where clocks are put forward.
+    for hours in (["22:00", "06:00"], ["03:00", "02:59"]):
+        assert Person("p", None, "Europe/Berlin", {"7": [hours]}).periods(saturday, 2) == ()
+
+
+def test_the_same_hours_differ_by_zone_moment_and_horizon() -> None:
+    hours = {"1": [["09:00", "17:00"]], "a note": "of no weekday"}
+    here, there = (Person("p", None, zone, hours) for zone in ("UTC", "Europe/Berlin"))
+    (first,) = here.periods(MONDAY, 1)
+    assert there.periods(MONDAY, 1) == (tuple(one - timedelta(hours=1) for one in first),)
+    assert here.periods(MONDAY + timedelta(hours=6), 1) == ()
+    assert len(here.periods(MONDAY, 8)) == 2
+
+
 @pytest.mark.parametrize(
     ("elapsed_hours", "worked_hours"),
     [(2.0, 2.0), (20.0, 5.0), (26.0, 10.0), (0.0, 1 / 60)],

@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, create_engine, event, func, insert, select, text
 
-from pipelines.source.tables import people, person_skills, skills, task_events, tasks, workflows
+from pipelines.source.tables import (
+    people,
+    person_skills,
+    skills,
+    task_events,
+    tasks,
+    template_tasks,
+    templates,
+    workflows,
+)
 from serving.problems import HistoryAwayError
 from serving.tasks import SourceHistory
 from tests.serving.conftest import NOWHERE
@@ -33,6 +42,53 @@ def test_people_are_found_by_any_number_of_ids(history: SourceHistory) -> None:
         "bob": set(),
     }
     assert (history.people(["nobody"]), history.people([]), history.tasks([])) == ({}, {}, {})
+
+
+def test_tasks_come_with_what_their_templates_ask_for(
+    history: SourceHistory, database: Engine
+) -> None:
+    opened_at = datetime(2024, 5, 1, tzinfo=UTC)
+    with database.begin() as connection:
+        connection.execute(
+            insert(templates), [{"template_id": one, "name": one} for one in ("own", "other")]
+        )
+        connection.execute(
+            insert(template_tasks),
+            [
+                {"template_id": "own", "activity": "draft", "skill_id": "law"},
+                {"template_id": "own", "activity": "send", "skill_id": None},
+                {"template_id": "other", "activity": "check", "skill_id": "law"},
+            ],
+        )
+        connection.execute(
+            insert(workflows),
+            [
+                {"workflow_id": workflow_id, "template_id": template_id, "opened_at": opened_at}
+                for workflow_id, template_id in (("w", "own"), ("loose", None))
+            ],
+        )
+        connection.execute(
+            insert(tasks),
+            [
+                {"task_id": task_id, "workflow_id": workflow_id, "activity": activity}
+                for task_id, workflow_id, activity in (
+                    ("drafted", "w", "draft"),
+                    ("sent", "w", "send"),
+                    ("unforeseen", "w", "check"),
+                    ("of no template", "loose", "draft"),
+                    ("not asked for", "w", "draft"),
+                )
+            ],
+        )
+    asked = ["drafted", "sent", "unforeseen", "of no template", "nothing"]
+    found, wanted = history.with_skills(asked)
+    assert found == history.tasks(asked)
+    assert wanted == {
+        "drafted": {"law"},
+        "sent": set(),
+        "unforeseen": set(),
+        "of no template": set(),
+    }
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from pipelines.learning.allocation.problem import (
     Weights,
     check,
 )
-from pipelines.learning.allocation.working_time import WorkingTime
+from pipelines.learning.allocation.working_time import working_time
 
 _SETTLINGS: Final = 3
 
@@ -68,7 +68,7 @@ def _board(
 
     return Board(
         service_s=service_seconds(tasks, people, estimates),
-        calendars=[WorkingTime(one.working, as_of, one.busy_until) for one in people],
+        calendars=[working_time(one.working, as_of, one.busy_until) for one in people],
         ready_s=[seconds(task.ready_at, 0.0) for task in tasks],
         due_s=[seconds(task.due_at, inf) for task in tasks],
         priority=[task.priority for task in tasks],

@@ -16,6 +16,7 @@ _CERTAIN: Final = 4.0  # standard deviations beyond which chance no longer count
 _ROUNDING_S: Final = 1e-6
 _STEEPEST: Final = 16.0
 
+Times = tuple[float, float, float]  # begin, end, expected lateness
 _State = tuple[float, float, float, int]  # work done, cost, variance of the end, calendar period
 _START: Final[_State] = (0.0, 0.0, 0.0, 0)
 
@@ -188,7 +189,7 @@ class Board:
                 states.append((done_s, cost, variance, period))
         return cost
 
-    def schedule(self, person: int, order: Sequence[int]) -> list[tuple[float, float, float]]:
+    def schedule(self, person: int, order: Sequence[int]) -> list[Times]:
         """Return begin, end and expected lateness of a person's tasks, in seconds."""
         calendar = self.calendars[person]
         done_s = variance = 0.0
@@ -204,9 +205,8 @@ class Board:
             times.append((begin, end, max(0.0, _expected_over(end - self.due_s[task], deviation))))
         return times
 
-    def sums(self, person: int, order: Sequence[int]) -> Sums:
-        """Return what a person's tasks take in this order, in seconds."""
-        times = self.schedule(person, order)
+    def sums(self, person: int, order: Sequence[int], times: Sequence[Times]) -> Sums:
+        """Return what a person's tasks take in this order, in seconds; `times` is its schedule."""
         return Sums(
             lateness_s=sum(lateness for _, _, lateness in times),
             time_s=sum(

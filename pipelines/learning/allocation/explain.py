@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from math import inf
 
 from pipelines.learning.allocation.alternatives import alternatives
-from pipelines.learning.allocation.board import Board
+from pipelines.learning.allocation.board import Board, Sums
 from pipelines.learning.allocation.plan import Alternative, Assignment, Plan, Totals, Unmet
 from pipelines.learning.allocation.problem import AvailablePerson, OpenTask
 from pipelines.learning.allocation.shortfall import why_late, why_unplanned
@@ -24,11 +24,15 @@ def explain(
     """Say what the board holds, and for what it does not hold which constraint cannot be met."""
     assignments: list[Assignment] = []
     unmet: list[Unmet] = []
-    for person, order in enumerate(board.orders):
-        times = board.schedule(person, order)
+    schedules = [board.schedule(person, order) for person, order in enumerate(board.orders)]
+    sums = [
+        board.sums(person, order, times)
+        for person, (order, times) in enumerate(zip(board.orders, schedules, strict=True))
+    ]
+    for person, (order, times) in enumerate(zip(board.orders, schedules, strict=True)):
         for place, (task, (begin, end, lateness)) in enumerate(zip(order, times, strict=True)):
             due_s = board.due_s[task]
-            others = alternatives(board, task, people, as_of, alternative_count)
+            others = alternatives(board, task, people, as_of, alternative_count, sums=sums)
             fit = _fitness(board, tasks[task], people[person].person_id, task)
             turn = _turn(place, begin, end, board.due_s[task], as_of)
             assignments.append(
@@ -51,11 +55,10 @@ def explain(
             unmet.append(why_unplanned(board, tasks, people, task))
     assignments.sort(key=lambda one: (one.planned_start_at, one.task_id))
     unmet.sort(key=lambda one: (one.is_planned, one.task_id))
-    return Plan(as_of, tuple(assignments), tuple(unmet), _totals(board, assignments))
+    return Plan(as_of, tuple(assignments), tuple(unmet), _totals(board, sums, assignments))
 
 
-def _totals(board: Board, assignments: Sequence[Assignment]) -> Totals:
-    sums = [board.sums(person, order) for person, order in enumerate(board.orders)]
+def _totals(board: Board, sums: Sequence[Sums], assignments: Sequence[Assignment]) -> Totals:
     return Totals(
         planned_count=len(assignments),
         unplanned_count=len(board.holder) - len(assignments),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from math import inf, isfinite
 from typing import Any
 
@@ -134,7 +135,8 @@ def _check_estimates(estimates: Estimates, task_count: int, person_count: int) -
 
 
 def _check_person(person: AvailablePerson) -> None:
-    _refuse_naive(f"Person {person.person_id}", person.busy_until, *sum(person.working, ()))
+    moments = chain.from_iterable(person.working)
+    _refuse_naive(f"Person {person.person_id}", person.busy_until, *moments)
     for begin, end in person.working:
         if end <= begin:
             raise AllocationError(

@@ -3,14 +3,19 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
+from typing import Final
 
 from pipelines.learning.allocation.problem import Period
+
+_REMEMBERED: Final = 256  # up to some ten kilobytes each
 
 
 class WorkingTime:
     """Free working time from `as_of` on; moments are seconds since `as_of`, 0 work is the start.
 
     What lies before `as_of` or `busy_until` is cut off; periods that touch or overlap are one.
+    Not changed once it is made: plans share it.
     """
 
     __slots__ = ("begins", "ends", "total", "worked")
@@ -22,7 +27,7 @@ class WorkingTime:
         self.begins: list[float] = []
         self.ends: list[float] = []
         for period in sorted(periods):
-            begin, end = (_seconds(as_of, moment) for moment in period)
+            begin, end = _seconds(as_of, period[0]), _seconds(as_of, period[1])
             begin = max(begin, free_from)
             if end <= begin:
                 continue
@@ -53,6 +58,14 @@ class WorkingTime:
         if index < 0:
             return 0.0
         return self.worked[index] - max(0.0, self.ends[index] - moment)
+
+
+@lru_cache(_REMEMBERED)
+def working_time(
+    periods: tuple[Period, ...], as_of: datetime, busy_until: datetime | None
+) -> WorkingTime:
+    """Return the calendar of some periods; the same ones are asked for again and again."""
+    return WorkingTime(periods, as_of, busy_until)
 
 
 def _seconds(as_of: datetime, moment: datetime) -> float:

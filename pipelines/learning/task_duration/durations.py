@@ -17,6 +17,7 @@ from pipelines.learning.task_duration.spans import Span
 
 Values = npt.NDArray[np.float64]
 
+SPREAD_INTERVAL: Final = "80"  # of `fit.INTERVALS`, all that `spread_ratio` reads
 _LEAST_S: Final = 60.0
 _P90_DEVIATIONS: Final = float(norm.ppf(0.9))
 _FACTS_FILE: Final = "spec.json"
@@ -95,12 +96,12 @@ def spread_ratio(answers: Mapping[str, Values], span: Span) -> float:
     That of a normal distribution with as wide an interval of 80 %: rough, as durations are skewed.
 
     Args:
-        answers: of `TaskDurationModel.predict`, at least one row.
+        answers: of `TaskDurationModel.predict`, at least one row and that interval.
         span: which of them.
     """
-    width_s = answers[f"{span.value}_high80"] - answers[f"{span.value}_low80"]
+    low, high = (answers[f"{span.value}_{end}{SPREAD_INTERVAL}"] for end in ("low", "high"))
     median_s = np.maximum(answers[span.value], _LEAST_S)
-    return float(np.median(width_s / (2 * _P90_DEVIATIONS) / median_s))
+    return float(np.median((high - low) / (2 * _P90_DEVIATIONS) / median_s))
 
 
 def on_time_probability(answers: Mapping[str, Values], span: Span, available_s: Values) -> Values:

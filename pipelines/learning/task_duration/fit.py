@@ -1,6 +1,6 @@
 """How long a task will wait or take: its median, an 80 % and a 90 % interval around it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -13,7 +13,7 @@ from pipelines.errors import TrainingError
 from pipelines.learning.blend import Blend, Member
 from pipelines.learning.boosting import TreeParams, boost, stop_early
 from pipelines.learning.columns import AS_OF
-from pipelines.learning.encode import Encoder, Matrix
+from pipelines.learning.encode import Encoder
 from pipelines.learning.examples import Examples, age_ratios
 from pipelines.learning.fit_encoder import fit_encoder
 from pipelines.learning.intervals import Groups, Margins, Values, calibrate
@@ -65,15 +65,23 @@ class TaskDurationModel:
         answers = self.answers(self.scores(features), activity_groups(features))
         return pd.DataFrame(answers, index=features.index)
 
-    def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Values]:
+    def predict_rows(
+        self, rows: Sequence[Mapping[str, Any]], intervals: Collection[str] = tuple(INTERVALS)
+    ) -> dict[str, Values]:
         """Predict a few rows given as column -> value, as `predict` does but without pandas.
+
+        Args:
+            rows: what is known of each task, its activity and its person.
+            intervals: which of `INTERVALS` to tell; each costs two boosters.
 
         Raises:
             TrainingError: a column the model was trained on is missing.
         """
-        scores = self._scores(self.encoder.matrix_of_rows(rows))
+        matrix = self.encoder.matrix_of_rows(rows)
+        ends = {end for name in intervals for end in INTERVALS[name][:2]}
+        scores = {name: self.blends[name].raw(matrix) for name in (MEDIAN, *ends)}
         groups = np.array([str(row[TASK_ACTIVITY]) for row in rows], dtype=object)
-        return self.answers(scores, groups)
+        return self.answers(scores, groups, intervals)
 
     def medians_s(self, features: pd.DataFrame) -> Values:
         """Predict the medians alone, in seconds.
@@ -86,13 +94,20 @@ class TaskDurationModel:
 
     def scores(self, features: pd.DataFrame) -> dict[str, Values]:
         """Return the scores, without margins."""
-        return self._scores(self.encoder.matrix(features))
+        matrix = self.encoder.matrix(features)
+        return {name: blend.raw(matrix) for name, blend in self.blends.items()}
 
-    def answers(self, scores: Mapping[str, Values], groups: Groups) -> dict[str, Values]:
+    def answers(
+        self,
+        scores: Mapping[str, Values],
+        groups: Groups,
+        intervals: Collection[str] = tuple(INTERVALS),
+    ) -> dict[str, Values]:
         """Turn scores into seconds with the model's margins."""
         ends = {
             name: self.margins[name].widen(scores[low], scores[high], groups)
             for name, (low, high, _) in INTERVALS.items()
+            if name in intervals
         }
         return in_seconds(self.span, scores[MEDIAN], ends, self.unit_s)
 
@@ -105,9 +120,6 @@ class TaskDurationModel:
             "margins": {name: margins.to_spec() for name, margins in self.margins.items()},
         }
         write_model(folder, self.blends, spec)
-
-    def _scores(self, matrix: Matrix) -> dict[str, Values]:
-        return {name: blend.raw(matrix) for name, blend in self.blends.items()}
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -213,7 +225,7 @@ def in_seconds(
     """Turn a median's and intervals' scores into seconds, columns as `predict` names them."""
     scores = {span.value: median}
     low = high = median
-    for name in INTERVALS:  # the wider one holds the narrower one
+    for name in (one for one in INTERVALS if one in ends):  # the wider one holds the narrower one
         low, high = np.minimum.reduce([low, *ends[name]]), np.maximum.reduce([high, *ends[name]])
         scores[f"{span.value}_low{name}"], scores[f"{span.value}_high{name}"] = low, high
     return {name: np.maximum(np.expm1(of), 0.0) * unit_s for name, of in scores.items()}

@@ -52,6 +52,17 @@ def test_few_rows_are_answered_as_in_a_frame(fitted: Fitted, features: pd.DataFr
     assert list(fitted.model.predict_rows([])) == list(expected.columns)
 
 
+def test_an_interval_is_the_same_without_the_others(fitted: Fitted, features: pd.DataFrame) -> None:
+    rows = features[1_800:1_820].to_dict("records")
+    whole = fitted.model.predict_rows(rows)
+    for intervals in ([], ["80"]):
+        some = fitted.model.predict_rows(rows, intervals)
+        ends = [f"{_NAME}_{end}{name}" for name in intervals for end in ("low", "high")]
+        assert list(some) == [_NAME, *ends]
+        for name, values in some.items():
+            np.testing.assert_array_equal(values, whole[name])
+
+
 def test_durations_follow_from_person_and_activity(fitted: Fitted, features: pd.DataFrame) -> None:
     later = features[1_800:]
     answers = fitted.model.predict(later)
