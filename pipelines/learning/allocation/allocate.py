@@ -68,7 +68,7 @@ def _board(
 
     return Board(
         service_s=service_seconds(tasks, people, estimates),
-        calendars=[working_time(one.working, as_of, one.busy_until) for one in people],
+        calendars=[working_time(tuple(one.working), as_of, one.busy_until) for one in people],
         ready_s=[seconds(task.ready_at, 0.0) for task in tasks],
         due_s=[seconds(task.due_at, inf) for task in tasks],
         priority=[task.priority for task in tasks],

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from pipelines.learning.allocation import plan_allocation
 from pipelines.learning.allocation.working_time import working_time
 from tests.learning.allocation.instances import AS_OF, even, hours, person, task, week
@@ -16,3 +18,11 @@ def test_the_same_periods_differ_by_moment_and_by_other_work() -> None:
     assert working_time(week(), AS_OF, None).total == 39 * 3_600
     assert working_time(week(), AS_OF, AS_OF + hours(2)).total == 37 * 3_600
     assert working_time(week(), AS_OF + hours(1), None).total == 38 * 3_600
+
+
+def test_periods_may_come_as_a_list() -> None:
+    one = person("p")
+    listed = replace(one, working=list(one.working))  # type: ignore[arg-type]
+    estimates = even(1, 1, 3.0)
+    plan = plan_allocation([task("a")], [listed], estimates, AS_OF)
+    assert plan == plan_allocation([task("a")], [one], estimates, AS_OF)
