@@ -81,14 +81,16 @@ class Together(Generic[Question]):
         batch: Sequence[tuple[Question, asyncio.Future[bytes]]],
         answers: Sequence[Answer],
     ) -> None:
-        for (_, waits), answer in zip(batch, answers, strict=True):
-            if waits.done():  # nobody waits any more
-                continue
-            if isinstance(answer, Exception):
-                waits.set_exception(answer)
-            else:
-                waits.set_result(answer)
-        loop.call_soon(self._begin, loop)
+        try:
+            for (_, waits), answer in zip(batch, answers, strict=True):
+                if waits.done():  # nobody waits any more
+                    continue
+                if isinstance(answer, Exception):
+                    waits.set_exception(answer)
+                else:
+                    waits.set_result(answer)
+        finally:
+            loop.call_soon(self._begin, loop)  # behind the answers that are sent now
 
     def _answers(self, questions: Sequence[Question]) -> Sequence[Answer]:
         try:

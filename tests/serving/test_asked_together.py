@@ -1,6 +1,8 @@
 """Requests that wait at the same moment are answered at once, each as if it were alone."""
 
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 from httpx import Response
 
 from pipelines.contracts import Model
+from serving import responses
 from serving.features import FeatureRead
 from serving.traffic import place
 from tests.serving.at_once import FIRST, AtOnce, said
@@ -66,6 +69,23 @@ def test_each_is_logged_as_a_request_of_its_own(world: World, ask_at_once: AskAt
     # They came one after the other, and were answered at the same moment.
     assert all(a.requested_at < b.requested_at for a, b in pairwise(rows))
     assert all(a.latency_ms > b.latency_ms for a, b in pairwise(rows))
+
+
+def test_who_is_traced_is_answered_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, both = world.features.read, threading.Barrier(2)
+
+    def waits_for_the_other(workflow_ids: Sequence[str], model: Model) -> FeatureRead:
+        assert len(workflow_ids) == 1
+        both.wait(10)  # which is answered by another thread, or never comes
+        return read(workflow_ids, model)
+
+    monkeypatch.setattr(world.features, "read", waits_for_the_other)
+    monkeypatch.setattr(responses, "is_traced", lambda: True)
+    with ThreadPoolExecutor(2) as pool:
+        asked = [
+            pool.submit(world.client.post, PATHS[0], json={"workflow_id": of}) for of in IDS[:2]
+        ]
+        assert [one.result().status_code for one in asked] == STATUSES[:2]
 
 
 @pytest.mark.parametrize("challenger_ratio", [{Model.REMAINING_TIME: 0.25}])
