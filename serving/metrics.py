@@ -22,11 +22,12 @@ ANSWER_SECONDS: Final = Histogram(
     ["model", "version", "variant"], buckets=_BUCKETS,
 )  # fmt: skip
 FEATURES_SECONDS: Final = Histogram(
-    "workcast_features_seconds", "Time to read the features of one request.",
+    "workcast_features_seconds", "Time to read the features of what is answered at once.",
     ["model"], buckets=_BUCKETS,
 )  # fmt: skip
 INFERENCE_SECONDS: Final = Histogram(
-    "workcast_inference_seconds", "Time of the model, reasons included, for one request.",
+    "workcast_inference_seconds", "Time of the model, reasons included, for what is answered at "
+    "once.",
     ["model"], buckets=_BUCKETS,
 )  # fmt: skip
 SWAPS: Final = Counter(
