@@ -52,7 +52,6 @@ def again_or_anew(
 
     Raises:
         NoChampionError: there is none; says why and what to do.
-        ProblemError: what `anew` raises, and where there is no clock.
     """
     said: dict[int, bytes | ProblemError] = {
         i: one for i, one in enumerate(asked) if isinstance(one, ProblemError)
@@ -68,7 +67,11 @@ def again_or_anew(
         ) -> Sequence[Answer | ProblemError]:
             return anew(choice, [positions[i] for i in new])
 
-        by_choice = _by_choice(runtime, model, choice, part, of_part)
+        by_choice: Sequence[bytes | ProblemError]
+        try:
+            by_choice = _by_choice(runtime, model, choice, part, of_part)
+        except ProblemError as err:  # another version's answers may be logged already
+            by_choice = [err] * len(part)
         said.update(zip(positions, by_choice, strict=True))
     return [said[position] for position in range(len(asked))]
 
