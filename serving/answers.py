@@ -21,7 +21,6 @@ from serving.schemas import (
     RiskBatch,
     WorkflowProblem,
 )
-from serving.spans import columns_of
 from serving.tracing import span
 from serving.what_if import what_if
 
@@ -148,7 +147,8 @@ def _predicted(asked: Asked, positions: list[int]) -> list[dict[str, float]]:
     if len(positions) <= FEW_ROWS:  # without pandas a few cost a fraction
         columns = predictor.predict_rows([asked.rows[position] for position in positions])
     else:
-        columns = columns_of(predictor.predict(asked.features.frame.iloc[positions]))
+        frame = predictor.predict(asked.features.frame.iloc[positions])
+        columns = {name: frame[name].to_numpy() for name in frame}
     rows = zip(*(values.tolist() for values in columns.values()), strict=True)
     return [dict(zip(columns, row, strict=True)) for row in rows]
 

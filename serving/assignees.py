@@ -16,7 +16,7 @@ from serving.asked import Started, output_of
 from serving.best_people import best_people
 from serving.cache import Subject
 from serving.people_times import Times, people_times
-from serving.problems import NoCandidateError, ProblemError
+from serving.problems import ProblemError
 from serving.task_schemas import (
     AssigneeOfStep,
     AssigneeOfTask,
@@ -117,22 +117,18 @@ def _recommended(
     runtime: "Runtime", each: Sequence[Advice], asked: Sequence[_Asked]
 ) -> list[Recommendation | ProblemError]:
     """Say who should do some tasks, each in an advice of its own, and log it; or why nobody can."""
-    said: dict[int, Recommendation | ProblemError] = {}
-    people: dict[int, Sequence[Ranked]] = {}
-    for i, (advice, one) in enumerate(zip(each, asked, strict=True)):
+    for advice, one in zip(each, asked, strict=True):
         if one.read_to < advice.as_of:
             advice.degraded_because.append(
                 f"who did what is known up to {one.read_to.isoformat()}: newer history is being "
                 "read"
             )
-        # Meanwhile newer history may have been read: nothing is answered about a time before it.
-        as_of = max(advice.as_of, runtime.staff.state()[1])
-        ranker = advice.choice.loaded.predictor
-        try:
-            with metrics.INFERENCE_SECONDS.labels(Model.ASSIGNEE.value).time():
-                people[i] = best_people(ranker, one.state, one.task, one.about.question, as_of)
-        except NoCandidateError as err:
-            said[i] = err
+    # Meanwhile newer history may have been read: nothing is answered about a time before it.
+    as_of = max(each[0].as_of, runtime.staff.state()[1])
+    ranker, state = each[0].choice.loaded.predictor, asked[0].state  # what they have in common
+    with metrics.INFERENCE_SECONDS.labels(Model.ASSIGNEE.value).time():
+        found = best_people(ranker, state, [(one.task, one.about.question) for one in asked], as_of)
+    people = {i: one for i, one in enumerate(found) if not isinstance(one, ProblemError)}
     times = people_times(
         runtime,
         [each[i] for i in people],
@@ -152,7 +148,7 @@ def _recommended(
             output=output_of(answer),
             task_id=answer.task_id,
         )
-    return [(said | answers)[i] for i in range(len(asked))]
+    return [one if isinstance(one, ProblemError) else answers[i] for i, one in enumerate(found)]
 
 
 def _answer(

@@ -15,7 +15,7 @@ from pipelines.store.online_rows import ServiceRows
 from pipelines.store.task_rows import TaskQuestion
 from serving.advice import Advice
 from serving.problems import NoChampionError, ProblemError
-from serving.spans import predicted, spans_of
+from serving.spans import spans_of
 from serving.task_schemas import Span
 from serving.to_give import ToGive
 
@@ -95,7 +95,7 @@ def _times(
 ) -> list[Time]:
     if SpanKind.SOJOURN not in durations.models:
         return [Time()] * len(due_at)
-    sojourns = predicted(durations.models[SpanKind.SOJOURN], rows)
+    sojourns = durations.models[SpanKind.SOJOURN].predict_columns(rows.columns)
     left_s = [np.nan if due is None else (due - as_of).total_seconds() for due in due_at]
     chances = on_time_probability(sojourns, SpanKind.SOJOURN, np.array(left_s))
     return [

@@ -4,29 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from pipelines.learning.encode import FEW_ROWS
-from pipelines.learning.task_duration.durations import TaskDurations
-from pipelines.learning.task_duration.fit import TaskDurationModel
 from pipelines.learning.task_duration.spans import Span as SpanKind
-from pipelines.store.online_rows import ServiceRows
 from serving.task_schemas import Span
 
 Columns = Mapping[str, npt.NDArray[np.float64]]
-
-
-def predicted(model: TaskDurations | TaskDurationModel, features: ServiceRows) -> Columns:
-    """Predict the durations of tasks, in the order of their features; columns as `predict`'s."""
-    rows = features.rows()
-    if len(rows) <= FEW_ROWS:
-        return model.predict_rows(rows)
-    return columns_of(model.predict(features.frame))
-
-
-def columns_of(predicted: pd.DataFrame) -> Columns:
-    """Return the columns of a frame of predictions."""
-    return {str(name): predicted[name].to_numpy() for name in predicted}
 
 
 def spans_of(predicted: Columns) -> list[dict[SpanKind, Span]]:

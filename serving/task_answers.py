@@ -14,7 +14,7 @@ from serving import metrics
 from serving.advice import Advice
 from serving.asked import Row, output_of
 from serving.overrides import Overrides, overridden
-from serving.spans import predicted, spans_of
+from serving.spans import spans_of
 from serving.task_features import TASK_NAMES
 from serving.task_schemas import Span, TaskDuration
 from serving.tasks import Task
@@ -57,7 +57,7 @@ def say(
         known = _columns(advice.choice.loaded.predictor)
         features = overridden(features, known, what_if.overrides, advice.model)
     with metrics.INFERENCE_SECONDS.labels(Model.TASK_DURATION.value).time():
-        durations = predicted(advice.choice.loaded.predictor, features)
+        durations = advice.choice.loaded.predictor.predict_columns(features.columns)
     rows = features.rows()
     answers = [
         _answer(*of, what_if) for of in zip(each, tasks, rows, spans_of(durations), strict=True)

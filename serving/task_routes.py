@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
 
-from serving.allocation import recommend_allocation
+from serving.allocation import AboutPlan, plan, plans
 from serving.allocation_schemas import Allocation, AllocationQuestion
 from serving.assignees import AboutPeople, assignees, assignees_if
 from serving.lanes import Lane
@@ -40,4 +40,7 @@ def add_assignees(app: FastAPI) -> None:
     )
     async def allocate(question: AllocationQuestion, request: Request) -> Response:
         """Answer with a plan of least lateness and time, its reasons, and what cannot be met."""
-        return await answered(Lane.LONG, recommend_allocation, runtime_of(request), question)
+        runtime, about = runtime_of(request), AboutPlan(question)
+        if about.is_short:
+            return await answered_together(Lane.ADVICE, plans, runtime, about)
+        return await answered(Lane.LONG, plan, runtime, about)

@@ -62,7 +62,7 @@ class Encoder:
         """Positions of the columns that hold category codes."""
         return [i for i, column in enumerate(self.columns) if column.kind is Kind.CATEGORY]
 
-    @property
+    @cached_property
     def sources(self) -> list[str]:
         """Columns a feature frame must have, `as_of` among them where an age is taken."""
         needed = dict.fromkeys(column.source for column in self.columns)
@@ -106,40 +106,42 @@ class Encoder:
         Raises:
             TrainingError: a column the model was trained on is missing.
         """
-        result = np.empty((len(rows), len(self.columns)))
-        if not rows:
-            return result
-        texts: dict[str, dict[str, Any]] = {}  # rows of one question often share theirs
         try:
-            objects = [
-                {source: _parsed(values[source], texts) for source in self._objects}
-                for values in rows
-            ]
-            result[:, self._numbers] = _numbers(
-                [
-                    [values[s] if key is None else of[s].get(key) for s, key in self._number_places]
-                    for values, of in zip(rows, objects, strict=True)
-                ]
-            )
-            for i, s, key, codes, other in self._categories:
-                found = (
-                    [values[s] for values in rows]
-                    if key is None
-                    else [of[s].get(key) for of in objects]
-                )
-                # Most are texts, and those need no call.
-                result[:, i] = [
-                    codes.get(value, other) if type(value) is str else _code(value, codes, other)
-                    for value in found
-                ]
-            for i, s in self._ages:
-                result[:, i] = [_age_s(values[s], values[AS_OF]) for values in rows]
+            return self.matrix_of_columns({s: [row[s] for row in rows] for s in self.sources})
         except KeyError as err:
-            raise TrainingError(
-                f"The row to predict lacks the column {err.args[0]}; "
-                f"it needs {', '.join(self.sources)}."
-            ) from err
+            raise self._lacking(str(err.args[0])) from err
+
+    def matrix_of_columns(self, columns: Mapping[str, Sequence[Any]]) -> Matrix:
+        """Encode rows given as column -> plain values, as `matrix` does but without pandas.
+
+        Raises:
+            TrainingError: a column the model was trained on is missing.
+        """
+        missing = next((s for s in self.sources if s not in columns), None)
+        if missing is not None:
+            raise self._lacking(missing)
+        texts: dict[str, dict[str, Any]] = {}  # rows of one question often share theirs
+        objects = {s: [_parsed(value, texts) for value in columns[s]] for s in self._objects}
+
+        def values(source: str, key: str | None) -> Sequence[Any]:
+            return columns[source] if key is None else [of.get(key) for of in objects[source]]
+
+        result = np.empty((len(columns[self.sources[0]]), len(self.columns)))
+        result[:, self._numbers] = _numbers([values(*place) for place in self._number_places]).T
+        for i, source, key, codes, other in self._categories:
+            # Most are texts, and those need no call.
+            result[:, i] = [
+                codes.get(value, other) if type(value) is str else _code(value, codes, other)
+                for value in values(source, key)
+            ]
+        for i, source in self._ages:
+            result[:, i] = list(map(_age_s, columns[source], columns[AS_OF]))
         return result
+
+    def _lacking(self, name: str) -> TrainingError:
+        return TrainingError(
+            f"The row to predict lacks the column {name}; it needs {', '.join(self.sources)}."
+        )
 
     def levels_of(self, column: str, matrix: Matrix) -> npt.NDArray[np.object_]:
         """Return the level of a category column in each row; "" for a rare or missing one.
@@ -264,12 +266,12 @@ def to_number(value: object) -> float:
     return number if -math.inf < number < math.inf else math.nan
 
 
-def _numbers(rows: list[list[Any]]) -> Matrix:
-    """Read values as `to_number` does; NumPy reads most rows at once."""
+def _numbers(columns: list[Sequence[Any]]) -> Matrix:
+    """Read values as `to_number` does; NumPy reads most columns at once."""
     try:
-        read = np.array(rows, dtype=np.float64)  # None is NaN
+        read = np.array(columns, dtype=np.float64)  # None is NaN
     except (TypeError, ValueError, OverflowError):
-        return np.array([[to_number(value) for value in row] for row in rows])
+        return np.array([[to_number(value) for value in column] for column in columns])
     read[~np.isfinite(read)] = np.nan
     return read
 

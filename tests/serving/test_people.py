@@ -3,8 +3,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from serving.allocation import _working_hours
+from pipelines.learning.allocation import AvailablePerson
 from serving.people import Person
+from serving.plan_durations import _working_hours
 
 MONDAY = datetime(2024, 1, 8, 12, tzinfo=UTC)
 
@@ -58,10 +59,11 @@ def test_the_same_hours_differ_by_zone_moment_and_horizon() -> None:
 )
 def test_nights_are_no_work(elapsed_hours: float, worked_hours: float) -> None:
     periods = Person("p", None, None, {}).periods(MONDAY, 14)
-    hours = _working_hours(np.array([[elapsed_hours * 3600.0]]), [periods], MONDAY)
+    person = AvailablePerson("p", periods)
+    hours = _working_hours(np.array([[elapsed_hours * 3600.0]]), [person], MONDAY)
     # Noon to five today; of the second day what lies behind nine.
     assert hours[0, 0] == pytest.approx(worked_hours, abs=1e-9)
 
 
 def test_who_never_works_can_do_nothing() -> None:
-    assert np.isinf(_working_hours(np.array([[3600.0]]), [()], MONDAY)[0, 0])
+    assert np.isinf(_working_hours(np.array([[3600.0]]), [AvailablePerson("p", ())], MONDAY)[0, 0])

@@ -148,15 +148,15 @@ def test_a_challenger_that_fails_in_the_middle_has_answered_nothing(
     world.registry.challengers[MODEL] = "2"
     world.watch.look()
     drawn = [place(MODEL, one.workflow_id) < 0.5 for one in (TASKS["own due date"],)]
-    best, calls = module.best_people, []
+    answer, calls = module._answer, []
 
     def fails(*asked: Any) -> Any:
         calls.append(asked)
         if len(calls) == 2:
             raise ZeroDivisionError
-        return best(*asked)
+        return answer(*asked)
 
-    monkeypatch.setattr(module, "best_people", fails)
+    monkeypatch.setattr(module, "_answer", fails)
     question = AssigneeOfTask(task_id="own due date" if drawn[0] else "of its workflow")
     answers = said(assignees(runtime, [AboutPeople(question)] * 2))
     assert [one.model.version for one in answers] == ["1", "1"]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import cycle, islice
 from typing import Any, Final
 
 from pipelines.bench.serving.champions import Champions
@@ -48,10 +49,6 @@ class Asker:
     def endpoints(self) -> dict[str, list[bytes]]:
         """Ask everything that the service is asked for its answers, as people would."""
         known, tasks = self._known, self._tasks
-        planned = {
-            "tasks": [{"task_id": one} for one in known.task_ids[:_PLANNED]],
-            "people": [{"person_id": one} for one in known.person_ids[:_PLANNED]],
-        }
         return {
             "/predict_duration, one workflow": self.durations(known.workflow_ids[:_MOST_ASKED]),
             "/predict_duration, one task": [
@@ -70,7 +67,7 @@ class Asker:
             ],
             "/suggest_templates, new": [self._post("/suggest_templates", {"priority": "normal"})],
             f"/recommend_allocation, {_PLANNED} tasks": [
-                self._post("/recommend_allocation", planned)
+                self._post("/recommend_allocation", one) for one in self._plans()
             ],
             "/alerts": [self._get("/alerts")],
             "/models": [self._get("/models")],
@@ -84,6 +81,18 @@ class Asker:
     def metrics(self) -> bytes:
         """Ask for what the service counts."""
         return self._get("/metrics")
+
+    def _plans(self) -> list[dict[str, Any]]:
+        """Each is of other tasks, and of the people next in turn."""
+        tasks, people = self._tasks, cycle(self._known.person_ids)
+        count = min(_PLANNED, len(self._known.person_ids))
+        return [
+            {
+                "tasks": [{"task_id": one} for one in tasks[first : first + _PLANNED]],
+                "people": [{"person_id": one} for one in islice(people, count)],
+            }
+            for first in range(0, max(len(tasks) - _PLANNED + 1, 1), _PLANNED)
+        ]
 
     @property
     def _tasks(self) -> Sequence[str]:

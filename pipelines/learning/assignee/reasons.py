@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from pipelines.learning.assignee.coded_log import Values
+from pipelines.learning.assignee.coded_log import Ints, Values
 from pipelines.learning.assignee.handovers import DAY_S
 
 RECENT_DAYS: Final = 30
@@ -59,13 +59,10 @@ def reasons(candidate: Candidate, contributions: Values) -> tuple[str, ...]:
         candidate: see there.
         contributions: what each feature, in their order, added to the score.
     """
-    strength = dict.fromkeys(_SENTENCES, 0.0)
-    for name, value in zip(candidate.features, contributions, strict=True):
-        topic = topic_of(name)
-        if topic is not None:
-            strength[topic] += float(value)
-    strongest = sorted(strength, key=lambda topic: -strength[topic])
-    said = [_SENTENCES[topic](candidate) for topic in strongest if strength[topic] > 0]
+    topics = _topics_of(tuple(candidate.features))
+    strength = np.bincount(topics, contributions, minlength=len(_SENTENCES) + 1)[:-1].tolist()
+    strongest = sorted(zip(strength, _SENTENCES.values(), strict=True), key=lambda one: -one[0])
+    said = [sentence(candidate) for share, sentence in strongest if share > 0]
     found = [sentence for sentence in said if sentence][:_MOST_REASONS]
     for sentence in (_all_experience(candidate), _all_load(candidate)):
         if len(found) < _FEWEST_REASONS and sentence not in found:
@@ -77,6 +74,13 @@ def reasons(candidate: Candidate, contributions: Values) -> tuple[str, ...]:
 def topic_of(name: str) -> str | None:
     """Return what a feature tells about, or None where nothing is said of it."""
     return next((topic for start, topic in _TOPICS.items() if name.startswith(start)), None)
+
+
+@cache
+def _topics_of(names: tuple[str, ...]) -> Ints:
+    """Return the place of each feature's topic among the sentences; behind them where none is."""
+    places = {topic: place for place, topic in enumerate(_SENTENCES)}
+    return np.array([places.get(topic_of(name) or "", len(places)) for name in names])
 
 
 def _experience(one: Candidate) -> str:

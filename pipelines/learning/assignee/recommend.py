@@ -1,6 +1,6 @@
 """Answer who should go on with a workflow, from a history and a trained ranker."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -92,7 +92,8 @@ def recommend(
         None if roster is None else [code[one] for one in roster],
     )
     load = load_of(vectors)
-    ranked = rank_people(ranker, vectors, may, MOST_CANDIDATES, load_strength, load=load)
+    candidates = nominated(ranker, vectors, may, MOST_CANDIDATES, load=load)
+    (ranked,) = rank_people(ranker, [candidates], [load_strength])
     return pd.DataFrame(
         {
             "person_id": [people[one] for one in ranked.people],
@@ -132,23 +133,25 @@ def load_of(vectors: Vectors) -> str:
     return "held_workflow_count" if tasks is None or not tasks.any() else "held_task_count"
 
 
-def rank_people(
-    ranker: Ranker,
-    vectors: Vectors,
-    may: Mask,
-    most_candidates: int,
-    load_strength: float = 0.0,
-    *,
-    load: str,
-) -> Ranked:
-    """Nominate, score and order people; of equal scores the lower code comes first.
+@dataclass(frozen=True)
+class Nominated:
+    """The candidates for one task by code, not ranked yet: features (one row each) and load."""
+
+    people: Ints
+    matrix: Matrix
+    held_count: Values
+
+
+def nominated(
+    ranker: Ranker, vectors: Vectors, may: Mask, most_candidates: int, *, load: str
+) -> Nominated:
+    """Nominate who is ranked.
 
     Args:
         ranker: its features must be among the vectors.
         vectors: `Ledger.features` of the question.
         may: who may be proposed at all.
         most_candidates: see `nominate`.
-        load_strength: see `share_load`.
         load: the feature that is the load, see `load_of`.
 
     Raises:
@@ -161,8 +164,27 @@ def rank_people(
         )
     people = nominate(vectors, may, most_candidates)
     matrix = np.array([vectors[name][people] for name in ranker.names], dtype=np.float32).T
-    scores = ranker.scores(matrix) if len(people) else np.zeros(0)
-    one_question = np.zeros(len(people), dtype=np.int64)
-    shared = share_load(scores, one_question, vectors[load][people], load_strength)
-    order = np.argsort(-shared, kind="stable")
-    return Ranked(people[order], shared[order], matrix[order], ranker.names)
+    return Nominated(people, matrix, vectors[load][people])
+
+
+def rank_people(
+    ranker: Ranker, each: Sequence[Nominated], load_strengths: Sequence[float]
+) -> list[Ranked]:
+    """Score and order the candidates for some tasks; of equal scores the lower code comes first.
+
+    Args:
+        ranker: scores them all at once, which costs little more than those for one task.
+        each: the candidates for each task.
+        load_strengths: see `share_load`, for each task.
+    """
+    if not each:
+        return []
+    scores = ranker.scores(np.concatenate([one.matrix for one in each]))
+    of_each = np.split(scores, np.cumsum([len(one.people) for one in each])[:-1])
+    ranked = []
+    for one, of_one, strength in zip(each, of_each, load_strengths, strict=True):
+        one_question = np.zeros(len(one.people), dtype=np.int64)
+        shared = share_load(of_one, one_question, one.held_count, strength)
+        order = np.argsort(-shared, kind="stable")
+        ranked.append(Ranked(one.people[order], shared[order], one.matrix[order], ranker.names))
+    return ranked

@@ -4,28 +4,31 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import pandas as pd
 
 from pipelines.learning.assignee.candidates import eligible_people
-from pipelines.learning.assignee.coded_log import NONE
+from pipelines.learning.assignee.coded_log import NONE, Values
 from pipelines.learning.assignee.follow_history import HistoryFollower, history_events
-from pipelines.learning.assignee.handovers import DAY_S
+from pipelines.learning.assignee.handovers import DAY_S, Vectors
 from pipelines.learning.assignee.question import Question
 from pipelines.learning.assignee.ranker import Ranker
 from pipelines.learning.assignee.reasons import RECENT_DAYS, Candidate, reasons, topic_of
-from pipelines.learning.assignee.recommend import Ranked, load_of, rank_people
+from pipelines.learning.assignee.recommend import (
+    Nominated,
+    Ranked,
+    load_of,
+    nominated,
+    rank_people,
+)
 from pipelines.learning.assignee.takings import EVENT_COLUMNS, WORKFLOW_COLUMNS
 from pipelines.learning.assignee.task_pairs import MOST_TASK_CANDIDATES
 from pipelines.learning.assignee.what_if import Overrides, by_code, overridden
 from pipelines.learning.columns import require_columns
 
 SHOWN: Final = 5
-_NOBODY: Final = Ranked(
-    np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros((0, 0), dtype=np.float32), []
-)
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,20 @@ class Recommendation:
 
 
 @dataclass(frozen=True)
+class Candidates:
+    """Who may be proposed for a task, in no order; people by code."""
+
+    person_ids: Sequence[str]  # of all people, whose codes are their places here
+    known_count: int  # of those people; the others never took a task
+    held_task_counts: Values
+    held_workflow_counts: Values
+    nominated: Nominated
+    question: Question
+    load_strength: float
+    overrides: Overrides
+
+
+@dataclass(frozen=True)
 class Standings:
     """Who may be proposed for a task, the best first; what is known of each stands in its place."""
 
@@ -52,6 +69,20 @@ class Standings:
     ranked: Ranked
     question: Question
     overrides: Overrides = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, candidates: Candidates, ranked: Ranked) -> Self:
+        """Return the candidates in their order."""
+        people = ranked.people
+        return cls(
+            [candidates.person_ids[person] for person in people.tolist()],
+            (people < candidates.known_count).tolist(),
+            candidates.held_task_counts[people].astype(int).tolist(),
+            candidates.held_workflow_counts[people].astype(int).tolist(),
+            ranked,
+            candidates.question,
+            candidates.overrides,
+        )
 
     def __len__(self) -> int:
         """How many were ranked."""
@@ -134,7 +165,7 @@ class AssigneeState:
             TrainingError: the ranker reads a feature there is not; or `overrides` name somebody
                 who may not be proposed, or a feature or a value of one that there is not.
         """
-        standings = self.standings(
+        candidates = self.candidates(
             ranker,
             workflow_id,
             task_activity,
@@ -145,9 +176,10 @@ class AssigneeState:
             load_strength=load_strength,
             overrides=overrides,
         )
-        return self.explained(ranker, standings, range(len(standings))[:count])
+        (standings,) = standings_of(ranker, [candidates])
+        return self.explained(ranker, [(standings, range(len(standings))[:count])])[0]
 
-    def standings(
+    def candidates(
         self,
         ranker: Ranker,
         workflow_id: str,
@@ -159,8 +191,8 @@ class AssigneeState:
         excluded: Collection[str] = (),
         load_strength: float = 0.0,
         overrides: Overrides | None = None,
-    ) -> Standings:
-        """Rank who should take a task, without reasons; the arguments are `recommend`'s.
+    ) -> Candidates:
+        """Say who may be proposed for a task, and what is known of them; see `recommend`.
 
         Raises:
             TrainingError: see `recommend`.
@@ -175,9 +207,7 @@ class AssigneeState:
             people = [*known, *dict.fromkeys(new)]
             asked = follower.asked(workflow_id, task_activity, team_id, as_of.timestamp())
             question = follower.ledger.task_question(asked, len(people) - len(known))
-            if not people:
-                return Standings([], [], [], [], _NOBODY, question)
-            vectors = follower.ledger.features(question)
+            vectors = follower.ledger.features(question) if people else _of_nobody(ranker)
         may = eligible_people(
             len(people),
             [code[name] for name in excluded if code[name] != NONE],
@@ -185,31 +215,42 @@ class AssigneeState:
         )
         load = load_of(vectors)  # a trait of the log: other values do not change which it is
         vectors = overridden(vectors, by_code(overrides, code, may), ranker.names)
-        ranked = rank_people(ranker, vectors, may, MOST_TASK_CANDIDATES, load_strength, load=load)
-        return Standings(
-            [people[person] for person in ranked.people.tolist()],
-            (ranked.people < len(known)).tolist(),
-            vectors["held_task_count"][ranked.people].astype(int).tolist(),
-            vectors["held_workflow_count"][ranked.people].astype(int).tolist(),
-            ranked,
+        return Candidates(
+            people,
+            len(known),
+            vectors["held_task_count"],
+            vectors["held_workflow_count"],
+            nominated(ranker, vectors, may, MOST_TASK_CANDIDATES, load=load),
             question,
+            load_strength,
             overrides,
         )
 
     def explained(
-        self, ranker: Ranker, standings: Standings, places: Sequence[int]
-    ) -> list[Recommendation]:
-        """Say why the people at some places stand there, in the order of the places.
+        self, ranker: Ranker, chosen: Sequence[tuple[Standings, Sequence[int]]]
+    ) -> list[list[Recommendation]]:
+        """Say of some tasks why the people at some places stand there, in the order of the places.
 
         The reasons take longer than all the rest: only who is shown shall be explained.
         """
-        if not len(places):
+        rows = [standings.ranked.matrix[list(places)] for standings, places in chosen]
+        if not any(map(len, rows)):
+            return [[] for _ in chosen]
+        contributions = iter(ranker.contributions(np.concatenate(rows)))
+        return [
+            self._explained(standings, places, [next(contributions) for _ in places])
+            for standings, places in chosen
+        ]
+
+    def _explained(
+        self, standings: Standings, places: Sequence[int], contributions: Sequence[Values]
+    ) -> list[Recommendation]:
+        if not places:
             return []
         ranked = standings.ranked
         means = ranked.means
         shares = np.exp(ranked.scores - ranked.scores.max())
         total = shares.sum()
-        contributions = ranker.contributions(ranked.matrix[list(places)])
         return [
             Recommendation(
                 person_id=standings.person_ids[place],
@@ -239,3 +280,15 @@ class AssigneeState:
             0 if changed & {"experience", "recency"} else taken_count,
             0 if "handovers" in changed else handover_count,
         )
+
+
+def _of_nobody(ranker: Ranker) -> Vectors:
+    names = (*ranker.names, "held_task_count", "held_workflow_count")
+    return {name: np.zeros(0) for name in names}
+
+
+def standings_of(ranker: Ranker, each: Sequence[Candidates]) -> list[Standings]:
+    """Rank the candidates for some tasks at once, without reasons."""
+    nominees = [one.nominated for one in each]
+    ranked = rank_people(ranker, nominees, [one.load_strength for one in each])
+    return [Standings.of(*of) for of in zip(each, ranked, strict=True)]

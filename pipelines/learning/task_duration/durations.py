@@ -53,8 +53,8 @@ class TaskDurations:
         """
         return pd.concat([model.predict(frame) for model in self.models.values()], axis=1)
 
-    def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Values]:
-        """Predict a few rows given as column -> value, as `predict` does but without pandas.
+    def predict_columns(self, columns: Mapping[str, Sequence[Any]]) -> dict[str, Values]:
+        """Predict rows given as column -> plain values, as `predict` does but without pandas.
 
         Raises:
             TrainingError: a column of `input_columns` is missing.
@@ -62,7 +62,7 @@ class TaskDurations:
         return {
             name: values
             for model in self.models.values()
-            for name, values in model.predict_rows(rows).items()
+            for name, values in model.predict_columns(columns).items()
         }
 
     def save(self, folder: Path) -> None:

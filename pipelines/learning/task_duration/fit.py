@@ -65,32 +65,23 @@ class TaskDurationModel:
         answers = self.answers(self.scores(features), activity_groups(features))
         return pd.DataFrame(answers, index=features.index)
 
-    def predict_rows(
-        self, rows: Sequence[Mapping[str, Any]], intervals: Collection[str] = tuple(INTERVALS)
+    def predict_columns(
+        self, columns: Mapping[str, Sequence[Any]], intervals: Collection[str] = tuple(INTERVALS)
     ) -> dict[str, Values]:
-        """Predict a few rows given as column -> value, as `predict` does but without pandas.
+        """Predict rows given as column -> plain values, as `predict` does but without pandas.
 
         Args:
-            rows: what is known of each task, its activity and its person.
+            columns: what is known of each task, its activity and its person.
             intervals: which of `INTERVALS` to tell; each costs two boosters.
 
         Raises:
             TrainingError: a column the model was trained on is missing.
         """
-        matrix = self.encoder.matrix_of_rows(rows)
+        matrix = self.encoder.matrix_of_columns(columns)
         ends = {end for name in intervals for end in INTERVALS[name][:2]}
         scores = {name: self.blends[name].raw(matrix) for name in (MEDIAN, *ends)}
-        groups = np.array([str(row[TASK_ACTIVITY]) for row in rows], dtype=object)
+        groups = np.array([str(activity) for activity in columns[TASK_ACTIVITY]], dtype=object)
         return self.answers(scores, groups, intervals)
-
-    def medians_s(self, features: pd.DataFrame) -> Values:
-        """Predict the medians alone, in seconds.
-
-        Raises:
-            TrainingError: a column the model was trained on is missing.
-        """
-        score = self.blends[MEDIAN].raw(self.encoder.matrix(features))
-        return np.asarray(np.maximum(np.expm1(score), 0.0) * self.unit_s)
 
     def scores(self, features: pd.DataFrame) -> dict[str, Values]:
         """Return the scores, without margins."""

@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 from functools import cache
+from typing import Any
 
 import pandas as pd
 
 from pipelines.learning.assignee.ranker import Ranker
-from pipelines.learning.assignee.state import AssigneeState
+from pipelines.learning.assignee.state import AssigneeState, Standings, standings_of
 from pipelines.learning.assignee.takings import task_takings
 from pipelines.learning.assignee.train import train
 from pipelines.learning.split import split_by_time
@@ -36,3 +37,9 @@ def company_state() -> AssigneeState:
     ]
     events = pd.concat([EVENTS, number_events(taken).assign(event_id=["x", "y", "z"])])
     return AssigneeState(events, WORKFLOWS)
+
+
+def standings(ranker: Ranker, state: AssigneeState, *asked: Any, **options: Any) -> Standings:
+    """Rank who should take one task; the arguments are `AssigneeState.candidates`'."""
+    (found,) = standings_of(ranker, [state.candidates(ranker, *asked, **options)])
+    return found

@@ -1,5 +1,6 @@
 from datetime import UTC, datetime
 from threading import Thread
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ from pipelines.learning.assignee.coded_log import Values
 from pipelines.learning.assignee.pairs import Matrix
 from pipelines.learning.assignee.ranker import Ranker
 from pipelines.learning.assignee.reasons import Candidate, reasons
-from pipelines.learning.assignee.state import AssigneeState
+from pipelines.learning.assignee.state import SHOWN, AssigneeState, standings_of
 from pipelines.learning.assignee.takings import in_order, task_takings
 from pipelines.learning.assignee.task_log import code_tasks
 from pipelines.learning.assignee.task_pairs import make_task_pairs
@@ -19,7 +20,13 @@ from tests.learning.assignee.company import (
     task_event,
     workflow_row,
 )
-from tests.learning.assignee.company_ranker import EVENTS, NOW, WORKFLOWS, company_ranker
+from tests.learning.assignee.company_ranker import (
+    EVENTS,
+    NOW,
+    WORKFLOWS,
+    company_ranker,
+    standings,
+)
 
 
 class EveryFeature(Ranker):
@@ -147,11 +154,29 @@ def test_a_workflow_is_known_before_anybody_takes_a_task_of_it() -> None:
 
 def test_some_are_explained_as_among_all(ranker: Ranker, state: AssigneeState) -> None:
     everyone = state.recommend(ranker, "w159", "pay", NOW, team_id="desk")
-    standings = state.standings(ranker, "w159", "pay", NOW, team_id="desk")
-    assert len(standings) >= len(everyone)
+    found = standings(ranker, state, "w159", "pay", NOW, team_id="desk")
+    assert len(found) >= len(everyone)
     places = range(len(everyone))[::-1]
-    assert state.explained(ranker, standings, places) == [everyone[place] for place in places]
-    assert state.explained(ranker, standings, []) == []
+    (some,) = state.explained(ranker, [(found, places)])
+    assert some == [everyone[place] for place in places]
+    assert state.explained(ranker, [(found, [])]) == [[]]
+    assert state.explained(ranker, []) == []
+
+
+def test_some_tasks_are_answered_as_each_alone(ranker: Ranker, state: AssigneeState) -> None:
+    asked: list[dict[str, Any]] = [
+        {"workflow_id": "w159", "task_activity": "pay", "load_strength": 2.0},
+        {"workflow_id": "never opened", "task_activity": "pay", "person_ids": ["zoe", "ann"]},
+        {"workflow_id": "w158", "task_activity": "never done", "person_ids": []},
+        {"workflow_id": "w158", "task_activity": "check", "excluded": ["ann"], "team_id": "desk"},
+    ]
+    alone = [state.recommend(ranker, **one, as_of=NOW) for one in asked]
+    assert [len(one) for one in alone] == [5, 2, 0, 4]
+    candidates = [state.candidates(ranker, **one, as_of=NOW) for one in asked]
+    together = standings_of(ranker, candidates)
+    chosen = [(one, range(len(one))[:SHOWN]) for one in together]
+    assert state.explained(ranker, chosen) == alone
+    assert standings_of(ranker, []) == []
 
 
 def test_only_who_is_shown_is_explained(

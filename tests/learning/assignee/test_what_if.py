@@ -19,6 +19,7 @@ from tests.learning.assignee.company_ranker import (
     WORKFLOWS,
     company_ranker,
     company_state,
+    standings,
 )
 
 HELD = "held_task_count"
@@ -52,8 +53,8 @@ def of(found: list[Recommendation], person_id: str) -> Recommendation:
 def test_scores_are_the_rankers_of_the_other_values(
     ranker: Ranker, state: AssigneeState, changes: dict[str, float | None]
 ) -> None:
-    usual = state.standings(ranker, **ASKED)
-    other = state.standings(ranker, **ASKED, overrides={"ann": changes})
+    usual = standings(ranker, state, **ASKED)
+    other = standings(ranker, state, **ASKED, overrides={"ann": changes})
 
     matrix = usual.ranked.matrix.copy()
     ann = usual.person_ids.index("ann")
@@ -67,7 +68,7 @@ def test_scores_are_the_rankers_of_the_other_values(
     held["ann"] = int(changes.get(HELD, 2) or 0)
     assert dict(zip(other.person_ids, other.held_task_counts, strict=True)) == held
     # The next question is answered by what is known.
-    again = state.standings(ranker, **ASKED)
+    again = standings(ranker, state, **ASKED)
     assert (again.person_ids, again.held_task_counts) == (usual.person_ids, usual.held_task_counts)
     assert list(again.ranked.scores) == list(usual.ranked.scores)
 
@@ -104,8 +105,8 @@ def test_load_counts_as_it_would_be(
     events = EVENTS[:600] if knows_tasks else EVENTS[EVENTS["transition"] == "completed"]
     state = AssigneeState(events, WORKFLOWS)
     overrides = {name: {HELD: count} for name, count in held.items()}
-    free = state.standings(ranker, **ASKED, overrides=overrides)
-    shared = state.standings(ranker, **ASKED, overrides=overrides, load_strength=2)
+    free = standings(ranker, state, **ASKED, overrides=overrides)
+    shared = standings(ranker, state, **ASKED, overrides=overrides, load_strength=2)
 
     load = free.ranked.column(HELD if knows_tasks else "held_workflow_count")
     one_question = np.zeros(len(free), dtype=np.int64)
@@ -127,14 +128,14 @@ def test_reasons_speak_of_the_other_values(ranker: Ranker, state: AssigneeState)
 def test_of_unknown_values_the_means_are_those_of_the_others(
     ranker: Ranker, state: AssigneeState
 ) -> None:
-    usual = state.standings(ranker, **ASKED).ranked
-    other = state.standings(ranker, **ASKED, overrides={"ann": {"hour_ratio": None}}).ranked
+    usual = standings(ranker, state, **ASKED).ranked
+    other = standings(ranker, state, **ASKED, overrides={"ann": {"hour_ratio": None}}).ranked
     ratios = other.column("hour_ratio")
     assert np.isnan(ratios).sum() == 1
     assert other.means["hour_ratio"] == pytest.approx(ratios[~np.isnan(ratios)].mean())
     assert usual.means["hour_ratio"] == pytest.approx(usual.column("hour_ratio").mean())
     nowhere = {name: {SINCE: None} for name in state.people}
-    assert np.isnan(state.standings(ranker, **ASKED, overrides=nowhere).ranked.means[SINCE])
+    assert np.isnan(standings(ranker, state, **ASKED, overrides=nowhere).ranked.means[SINCE])
 
 
 def test_counts_of_the_diary_are_not_told_beside_other_features(
@@ -163,7 +164,7 @@ def test_what_cannot_be_is_refused(
 ) -> None:
     asked = {**ASKED, "person_ids": ["bob", "cem", "zoe"], "excluded": ["bob"]}
     with pytest.raises(TrainingError, match=words):
-        state.standings(ranker, **asked, overrides=overrides)
+        standings(ranker, state, **asked, overrides=overrides)
     found = state.recommend(ranker, **asked, overrides={"zoe": {HELD: 3}})  # a newcomer
     assert of(found, "zoe").held_task_count == 3
 

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,25 +39,31 @@ def _texts(model: TaskDurationModel) -> dict[str, list[str]]:
     }
 
 
+def _columns(features: pd.DataFrame) -> dict[str, list[Any]]:
+    return {str(name): features[name].astype(object).tolist() for name in features}
+
+
 @pytest.fixture(scope="module")
 def fitted(features: pd.DataFrame) -> Fitted:
     return fit(features)
 
 
-def test_few_rows_are_answered_as_in_a_frame(fitted: Fitted, features: pd.DataFrame) -> None:
-    later = features[1_800:1_820]
-    rows = [dict(zip(later.columns, row, strict=True)) for row in later.astype(object).to_numpy()]
+@pytest.mark.parametrize("count", [1, 20, 200])
+def test_columns_are_answered_as_a_frame_is(
+    fitted: Fitted, features: pd.DataFrame, count: int
+) -> None:
+    later = features[1_800 : 1_800 + count]
     expected = fitted.model.predict(later).reset_index(drop=True)
-    answers = pd.DataFrame(fitted.model.predict_rows(rows))
+    answers = pd.DataFrame(fitted.model.predict_columns(_columns(later)))
     pd.testing.assert_frame_equal(answers, expected, check_exact=True)
-    assert list(fitted.model.predict_rows([])) == list(expected.columns)
+    assert list(fitted.model.predict_columns(_columns(later[:0]))) == list(expected.columns)
 
 
 def test_an_interval_is_the_same_without_the_others(fitted: Fitted, features: pd.DataFrame) -> None:
-    rows = features[1_800:1_820].to_dict("records")
-    whole = fitted.model.predict_rows(rows)
+    columns = _columns(features[1_800:1_820])
+    whole = fitted.model.predict_columns(columns)
     for intervals in ([], ["80"]):
-        some = fitted.model.predict_rows(rows, intervals)
+        some = fitted.model.predict_columns(columns, intervals)
         ends = [f"{_NAME}_{end}{name}" for name in intervals for end in ("low", "high")]
         assert list(some) == [_NAME, *ends]
         for name, values in some.items():
