@@ -6,12 +6,12 @@ category) is plain data, kept in a model's spec.json.
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,15 @@ class Column:
     kind: Kind
     key: str | None = None  # key inside the source's JSON object
     levels: tuple[str, ...] = ()
+
+
+class _Part(NamedTuple):
+    """Columns of the matrix that are read from one JSON object, or from no object."""
+
+    json_source: str | None
+    numbers: list[int]  # positions
+    number_names: list[str]  # sources, or keys of the object
+    categories: list[tuple[int, str, dict[str, float], float]]  # codes of levels, and of any other
 
 
 @dataclass(frozen=True)
@@ -120,20 +129,19 @@ class Encoder:
         missing = next((s for s in self.sources if s not in columns), None)
         if missing is not None:
             raise self._lacking(missing)
-        texts: dict[str, dict[str, Any]] = {}  # rows of one question often share theirs
-        objects = {s: [_parsed(value, texts) for value in columns[s]] for s in self._objects}
-
-        def values(source: str, key: str | None) -> Sequence[Any]:
-            return columns[source] if key is None else [of.get(key) for of in objects[source]]
-
         result = np.empty((len(columns[self.sources[0]]), len(self.columns)))
-        result[:, self._numbers] = _numbers([values(*place) for place in self._number_places]).T
-        for i, source, key, codes, other in self._categories:
-            # Most are texts, and those need no call.
-            result[:, i] = [
-                codes.get(value, other) if type(value) is str else _code(value, codes, other)
-                for value in values(source, key)
-            ]
+        for part in self._parts:
+            values, places = _values(columns, part.json_source)
+            if part.numbers:
+                numbers = _numbers([values(of) for of in part.number_names]).T
+                result[:, part.numbers] = numbers if places is None else numbers[places]
+            for i, of, codes, other in part.categories:
+                # Most are texts, and those need no call.
+                found = [
+                    codes.get(value, other) if type(value) is str else _code(value, codes, other)
+                    for value in values(of)
+                ]
+                result[:, i] = found if places is None else [found[place] for place in places]
         for i, source in self._ages:
             result[:, i] = list(map(_age_s, columns[source], columns[AS_OF]))
         return result
@@ -170,28 +178,19 @@ class Encoder:
         }
 
     @cached_property
-    def _objects(self) -> list[str]:
-        """Sources that are JSON objects."""
-        return list(dict.fromkeys(c.source for c in self.columns if c.key is not None))
-
-    @cached_property
-    def _numbers(self) -> list[int]:
-        """Positions of the columns that are numbers."""
-        return [i for i, column in enumerate(self.columns) if column.kind is Kind.NUMBER]
-
-    @cached_property
-    def _number_places(self) -> list[tuple[str, str | None]]:
-        """Of each of these: source and key."""
-        return [(self.columns[i].source, self.columns[i].key) for i in self._numbers]
-
-    @cached_property
-    def _categories(self) -> list[tuple[int, str, str | None, dict[str, float], float]]:
-        """Of each category: position, source, key, the codes of its levels and of any other."""
-        return [
-            (i, column.source, column.key, _codes(column), float(len(column.levels)))
-            for i, column in enumerate(self.columns)
-            if column.kind is Kind.CATEGORY
-        ]
+    def _parts(self) -> list[_Part]:
+        """The columns but for ages, by the JSON object they are in; the others are one part."""
+        objects = dict.fromkeys(None if c.key is None else c.source for c in self.columns)
+        parts = {source: _Part(source, [], [], []) for source in objects}
+        for i, column in enumerate(self.columns):
+            part = parts[None if column.key is None else column.source]
+            name = column.source if column.key is None else column.key
+            if column.kind is Kind.NUMBER:
+                part.numbers.append(i)
+                part.number_names.append(name)
+            elif column.kind is Kind.CATEGORY:
+                part.categories.append((i, name, _codes(column), float(len(column.levels))))
+        return list(parts.values())
 
     @cached_property
     def _ages(self) -> list[tuple[int, str]]:
@@ -225,13 +224,28 @@ def parse_object(text: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _parsed(value: object, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Parse a JSON object, each text once."""
-    if not isinstance(value, str):
-        return parse_object(value)
-    if value not in known:
-        known[value] = parse_object(value)
-    return known[value]
+def _values(
+    columns: Mapping[str, Sequence[Any]], json_source: str | None
+) -> tuple[Callable[[str], Sequence[Any]], list[int] | None]:
+    """Return what gives a column's values, and where each row's stands, unless row for row.
+
+    Of JSON objects the distinct ones: rows of one question often share theirs.
+    """
+    if json_source is None:
+        return columns.__getitem__, None
+    distinct: list[dict[str, Any]] = []
+    places: list[int] = []
+    known: dict[str, int] = {}
+    for value in columns[json_source]:
+        place = known.get(value) if isinstance(value, str) else None
+        if place is None:
+            place = len(distinct)
+            distinct.append(parse_object(value))
+            if isinstance(value, str):
+                known[value] = place
+        places.append(place)
+    is_each = len(distinct) == len(places)
+    return lambda key: [of.get(key) for of in distinct], None if is_each else places
 
 
 def expand_json(texts: pd.Series, keys: Sequence[str]) -> dict[str, pd.Series]:

@@ -29,6 +29,10 @@ _NAMES: Final = {
     view: [(column.name, qualified(view, column.name)) for column in VIEWS[view].columns]
     for view in _VIEWS
 }
+_ENTITIES: Final = {
+    view: [column.name for column in VIEWS[view].entities]
+    for view in (*_VIEWS, FeatureView.WORKFLOW_STATUS)
+}
 
 
 class TaskQuestion(NamedTuple):
@@ -58,9 +62,8 @@ def task_rows(
     Raises:
         FeatureStoreError: Valkey does not answer.
     """
-    keys = {view: [_key(view, question) for question in questions] for view in _VIEWS}
     status = FeatureView.WORKFLOW_STATUS
-    keys[status] = [(question.workflow_id,) for question in questions]
+    keys = {view: _keys(view, questions) for view in (*_VIEWS, status)}
     unique = {
         view: list(dict.fromkeys(k for k in of if k is not None)) for view, of in keys.items()
     }
@@ -70,8 +73,7 @@ def task_rows(
     places = {view: _places(unique[view], keys[view]) for view in keys}
 
     def placed(view: FeatureView, values: Sequence[Any]) -> list[Any]:
-        with_none = (*values, None)
-        return [with_none[place] for place in places[view]]
+        return list(map((*values, None).__getitem__, places[view]))
 
     progress, of_status = found[FeatureView.WORKFLOW_PROGRESS], found[status]
     is_known = [a or b for a, b in zip(progress.is_found, of_status.is_found, strict=True)]
@@ -98,9 +100,10 @@ def _places(unique: Sequence[Key], keys: Sequence[Key | None]) -> list[int]:
     return [at.get(key, len(unique)) for key in keys]
 
 
-def _key(view: FeatureView, question: TaskQuestion) -> Key | None:
-    values = [getattr(question, column.name) for column in VIEWS[view].entities]
-    return None if None in values else tuple(values)
+def _keys(view: FeatureView, questions: Sequence[TaskQuestion]) -> list[Key | None]:
+    """Return each question's key in a view; None where a part of it is not known."""
+    parts = [[getattr(one, name) for one in questions] for name in _ENTITIES[view]]
+    return [None if None in key else key for key in zip(*parts, strict=True)]
 
 
 _TYPES: Final = {

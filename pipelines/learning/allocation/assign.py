@@ -66,6 +66,8 @@ def put_in_order(board: Board, person: int) -> None:
 
 def _orders(board: Board, person: int, tasks: list[int]) -> list[list[int]]:
     """Sort by time and priority, by due date, by the latest begin, and by readiness."""
+    if len(tasks) == 1:
+        return [tasks]
 
     def work_s(task: int) -> float:
         return board.service_s[task][person]
