@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.learning.assignee.coded_log import Ints, Mask, Values
+from pipelines.learning.assignee.coded_log import Ints, Mask
 from pipelines.learning.assignee.handovers import Vectors
 
 MOST_CANDIDATES: Final = 60
@@ -37,17 +37,15 @@ def nominate(vectors: Vectors, eligible: Mask, most: int = MOST_CANDIDATES) -> I
     people = np.flatnonzero(eligible)
     if len(people) <= most:
         return people
-    best_rank = np.full(len(people), len(people))
-    for name, is_more_better in SOURCES.items():
-        if name not in vectors:
-            continue
-        values = vectors[name][people]
-        order = np.argsort(_to_sort(values, is_more_better), kind="stable")
-        rank = np.empty(len(people), dtype=np.int64)
-        rank[order] = np.arange(len(people))
-        # Who is not known to a source is not named by it.
-        rank[np.isnan(values)] = len(people)
-        np.minimum(best_rank, rank, out=best_rank)
+    sources = [name for name in SOURCES if name in vectors]
+    values = np.array([vectors[name][people] for name in sources])
+    less_is_better = np.array([not SOURCES[name] for name in sources])[:, None]
+    order = np.argsort(np.where(less_is_better, values, -values), axis=1, kind="stable")
+    rank = np.empty_like(order)
+    np.put_along_axis(rank, order, np.arange(len(people))[None, :], axis=1)
+    # Who is not known to a source is not named by it.
+    rank[np.isnan(values)] = len(people)
+    best_rank = rank.min(axis=0)
     chosen: Ints = np.sort(people[np.argsort(best_rank, kind="stable")[:most]])
     return chosen
 
@@ -62,7 +60,3 @@ def eligible_people(
         eligible[list(roster)] = True
     eligible[list(excluded)] = False
     return eligible
-
-
-def _to_sort(values: Values, is_more_better: bool) -> Values:
-    return -values if is_more_better else values

@@ -40,3 +40,16 @@ def test_last_times_are_told_as_ages() -> None:
     last.add("desk", 1, 7)
     np.testing.assert_array_equal(last.since_s("desk", 10, 3), [np.nan, 3, np.nan])
     np.testing.assert_array_equal(last.since_s("cellar", 10, 2), [np.nan, np.nan])
+
+
+def test_ages_told_of_a_moment_are_told_again_until_something_is_added() -> None:
+    last = LastTimes()
+    last.add("desk", 1, 4)
+    told = last.since_s("desk", 10, 2)
+    assert last.since_s("desk", 10, 2) is told
+    with pytest.raises(ValueError, match="read-only"):
+        told[0] = 7
+    np.testing.assert_array_equal(last.since_s("desk", 10, 3), [np.nan, 6, np.nan])
+    np.testing.assert_array_equal(last.since_s("desk", 11, 2), [np.nan, 7])
+    last.add("desk", 0, 11)
+    np.testing.assert_array_equal(last.since_s("desk", 11, 2), [0, 7])
