@@ -16,6 +16,7 @@ from serving.cache import BYPASSED, Found, Result, Subject
 from serving.clock import ClockReading
 from serving.problems import ProblemError
 from serving.schemas import Answer
+from serving.together import Outcome
 from serving.tracing import span
 from serving.traffic import Choice
 
@@ -38,7 +39,7 @@ def again_or_anew(
     model: Model,
     asked: Sequence[Asking | ProblemError],
     anew: Callable[[Choice, list[int]], Sequence[Answer | ProblemError]],
-) -> list[bytes | ProblemError]:
+) -> list[Outcome]:
     """Answer requests at once: give answers that are kept; have the others made, and keep those.
 
     Args:
@@ -48,12 +49,12 @@ def again_or_anew(
         anew: lets a version answer those at some positions, and log it; or says why not.
 
     Returns:
-        Of each request the answer's JSON, or why there is none.
+        Of each request the answer's JSON, or what its version raised.
 
     Raises:
         NoChampionError: there is none; says why and what to do.
     """
-    said: dict[int, bytes | ProblemError] = {
+    said: dict[int, Outcome] = {
         i: one for i, one in enumerate(asked) if isinstance(one, ProblemError)
     }
     sound = {i: one for i, one in enumerate(asked) if isinstance(one, Asking)}
@@ -67,10 +68,10 @@ def again_or_anew(
         ) -> Sequence[Answer | ProblemError]:
             return anew(choice, [positions[i] for i in new])
 
-        by_choice: Sequence[bytes | ProblemError]
+        by_choice: Sequence[Outcome]
         try:
             by_choice = _by_choice(runtime, model, choice, part, of_part)
-        except ProblemError as err:  # another version's answers may be logged already
+        except Exception as err:  # another version's answers may be logged already
             by_choice = [err] * len(part)
         said.update(zip(positions, by_choice, strict=True))
     return [said[position] for position in range(len(asked))]
@@ -82,7 +83,7 @@ def _by_choice(
     choice: Choice,
     asked: Sequence[Asking],
     anew: Callable[[list[int]], Sequence[Answer | ProblemError]],
-) -> list[bytes | ProblemError]:
+) -> list[Outcome]:
     clock = runtime.clock.read()
     found = _look(runtime, model, choice, [one.subject for one in asked], clock)
     new = [i for i, one in enumerate(found) if one.result is not Result.HIT]
@@ -118,7 +119,7 @@ def _keep(
     choice: Choice,
     clock: ClockReading,
     answer: Answer | ProblemError,
-) -> bytes | ProblemError:
+) -> Outcome:
     """Return the JSON of an answer, and keep it where it is what was looked for and missed."""
     if isinstance(answer, ProblemError):
         return answer

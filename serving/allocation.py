@@ -20,7 +20,7 @@ from serving.plan_durations import Durations, plan_durations
 from serving.problems import InvalidRequestError, ProblemError
 from serving.schemas import Problem, WorkflowProblem
 from serving.to_plan import ToPlan, to_plan
-from serving.together import only
+from serving.together import Outcome, only
 from serving.traffic import Choice, Variant
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def plan(runtime: "Runtime", asked: AboutPlan) -> bytes:
     return only(plans(runtime, [asked]))
 
 
-def plans(runtime: "Runtime", asked: Sequence[AboutPlan]) -> list[bytes | ProblemError]:
+def plans(runtime: "Runtime", asked: Sequence[AboutPlan]) -> list[Outcome]:
     """Answer some requests, who does which task when, at once; each has a plan of its own.
 
     Returns:

@@ -9,7 +9,6 @@ from pipelines.contracts import Model
 from pipelines.learning.encode import FEW_ROWS
 from serving import metrics
 from serving.asked import Asked, about, log_answers
-from serving.problems import ProblemError
 from serving.questions import AboutOne, Said, Say, each, many
 from serving.reasons import given_values, reasons
 from serving.schemas import (
@@ -21,6 +20,7 @@ from serving.schemas import (
     RiskBatch,
     WorkflowProblem,
 )
+from serving.together import Outcome
 from serving.tracing import span
 from serving.what_if import what_if
 
@@ -31,7 +31,7 @@ _DUE_AT: Final = "workflow_progress__due_at"
 _LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
 
-def durations(runtime: "Runtime", asked: Sequence[AboutOne]) -> list[bytes | ProblemError]:
+def durations(runtime: "Runtime", asked: Sequence[AboutOne]) -> list[Outcome]:
     """Answer some requests, how long one workflow will still take, at once; as `each` does.
 
     Raises:
@@ -59,7 +59,7 @@ def duration_batch(runtime: "Runtime", asked: ManyWorkflows) -> DurationBatch:
     return DurationBatch(answers=answers, problems=problems)
 
 
-def risks(runtime: "Runtime", asked: Sequence[AboutOne]) -> list[bytes | ProblemError]:
+def risks(runtime: "Runtime", asked: Sequence[AboutOne]) -> list[Outcome]:
     """Answer some requests, how likely one workflow will be late, at once; as `each` does.
 
     Raises:

@@ -24,6 +24,7 @@ from serving.task_schemas import (
     Recommendation,
 )
 from serving.to_give import ToGive, to_give
+from serving.together import Outcome
 from serving.traffic import Choice
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class _Asked:
     read_to: datetime
 
 
-def assignees(runtime: "Runtime", asked: Sequence[AboutPeople]) -> list[bytes | ProblemError]:
+def assignees(runtime: "Runtime", asked: Sequence[AboutPeople]) -> list[Outcome]:
     """Answer some requests, who should do one task, at once.
 
     Returns:

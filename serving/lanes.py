@@ -14,7 +14,7 @@ from enum import Enum, auto
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from serving.together import Answer, Question, Together
+from serving.together import Outcome, Question, Together
 
 _THREADS: Final = 3
 
@@ -53,7 +53,7 @@ class Lanes:
     def together(
         self,
         lane: Lane,
-        answer: Callable[[Of, Sequence[Question]], Sequence[Answer]],
+        answer: Callable[[Of, Sequence[Question]], Sequence[Outcome]],
         of: Of,
     ) -> Together[Question]:
         """Return what lets a thread of the lane `answer` at once what is asked at one moment."""

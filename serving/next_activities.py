@@ -14,6 +14,7 @@ from serving.advise import advise_about_each
 from serving.asked import Row, Started
 from serving.problems import ClosedWorkflowError, ProblemError, UnknownWorkflowError
 from serving.template_schemas import NextActivities, NextActivity, RunningWorkflow
+from serving.together import Outcome
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
@@ -36,9 +37,7 @@ class _Running:
     known_at: datetime
 
 
-def next_activities(
-    runtime: "Runtime", asked: Sequence[AboutRunning]
-) -> list[bytes | ProblemError]:
+def next_activities(runtime: "Runtime", asked: Sequence[AboutRunning]) -> list[Outcome]:
     """Answer some requests, which activities may follow in one workflow, at once.
 
     Returns:

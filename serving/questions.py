@@ -16,6 +16,7 @@ from serving.cache import Subject
 from serving.overrides import Overrides
 from serving.problems import ProblemError
 from serving.schemas import Answer, Problem, WorkflowProblem
+from serving.together import Outcome
 from serving.tracing import span
 from serving.traffic import Choice, Variant
 from serving.what_if import as_if
@@ -40,7 +41,7 @@ class AboutOne:
 
 def each(
     runtime: "Runtime", model: Model, questions: Sequence[AboutOne], say: Say[Said]
-) -> list[bytes | ProblemError]:
+) -> list[Outcome]:
     """Answer some requests at once; return each answer's JSON, or why there is none.
 
     Raises:

@@ -8,8 +8,8 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from serving.lanes import Lane
-from serving.problems import PROBLEM_CONTENT, ProblemError
-from serving.together import Question, only
+from serving.problems import PROBLEM_CONTENT
+from serving.together import Outcome, Question, only
 from serving.tracing import is_traced
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ async def answered(
 
 async def answered_together(
     lane: Lane,
-    answer: "Callable[[Runtime, Sequence[Question]], Sequence[bytes | ProblemError]]",
+    answer: "Callable[[Runtime, Sequence[Question]], Sequence[Outcome]]",
     runtime: "Runtime",
     question: Question,
 ) -> Response:

@@ -16,7 +16,7 @@ from serving.schemas import Problem, WorkflowProblem
 from serving.task_answers import WhatIf, logged_inputs, say
 from serving.task_schemas import OneTask, TaskDuration, TaskDurationBatch
 from serving.tasks import Task
-from serving.together import only
+from serving.together import Outcome, only
 from serving.traffic import Choice
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class AboutTask:
     started: Started = field(default_factory=Started)
 
 
-def tasks(runtime: "Runtime", asked: Sequence[AboutTask]) -> list[bytes | ProblemError]:
+def tasks(runtime: "Runtime", asked: Sequence[AboutTask]) -> list[Outcome]:
     """Answer some requests, how long one task takes as it is, at once.
 
     Returns:

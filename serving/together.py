@@ -14,14 +14,14 @@ from typing import Final, Generic, TypeVar
 from serving.problems import ProblemError
 
 Question = TypeVar("Question")
-Answer = bytes | Exception
-Answerer = Callable[[Sequence[Question]], Sequence[Answer]]
+Outcome = bytes | Exception
+Answerer = Callable[[Sequence[Question]], Sequence[Outcome]]
 
 # More would hardly cost less each, and the models shall not keep anybody waiting above 50 ms.
 MOST_AT_ONCE: Final = 8
 
 
-def only(answers: Sequence[Answer]) -> bytes:
+def only(answers: Sequence[Outcome]) -> bytes:
     """Return the answer to the only question.
 
     Raises:
@@ -39,8 +39,8 @@ class Together(Generic[Question]):
     Args:
         threads: one of them answers.
         answer: gives each question's answer, or what is raised where it is awaited, in order. A
-            ProblemError that it raises itself is everybody's. If it raises anything else, each is
-            asked about alone: one that breaks it breaks no other.
+            ProblemError that it raises itself is everybody's. Whatever else it raises, or gives
+            as an answer, has those asked about again alone: one that breaks it breaks no other.
     """
 
     def __init__(self, threads: Executor, answer: Answerer[Question]) -> None:
@@ -80,7 +80,7 @@ class Together(Generic[Question]):
         self,
         loop: asyncio.AbstractEventLoop,
         batch: Sequence[tuple[Question, asyncio.Future[bytes]]],
-        answers: Sequence[Answer],
+        answers: Sequence[Outcome],
     ) -> None:
         try:
             for (_, waits), answer in zip(batch, answers, strict=True):
@@ -93,12 +93,22 @@ class Together(Generic[Question]):
         finally:
             loop.call_soon(self._begin, loop)  # behind the answers that are sent now
 
-    def _answers(self, questions: Sequence[Question]) -> Sequence[Answer]:
+    def _answers(self, questions: Sequence[Question]) -> Sequence[Outcome]:
+        answers: Sequence[Outcome]
         try:
-            return self._answer(questions)
+            answers = self._answer(questions)
         except ProblemError as err:  # of all: to ask each again would take as long each time
             return [err] * len(questions)
         except Exception as err:
-            if len(questions) == 1:
-                return [err]
-            return [answer for question in questions for answer in self._answers([question])]
+            answers = [err] * len(questions)
+        if len(questions) == 1:
+            return answers
+        return [
+            self._answers([question])[0] if _is_broken(answer) else answer
+            for question, answer in zip(questions, answers, strict=True)
+        ]
+
+
+def _is_broken(answer: Outcome) -> bool:
+    """Tell whether nobody meant to give this answer: another question may have caused it."""
+    return isinstance(answer, Exception) and not isinstance(answer, ProblemError)

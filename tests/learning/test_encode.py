@@ -96,6 +96,17 @@ def test_one_row_is_encoded_as_many_are() -> None:
 
 
 @pytest.mark.usefixtures("by_pandas")
+def test_columns_are_encoded_as_a_frame_is() -> None:
+    frame = pd.concat([_frame(), _frame()], ignore_index=True)
+    texts = frame["workflow_attributes"]
+    assert 1 < texts.nunique() < len(frame)  # rows that share theirs
+    encoder = fit_encoder(frame)
+    for some in (frame, frame.iloc[::-1], frame[:1], frame[:0]):
+        columns = {name: some[name].astype(object).tolist() for name in encoder.sources}
+        np.testing.assert_array_equal(encoder.matrix_of_columns(columns), encoder.matrix(some))
+
+
+@pytest.mark.usefixtures("by_pandas")
 def test_an_empty_text_is_missing_in_one_row_and_in_many() -> None:
     frame = _frame()
     frame.loc[frame.index % 2 == 0, "template_id"] = ""

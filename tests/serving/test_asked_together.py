@@ -12,6 +12,7 @@ from httpx import Response
 from pipelines.contracts import Model
 from serving import responses
 from serving.features import FeatureRead
+from serving.problems import FeaturesAwayError
 from serving.traffic import place
 from tests.serving.at_once import FIRST, AtOnce, said
 from tests.serving.conftest import World
@@ -118,3 +119,39 @@ def test_one_that_breaks_the_model_breaks_no_other(
     statuses = [500 if one == "WF-2" else status for one, status in zip(IDS, STATUSES, strict=True)]
     assert [one.status_code for one in ask_at_once(PATHS[0], IDS)] == statuses
     assert len(world.log.rows) == statuses.count(200)
+
+
+@pytest.mark.parametrize("challenger_ratio", [{Model.REMAINING_TIME: 0.25}])
+@pytest.mark.parametrize(
+    ("failing", "error", "status"),
+    [
+        ("1", FeaturesAwayError("no store"), 503),
+        ("1", ZeroDivisionError(), 500),
+        ("2", FeaturesAwayError("no store"), 503),
+        ("2", ZeroDivisionError(), 500),  # the champion fails as well
+    ],
+)
+def test_what_one_version_raises_is_none_of_the_others(
+    world: World, at_once: AtOnce, monkeypatch: pytest.MonkeyPatch, *,
+    failing: str, error: Exception, status: int,
+) -> None:  # fmt: skip
+    world.registry.challengers[Model.REMAINING_TIME] = "2"
+    world.watch.look()
+    ids = [one for one, status in zip(IDS, STATUSES, strict=True) if status == 200]
+    versions = ["2" if place(Model.REMAINING_TIME, one) < 0.25 else "1" for one in ids]
+    failed = {one for one, version in zip(ids, versions, strict=True) if version == failing}
+    read = world.features.read
+
+    def fails(workflow_ids: Sequence[str], model: Model) -> FeatureRead:
+        if failed & set(workflow_ids):
+            raise error
+        return read(workflow_ids, model)
+
+    monkeypatch.setattr(world.features, "read", at_once.held(fails))
+    together = at_once(PATHS[0], [{"workflow_id": one} for one in ids])
+    assert [one.status_code for one in together] == [
+        status if version == failing else 200 for version in versions
+    ]
+    answered = [one.json()["prediction_id"] for one in together if one.status_code == 200]
+    assert [str(row.prediction_id) for row in world.log.rows] == answered
+    assert answered

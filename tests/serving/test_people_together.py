@@ -19,6 +19,7 @@ from serving.problems import FeaturesAwayError, ProblemError
 from serving.runtime import Runtime
 from serving.task_schemas import AssigneeOfStep, AssigneeOfTask, Recommendation
 from serving.tasks import Task
+from serving.together import Outcome
 from serving.traffic import place
 from tests.learning.assignee.company_ranker import NOW, company_ranker, company_state
 from tests.serving.conftest import TYPES, World, feature_row
@@ -91,7 +92,7 @@ def runtime(
     return runtime
 
 
-def said(answers: Sequence[bytes | ProblemError]) -> list[Any]:
+def said(answers: Sequence[Outcome]) -> list[Any]:
     return [
         str(type(one).__name__)
         if isinstance(one, ProblemError)

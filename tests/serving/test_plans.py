@@ -1,6 +1,6 @@
 """Plans that are asked for at the same moment: each is made as if it were alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from zlib import crc32
@@ -23,6 +23,7 @@ from serving.people import Person
 from serving.problems import FeaturesAwayError, NoChampionError, ProblemError
 from serving.runtime import Runtime
 from serving.tasks import Task
+from serving.together import Outcome
 from tests.serving.conftest import AS_OF, TYPES, World, feature_row
 from tests.serving.test_task_what_if import DUE_AT, LOAD, durations_of
 
@@ -113,7 +114,7 @@ def runtime(world: World, reads: list[int], monkeypatch: pytest.MonkeyPatch) -> 
     return runtime
 
 
-def said(answers: list[bytes | ProblemError]) -> list[Any]:
+def said(answers: Sequence[Outcome]) -> list[Any]:
     return [
         type(one).__name__
         if isinstance(one, ProblemError)

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from serving.problems import HistoryAwayError
-from serving.together import MOST_AT_ONCE, Answer, Together
+from serving.problems import HistoryAwayError, UnknownTaskError
+from serving.together import MOST_AT_ONCE, Outcome, Together
 
 
 class Upper:
@@ -19,7 +19,7 @@ class Upper:
         self.begun, self.may_end = threading.Semaphore(0), threading.Event()
         self.may_end.set()
 
-    def __call__(self, questions: Sequence[str]) -> list[Answer]:
+    def __call__(self, questions: Sequence[str]) -> list[Outcome]:
         self.batches.append(list(questions))
         self.begun.release()
         assert self.may_end.wait(10)
@@ -27,7 +27,13 @@ class Upper:
             raise ZeroDivisionError
         if "away" in questions:
             raise HistoryAwayError("no database")
-        return [LookupError(of) if of == "unknown" else of.upper().encode() for of in questions]
+        return [self._answer(of, len(questions)) for of in questions]
+
+    def _answer(self, question: str, count: int) -> Outcome:
+        if question == "unknown":
+            return UnknownTaskError("no such task", task_id=question)
+        is_broken = question == "never" or (question == "alone" and count > 1)
+        return LookupError(question) if is_broken else question.upper().encode()
 
     async def has_begun(self) -> None:
         assert await asyncio.to_thread(self.begun.acquire, timeout=10)
@@ -102,10 +108,22 @@ def test_no_more_than_so_many_at_once(
     assert list(map(len, upper.batches)) == [MOST_AT_ONCE, MOST_AT_ONCE, 1]
 
 
-def test_an_error_is_its_own_questions_alone(answered: Callable[[Asks], list[object]]) -> None:
+def test_a_problem_is_its_own_questions_alone(
+    upper: Upper, answered: Callable[[Asks], list[object]]
+) -> None:
     known, unknown, other = answered(lambda of: gathered(of, "a", "unknown", "b"))
     assert (known, other) == (b"A", b"B")
-    assert isinstance(unknown, LookupError)
+    assert isinstance(unknown, UnknownTaskError)
+    assert len(upper.batches) == 1
+
+
+def test_only_what_broke_is_asked_again(
+    upper: Upper, answered: Callable[[Asks], list[object]]
+) -> None:
+    known, alone, never = answered(lambda of: gathered(of, "a", "alone", "never"))
+    assert (known, alone) == (b"A", b"ALONE")
+    assert isinstance(never, LookupError)
+    assert upper.batches == [["a", "alone", "never"], ["alone"], ["never"]]
 
 
 def test_one_that_breaks_it_breaks_no_other(
