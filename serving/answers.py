@@ -1,9 +1,12 @@
 """The questions of the service: how long a workflow will still take, and will it be late."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
 
 from pipelines.contracts import Model
 from pipelines.learning.encode import FEW_ROWS
@@ -115,8 +118,7 @@ def _durations(asked: Asked, positions: list[int]) -> list[Duration]:
 
 def _risks(asked: Asked, positions: list[int]) -> list[Risk]:
     with _inference(asked):
-        predicted = _predicted(asked, positions)
-        shares = _contributions(asked, positions)
+        predicted, shares = _explained(asked, positions)
     rows = [asked.rows[position] for position in positions]
     encoder = asked.choice.loaded.predictor.encoder
     answers = [
@@ -145,23 +147,29 @@ def _inference(asked: Asked) -> Iterator[None]:
 def _predicted(asked: Asked, positions: list[int]) -> list[dict[str, float]]:
     predictor = asked.choice.loaded.predictor
     if len(positions) <= FEW_ROWS:  # without pandas a few cost a fraction
-        columns = predictor.predict_rows([asked.rows[position] for position in positions])
-    else:
-        frame = predictor.predict(asked.features.frame.iloc[positions])
-        columns = {name: frame[name].to_numpy() for name in frame}
-    rows = zip(*(values.tolist() for values in columns.values()), strict=True)
-    return [dict(zip(columns, row, strict=True)) for row in rows]
+        return _by_row(predictor.predict_rows([asked.rows[position] for position in positions]))
+    return predictor.predict(asked.features.frame.iloc[positions]).to_dict("records")
 
 
-def _contributions(asked: Asked, positions: list[int]) -> list[dict[str, float]]:
+def _explained(
+    asked: Asked, positions: list[int]
+) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
     predictor = asked.choice.loaded.predictor
     if len(positions) <= FEW_ROWS:
-        shares = predictor.contributions_rows([asked.rows[position] for position in positions])
+        rows = [asked.rows[position] for position in positions]
+        columns, values = predictor.explained_rows(rows)
+        predicted = _by_row(columns)
     else:
-        shares = predictor.contributions(asked.features.frame.iloc[positions]).to_numpy()
-    # Without the expected value, the last, which is no input.
+        predicted = _predicted(asked, positions)
+        frame = asked.features.frame.iloc[positions]
+        values = predictor.contributions(frame).to_numpy()[:, :-1]  # the last is no input
     names = predictor.encoder.names
-    return [dict(zip(names, row, strict=True)) for row in shares[:, :-1].tolist()]
+    return predicted, [dict(zip(names, row, strict=True)) for row in values.tolist()]
+
+
+def _by_row(columns: Mapping[str, npt.NDArray[np.float64]]) -> list[dict[str, float]]:
+    rows = zip(*(values.tolist() for values in columns.values()), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _later(moment: datetime, seconds: float) -> datetime:

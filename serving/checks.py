@@ -74,7 +74,7 @@ def warm_up(model: Model, predictor: Predicts) -> None:
     for count in (1, 2):
         predictor.predict_rows(values * count)
         if model is Model.DELAY_RISK:
-            predictor.contributions_rows(values * count)
+            predictor.explained_rows(values * count)
 
 
 def require_same_answers(recommender: Recommender, sample: Sample) -> None:

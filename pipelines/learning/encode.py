@@ -107,7 +107,21 @@ class Encoder:
         Raises:
             TrainingError: a column the model was trained on is missing.
         """
-        return self.matrix_of_rows([values])
+        try:
+            objects = {p.json_source: parse_object(values[p.json_source]) for p in self._objects}
+            found = [
+                values[c.source] if c.key is None else objects[c.source].get(c.key)
+                for c in self.columns
+            ]
+            ages = [(i, _age_s(values[source], values[AS_OF])) for i, source in self._ages]
+        except KeyError as err:
+            raise self._lacking(str(err.args[0])) from err
+        for part in self._parts:
+            for i, _, codes, other in part.categories:
+                found[i] = _code(found[i], codes, other)
+        for i, age_s in ages:
+            found[i] = age_s
+        return _numbers([found])
 
     def matrix_of_rows(self, rows: Sequence[Mapping[Any, Any]]) -> Matrix:
         """Encode some rows as `row` does.
@@ -115,6 +129,8 @@ class Encoder:
         Raises:
             TrainingError: a column the model was trained on is missing.
         """
+        if len(rows) == 1:  # alone it shall not pay for what serves many
+            return self.row(rows[0])
         try:
             return self.matrix_of_columns({s: [row[s] for row in rows] for s in self.sources})
         except KeyError as err:
@@ -191,6 +207,11 @@ class Encoder:
             elif column.kind is Kind.CATEGORY:
                 part.categories.append((i, name, _codes(column), float(len(column.levels))))
         return list(parts.values())
+
+    @cached_property
+    def _objects(self) -> list[_Part]:
+        """The parts that are JSON objects."""
+        return [part for part in self._parts if part.json_source is not None]
 
     @cached_property
     def _ages(self) -> list[tuple[int, str]]:

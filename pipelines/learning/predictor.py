@@ -84,16 +84,18 @@ class Predictor:
             columns=[*self.encoder.names, EXPECTED],
         )
 
-    def contributions_rows(self, rows: Sequence[Mapping[str, Any]]) -> Values:
-        """Return the contributions to a few rows' predictions, as `contributions` does.
+    def explained_rows(self, rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Values], Values]:
+        """Predict a few rows as `predict_rows` does, and explain them as `contributions` does.
 
         Returns:
-            (rows, columns + 1), the expected value last.
+            The predictions, and the contributions without the expected value: (rows, columns).
 
         Raises:
             TrainingError: a column of `input_columns` is missing.
         """
-        return self._contributions(self.encoder.matrix_of_rows(rows))
+        matrix = self.encoder.matrix_of_rows(rows)
+        shares = self.scores[_EXPLAINED[self.model]].shares(matrix) * self._slope
+        return self._answers(matrix), shares
 
     def save(self, folder: Path) -> None:
         """Write the scores and spec.json into `folder`, making it."""
@@ -133,8 +135,11 @@ class Predictor:
         return remaining_time.answers(raw, self.fitted, groups)
 
     def _contributions(self, matrix: Matrix) -> Values:
-        values = self.scores[_EXPLAINED[self.model]].contributions(matrix)
-        if self.model is Model.DELAY_RISK:
-            values = values * self.fitted["slope"]
-            values[:, -1] += self.fitted["intercept"]
+        values = self.scores[_EXPLAINED[self.model]].contributions(matrix) * self._slope
+        values[:, -1] += self.fitted["intercept"] if self.model is Model.DELAY_RISK else 0
         return values
+
+    @property
+    def _slope(self) -> float:
+        """What calibration multiplies a score by."""
+        return float(self.fitted["slope"]) if self.model is Model.DELAY_RISK else 1.0

@@ -102,8 +102,9 @@ def test_few_rows_are_answered_as_many_are(
         some = slice(first, first + count)
         few = pd.DataFrame(predictor.predict_rows(rows[some]), index=frame.index[some])
         pd.testing.assert_frame_equal(few, predicted.iloc[some], check_exact=True)
-        shares = predictor.contributions_rows(rows[some])
-        np.testing.assert_array_equal(shares, explained.iloc[some].to_numpy())
+        same, shares = predictor.explained_rows(rows[some])
+        pd.testing.assert_frame_equal(pd.DataFrame(same, few.index), few, check_exact=True)
+        np.testing.assert_array_equal(shares, explained.iloc[some, :-1].to_numpy())
 
 
 def test_contributions_add_up_to_the_prediction(
