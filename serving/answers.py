@@ -148,7 +148,8 @@ def _predicted(asked: Asked, positions: list[int]) -> list[dict[str, float]]:
     predictor = asked.choice.loaded.predictor
     if len(positions) <= FEW_ROWS:  # without pandas a few cost a fraction
         return _by_row(predictor.predict_rows([asked.rows[position] for position in positions]))
-    return predictor.predict(asked.features.frame.iloc[positions]).to_dict("records")
+    frame = predictor.predict(asked.features.frame.iloc[positions])
+    return _by_row({str(name): frame[name].to_numpy() for name in frame})
 
 
 def _explained(

@@ -38,8 +38,10 @@ class Predicts(Protocol):
     def contributions(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Give each feature's signed share in each row's answer."""
 
-    def contributions_rows(self, rows: Sequence[Mapping[str, Any]]) -> Values:
-        """Give each feature's signed share in a few rows' answers: (rows, features + 1)."""
+    def explained_rows(
+        self, rows: Sequence[Mapping[str, Any]]
+    ) -> tuple[Mapping[str, Values], Values]:
+        """Answer a few rows, and give each feature's signed share: (rows, features)."""
 
 
 @dataclass(frozen=True)
