@@ -178,4 +178,6 @@ class SourceHistory:
 
     def _read(self, statement: Select[Any], given: Mapping[str, Any]) -> list[dict[str, Any]]:
         with self._engine.connect() as connection:
-            return [dict(row) for row in connection.execute(statement, given).mappings()]
+            found = connection.execute(statement, given)
+            names = tuple(found.keys())
+            return [dict(zip(names, row, strict=True)) for row in found]

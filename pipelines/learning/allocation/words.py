@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 _HOUR_S = 3600.0
 _DAY_S = 86_400.0
 _NAMED = 3
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 def duration(seconds: float) -> str:
@@ -19,7 +20,9 @@ def duration(seconds: float) -> str:
 
 def moment(as_of: datetime, seconds: float) -> str:
     """Say a moment some seconds after `as_of`, in the zone of `as_of`: Mon 2024-01-01 09:30."""
-    return f"{as_of + timedelta(seconds=seconds):%a %Y-%m-%d %H:%M}"
+    # By strftime it would take ten times as long, a tenth of a short plan's explanation.
+    at = (as_of + timedelta(seconds=seconds)).replace(tzinfo=None)
+    return f"{_WEEKDAYS[at.weekday()]} {at.isoformat(' ', 'minutes')}"
 
 
 def listed(names: Sequence[str]) -> str:
