@@ -12,7 +12,8 @@ from pipelines.errors import BenchmarkError
 Progress = Callable[[str, int, int], None]
 """Told what begins, the measurements done and those in all."""
 
-_WARM_UP: Final = 20  # requests
+_TRIED: Final = 20  # requests
+_WARM_UP_S: Final = 1.0
 _OK: Final = 200
 _READY_WAIT_S: Final = 120.0
 _IN_A_ROW: Final = 10
@@ -75,6 +76,8 @@ def compare(
     for pair in pairs:
         for target in filter(None, (pair.service, pair.bare)):
             require_answers(pair.question, target)
+            for count in connections:  # one alone would warm one worker
+                load(target, count, _WARM_UP_S)
     found = {
         (pair.question, count): Comparison(pair.question, count, workers)
         for pair in pairs
@@ -92,13 +95,13 @@ def compare(
 
 
 def require_answers(question: str, target: Target) -> None:
-    """Ask some requests, so that what is measured is warm, and is an answer.
+    """Ask some requests and see that each gets an answer.
 
     Raises:
         BenchmarkError: a server refuses what it is asked, or does not answer.
     """
     with Connection(target.port) as connection:
-        for number in range(max(_WARM_UP, min(len(target.requests), 10 * _WARM_UP))):
+        for number in range(max(_TRIED, min(len(target.requests), 10 * _TRIED))):
             status, body = connection.ask(target.requests[number % len(target.requests)])
             if status != _OK:
                 raise BenchmarkError(f"{question} is answered by {status}: {body[:300]!r}")
