@@ -4,13 +4,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from pipelines.learning.assignee.ranker import Ranker
-from pipelines.learning.assignee.state import (
-    AssigneeState,
-    Candidates,
-    Recommendation,
-    Standings,
-    standings_of,
-)
+from pipelines.learning.assignee.standings import Candidates, Standings, standings_of
+from pipelines.learning.assignee.state import AssigneeState, Recommendation
 from serving.people_overrides import require_sound
 from serving.problems import NoCandidateError
 from serving.task_schemas import Limits

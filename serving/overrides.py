@@ -10,7 +10,8 @@ import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
 from pipelines.contracts import Model
-from pipelines.learning.encode import Column, Kind, parse_object
+from pipelines.learning.encode import Column, Kind
+from pipelines.learning.encode_values import parse_object
 from pipelines.store.online_rows import ServiceRows
 from serving.features import REQUEST_TIME_NAMES, TIMES, completed
 from serving.fields import Moment

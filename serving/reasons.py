@@ -11,7 +11,8 @@ import pandas as pd
 from pipelines.contracts import FeatureView
 from pipelines.features.views import VIEWS, qualified
 from pipelines.learning.columns import COUNTS_SUFFIX
-from pipelines.learning.encode import Encoder, parse_object
+from pipelines.learning.encode import Encoder
+from pipelines.learning.encode_values import parse_object
 from serving.schemas import Reason
 
 MAX_REASONS: Final = 5

@@ -17,7 +17,8 @@ from pipelines.bench.measure import Work
 from pipelines.learning import delay_risk
 from pipelines.learning.column_sets import column_sets
 from pipelines.learning.columns import AS_OF, WEIGHT, find_column
-from pipelines.learning.encode import Encoder, expand_json
+from pipelines.learning.encode import Encoder
+from pipelines.learning.encode_values import expand_json
 from pipelines.learning.examples import Examples, Values, age_ratios, validation_masks
 from pipelines.learning.fit_encoder import fit_encoder
 

@@ -10,7 +10,8 @@ import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.learning.encode import Encoder, Matrix
+from pipelines.learning.encode import Encoder
+from pipelines.learning.encode_values import Matrix
 from pipelines.learning.forest import Forest, LeafValues, median_of
 from pipelines.learning.single_row import Answer, SingleRow
 

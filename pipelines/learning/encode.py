@@ -4,11 +4,9 @@ What is learned from training rows (which attributes exist, which are numbers, t
 category) is plain data, kept in a model's spec.json.
 """
 
-import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final, NamedTuple, Self
@@ -19,9 +17,18 @@ import pandas as pd
 
 from pipelines.errors import TrainingError
 from pipelines.learning.columns import AS_OF, require_columns
-
-Matrix = npt.NDArray[np.float64]
-
+from pipelines.learning.encode_values import (
+    Matrix,
+    age_s,
+    code_of,
+    column_values,
+    expand_json,
+    level_of,
+    numbers,
+    numbers_of,
+    parse_object,
+    scalar,
+)
 
 # Up to about as many, rows are encoded faster one by one than by pandas.
 FEW_ROWS: Final = 50
@@ -113,15 +120,15 @@ class Encoder:
                 values[c.source] if c.key is None else objects[c.source].get(c.key)
                 for c in self.columns
             ]
-            ages = [(i, _age_s(values[source], values[AS_OF])) for i, source in self._ages]
+            ages = [(i, age_s(values[source], values[AS_OF])) for i, source in self._ages]
         except KeyError as err:
             raise self._lacking(str(err.args[0])) from err
         for part in self._parts:
             for i, _, codes, other in part.categories:
-                found[i] = _code(found[i], codes, other)
-        for i, age_s in ages:
-            found[i] = age_s
-        return _numbers([found])
+                found[i] = code_of(found[i], codes, other)
+        for i, age in ages:
+            found[i] = age
+        return numbers_of([found])
 
     def matrix_of_rows(self, rows: Sequence[Mapping[Any, Any]]) -> Matrix:
         """Encode some rows as `row` does.
@@ -147,19 +154,19 @@ class Encoder:
             raise self._lacking(missing)
         result = np.empty((len(columns[self.sources[0]]), len(self.columns)))
         for part in self._parts:
-            values, places = _values(columns, part.json_source)
+            values, places = column_values(columns, part.json_source)
             if part.numbers:
-                numbers = _numbers([values(of) for of in part.number_names]).T
+                numbers = numbers_of([values(of) for of in part.number_names]).T
                 result[:, part.numbers] = numbers if places is None else numbers[places]
             for i, of, codes, other in part.categories:
                 # Most are texts, and those need no call.
                 found = [
-                    codes.get(value, other) if type(value) is str else _code(value, codes, other)
+                    codes.get(value, other) if type(value) is str else code_of(value, codes, other)
                     for value in values(of)
                 ]
                 result[:, i] = found if places is None else [found[place] for place in places]
         for i, source in self._ages:
-            result[:, i] = list(map(_age_s, columns[source], columns[AS_OF]))
+            result[:, i] = list(map(age_s, columns[source], columns[AS_OF]))
         return result
 
     def _lacking(self, name: str) -> TrainingError:
@@ -232,94 +239,6 @@ class Encoder:
         )
 
 
-def parse_object(text: object) -> dict[str, Any]:
-    """Parse a JSON object; anything else, a missing value included, is an empty one."""
-    if isinstance(text, Mapping):
-        return dict(text)
-    if not isinstance(text, str) or len(text) < len('{"":0}'):
-        return {}
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _values(
-    columns: Mapping[str, Sequence[Any]], json_source: str | None
-) -> tuple[Callable[[str], Sequence[Any]], list[int] | None]:
-    """Return what gives a column's values, and where each row's stands, unless row for row.
-
-    Of JSON objects the distinct ones: rows of one question often share theirs.
-    """
-    if json_source is None:
-        return columns.__getitem__, None
-    distinct: list[dict[str, Any]] = []
-    places: list[int] = []
-    known: dict[str, int] = {}
-    for value in columns[json_source]:
-        place = known.get(value) if isinstance(value, str) else None
-        if place is None:
-            place = len(distinct)
-            distinct.append(parse_object(value))
-            if isinstance(value, str):
-                known[value] = place
-        places.append(place)
-    is_each = len(distinct) == len(places)
-    return lambda key: [of.get(key) for of in distinct], None if is_each else places
-
-
-def expand_json(texts: pd.Series, keys: Sequence[str]) -> dict[str, pd.Series]:
-    """Return one object column per key; each distinct text is parsed once."""
-    codes, distinct = pd.factorize(texts)
-    objects = [parse_object(text) for text in distinct]
-    expanded = {}
-    for key in keys:
-        values = np.array([*(scalar(o.get(key)) for o in objects), None], dtype=object)
-        expanded[key] = pd.Series(values[codes], index=texts.index)
-    return expanded
-
-
-def scalar(value: object) -> object:
-    """Return what can be a level or a number; an empty text, a list or an object cannot."""
-    return None if isinstance(value, list | dict) or value == "" else value
-
-
-def level_of(value: object) -> str:
-    """Return the text that names a category's level: 3, 3.0 and "3" are one level."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def to_number(value: object) -> float:
-    """Read a value as a finite number; NaN where it is none."""
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return math.nan
-    return number if -math.inf < number < math.inf else math.nan
-
-
-def _numbers(columns: list[Sequence[Any]]) -> Matrix:
-    """Read values as `to_number` does; NumPy reads most columns at once."""
-    try:
-        read = np.array(columns, dtype=np.float64)  # None is NaN
-    except (TypeError, ValueError, OverflowError):
-        return np.array([[to_number(value) for value in column] for column in columns])
-    read[~np.isfinite(read)] = np.nan
-    return read
-
-
-def numbers(series: pd.Series) -> Matrix:
-    """Read a column as finite float64; NaN where a value is none."""
-    values: Matrix = np.array(
-        pd.to_numeric(series, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    )
-    values[~np.isfinite(values)] = np.nan
-    return values
-
-
 def _encode(series: pd.Series, column: Column, frame: pd.DataFrame) -> Matrix:
     if column.kind is Kind.NUMBER:
         return numbers(series)
@@ -343,21 +262,3 @@ def _encode(series: pd.Series, column: Column, frame: pd.DataFrame) -> Matrix:
 
 def _codes(column: Column) -> dict[str, float]:
     return {**{level: float(i) for i, level in enumerate(column.levels)}, "": math.nan}
-
-
-def _code(value: object, codes: Mapping[str, float], other: float) -> float:
-    value = None if _is_missing(value) else scalar(value)
-    return math.nan if value is None else codes.get(level_of(value), other)
-
-
-def _is_missing(value: object) -> bool:
-    # NaN and NaT are the values that differ from themselves.
-    return value is None or value is pd.NA or value != value  # noqa: PLR0124
-
-
-def _age_s(earlier: object, later: object) -> float:
-    if _is_missing(earlier):
-        return math.nan
-    if not isinstance(earlier, datetime) or not isinstance(later, datetime):
-        raise TrainingError(f"Times must be datetimes with a time zone: {earlier!r}, {later!r}.")
-    return (later - earlier).total_seconds()

@@ -9,7 +9,8 @@ import pandas as pd
 
 from pipelines.errors import TrainingError
 from pipelines.learning.columns import AS_OF, WORKFLOW_ID
-from pipelines.learning.encode import Encoder, Matrix
+from pipelines.learning.encode import Encoder
+from pipelines.learning.encode_values import Matrix
 
 Values = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]

@@ -8,10 +8,8 @@ import pandas as pd
 
 from pipelines.errors import TrainingError
 from pipelines.learning.columns import JSON_SUFFIXES, WORKFLOW_ID, base_name, feature_columns
-from pipelines.learning.encode import (
-    Column,
-    Encoder,
-    Kind,
+from pipelines.learning.encode import Column, Encoder, Kind
+from pipelines.learning.encode_values import (
     Matrix,
     expand_json,
     level_of,

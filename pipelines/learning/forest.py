@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 
 from pipelines.learning.boosting import NO_HALF_LIFE, TreeParams, dataset
-from pipelines.learning.encode import Matrix
+from pipelines.learning.encode_values import Matrix
 from pipelines.learning.examples import Examples, Mask, Values
 
 LeafValues = npt.NDArray[np.float32]

@@ -13,7 +13,8 @@ from pipelines.contracts import Model
 from pipelines.errors import TrainingError
 from pipelines.learning import delay_risk, remaining_time
 from pipelines.learning.blend import Blend
-from pipelines.learning.encode import Encoder, Matrix
+from pipelines.learning.encode import Encoder
+from pipelines.learning.encode_values import Matrix
 from pipelines.learning.model_files import read_model, write_model
 
 Values = npt.NDArray[np.float64]

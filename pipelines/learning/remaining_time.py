@@ -11,7 +11,8 @@ from pipelines.learning.blend import Blend, Member
 from pipelines.learning.boosting import TreeParams, boost, stop_early
 from pipelines.learning.column_sets import column_sets
 from pipelines.learning.columns import base_name
-from pipelines.learning.encode import Encoder, Kind, Matrix
+from pipelines.learning.encode import Encoder, Kind
+from pipelines.learning.encode_values import Matrix
 from pipelines.learning.examples import Examples
 from pipelines.learning.fitted import Fitted
 from pipelines.learning.intervals import Groups, Margins, calibrate

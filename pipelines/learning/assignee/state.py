@@ -1,10 +1,10 @@
 """What a serving process knows of a history, and its answer to who should take a task."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -13,16 +13,10 @@ from pipelines.learning.assignee.candidates import eligible_people
 from pipelines.learning.assignee.coded_log import NONE, Values
 from pipelines.learning.assignee.follow_history import HistoryFollower, history_events
 from pipelines.learning.assignee.handovers import DAY_S, Vectors
-from pipelines.learning.assignee.question import Question
 from pipelines.learning.assignee.ranker import Ranker
 from pipelines.learning.assignee.reasons import RECENT_DAYS, Candidate, reasons, topic_of
-from pipelines.learning.assignee.recommend import (
-    Nominated,
-    Ranked,
-    load_of,
-    nominated,
-    rank_people,
-)
+from pipelines.learning.assignee.recommend import load_of, nominated
+from pipelines.learning.assignee.standings import Candidates, Standings, standings_of
 from pipelines.learning.assignee.takings import EVENT_COLUMNS, WORKFLOW_COLUMNS
 from pipelines.learning.assignee.task_pairs import MOST_TASK_CANDIDATES
 from pipelines.learning.assignee.what_if import Overrides, by_code, overridden
@@ -42,51 +36,6 @@ class Recommendation:
     held_workflow_count: int
     reasons: tuple[str, ...]
     is_known: bool  # took a task before
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """Who may be proposed for a task, in no order; people by code."""
-
-    person_ids: Sequence[str]  # of all people, whose codes are their places here
-    known_count: int  # of those people; the others never took a task
-    held_task_counts: Values
-    held_workflow_counts: Values
-    nominated: Nominated
-    question: Question
-    load_strength: float
-    overrides: Overrides
-
-
-@dataclass(frozen=True)
-class Standings:
-    """Who may be proposed for a task, the best first; what is known of each stands in its place."""
-
-    person_ids: Sequence[str]
-    is_known: Sequence[bool]
-    held_task_counts: Sequence[int]
-    held_workflow_counts: Sequence[int]
-    ranked: Ranked
-    question: Question
-    overrides: Overrides = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, candidates: Candidates, ranked: Ranked) -> Self:
-        """Return the candidates in their order."""
-        people = ranked.people
-        return cls(
-            [candidates.person_ids[person] for person in people.tolist()],
-            (people < candidates.known_count).tolist(),
-            candidates.held_task_counts[people].astype(int).tolist(),
-            candidates.held_workflow_counts[people].astype(int).tolist(),
-            ranked,
-            candidates.question,
-            candidates.overrides,
-        )
-
-    def __len__(self) -> int:
-        """How many were ranked."""
-        return len(self.person_ids)
 
 
 class AssigneeState:
@@ -285,10 +234,3 @@ class AssigneeState:
 def _of_nobody(ranker: Ranker) -> Vectors:
     names = (*ranker.names, "held_task_count", "held_workflow_count")
     return {name: np.zeros(0) for name in names}
-
-
-def standings_of(ranker: Ranker, each: Sequence[Candidates]) -> list[Standings]:
-    """Rank the candidates for some tasks at once, without reasons."""
-    nominees = [one.nominated for one in each]
-    ranked = rank_people(ranker, nominees, [one.load_strength for one in each])
-    return [Standings.of(*of) for of in zip(each, ranked, strict=True)]

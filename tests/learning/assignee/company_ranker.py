@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from pipelines.learning.assignee.ranker import Ranker
-from pipelines.learning.assignee.state import AssigneeState, Standings, standings_of
+from pipelines.learning.assignee.standings import Standings, standings_of
+from pipelines.learning.assignee.state import AssigneeState
 from pipelines.learning.assignee.takings import task_takings
 from pipelines.learning.assignee.train import train
 from pipelines.learning.split import split_by_time

@@ -10,7 +10,8 @@ from pipelines.learning.assignee.coded_log import Values
 from pipelines.learning.assignee.pairs import Matrix
 from pipelines.learning.assignee.ranker import Ranker
 from pipelines.learning.assignee.reasons import Candidate, reasons
-from pipelines.learning.assignee.state import SHOWN, AssigneeState, standings_of
+from pipelines.learning.assignee.standings import standings_of
+from pipelines.learning.assignee.state import SHOWN, AssigneeState
 from pipelines.learning.assignee.takings import in_order, task_takings
 from pipelines.learning.assignee.task_log import code_tasks
 from pipelines.learning.assignee.task_pairs import make_task_pairs
