@@ -7,11 +7,14 @@ alone is answered alone and at once; nothing ever waits for others to come.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Final, Generic, TypeVar
 
 from serving.problems import ProblemError
+
+logger = logging.getLogger(__name__)
 
 Question = TypeVar("Question")
 Outcome = bytes | Exception
@@ -103,6 +106,9 @@ class Together(Generic[Question]):
             answers = [err] * len(questions)
         if len(questions) == 1:
             return answers
+        broken = next(filter(_is_broken, answers), None)
+        if isinstance(broken, Exception):  # alone it may well be answered, and nobody would know
+            logger.warning("What broke is asked about again alone", exc_info=broken)
         return [
             self._answers([question])[0] if _is_broken(answer) else answer
             for question, answer in zip(questions, answers, strict=True)

@@ -4,17 +4,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from pipelines.contracts import Model
 from pipelines.learning.assignee.state import AssigneeState
-from pipelines.learning.task_duration.features import TASK_ACTIVITY, TASK_PERSON
 from pipelines.learning.task_duration.spans import Span
 from pipelines.store.online_rows import ServiceRows
 from serving import assignees as module
 from serving.assignees import AboutPeople, assignees
-from serving.features import completed
 from serving.problems import FeaturesAwayError, ProblemError
 from serving.runtime import Runtime
 from serving.task_schemas import AssigneeOfStep, AssigneeOfTask, Recommendation
@@ -22,7 +19,8 @@ from serving.tasks import Task
 from serving.together import Outcome
 from serving.traffic import place
 from tests.learning.assignee.company_ranker import NOW, company_ranker, company_state
-from tests.serving.conftest import TYPES, World, feature_row
+from tests.serving.conftest import World, feature_row
+from tests.serving.task_rows import task_rows_of
 from tests.serving.test_task_what_if import DUE_AT, LOAD, durations_of
 
 MODEL = Model.ASSIGNEE
@@ -69,13 +67,7 @@ def runtime(
             | {"as_of": as_of}
             for of in questions
         ]
-        columns = {name: [row[name] for row in rows] for name in rows[0]}
-        own = {
-            TASK_ACTIVITY: [of.activity for of in questions],
-            TASK_PERSON: [of.person_id for of in questions],
-        }
-        whole = completed(ServiceRows(columns, TYPES), as_of)
-        return whole.with_columns(own, dict.fromkeys(own, pa.string()))
+        return task_rows_of(rows, questions, as_of)
 
     runtime: Runtime = world.app.state.runtime
     world.clock.as_of = NOW

@@ -5,11 +5,9 @@ from datetime import timedelta
 from typing import Any
 from zlib import crc32
 
-import pyarrow as pa
 import pytest
 
 from pipelines.contracts import Model
-from pipelines.learning.task_duration.features import TASK_ACTIVITY, TASK_PERSON
 from pipelines.learning.task_duration.spans import Span
 from pipelines.store.online_rows import ServiceRows
 from pipelines.store.task_rows import TaskQuestion
@@ -17,14 +15,14 @@ from serving import allocation as module
 from serving import plan_durations
 from serving.allocation import AboutPlan, plan, plans
 from serving.allocation_schemas import Allocation, AllocationQuestion
-from serving.features import completed
 from serving.lanes import Lane
 from serving.people import Person
 from serving.problems import FeaturesAwayError, NoChampionError, ProblemError
 from serving.runtime import Runtime
 from serving.tasks import Task
 from serving.together import Outcome
-from tests.serving.conftest import AS_OF, TYPES, World, feature_row
+from tests.serving.conftest import AS_OF, World, feature_row
+from tests.serving.task_rows import task_rows_of
 from tests.serving.test_task_what_if import DUE_AT, LOAD, durations_of
 
 DAY = timedelta(days=1)
@@ -92,13 +90,7 @@ def runtime(world: World, reads: list[int], monkeypatch: pytest.MonkeyPatch) -> 
             | {"as_of": as_of, "features_known_at": KNOWN_AT[of.workflow_id]}
             for of in questions
         ]
-        columns = {name: [row[name] for row in rows] for name in rows[0]}
-        own = {
-            TASK_ACTIVITY: [of.activity for of in questions],
-            TASK_PERSON: [of.person_id for of in questions],
-        }
-        whole = completed(ServiceRows(columns, TYPES), as_of)
-        return whole.with_columns(own, dict.fromkeys(own, pa.string()))
+        return task_rows_of(rows, questions, as_of)
 
     runtime: Runtime = world.app.state.runtime
     history = type(runtime.history)

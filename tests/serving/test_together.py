@@ -117,13 +117,16 @@ def test_a_problem_is_its_own_questions_alone(
     assert len(upper.batches) == 1
 
 
-def test_only_what_broke_is_asked_again(
-    upper: Upper, answered: Callable[[Asks], list[object]]
+def test_only_what_broke_is_asked_again_and_it_is_told(
+    upper: Upper, answered: Callable[[Asks], list[object]], caplog: pytest.LogCaptureFixture
 ) -> None:
     known, alone, never = answered(lambda of: gathered(of, "a", "alone", "never"))
     assert (known, alone) == (b"A", b"ALONE")
     assert isinstance(never, LookupError)
     assert upper.batches == [["a", "alone", "never"], ["alone"], ["never"]]
+    (told,) = [record.exc_info for record in caplog.records if record.name == "serving.together"]
+    assert told is not None
+    assert isinstance(told[1], LookupError)
 
 
 def test_one_that_breaks_it_breaks_no_other(

@@ -20,7 +20,7 @@ def duration(seconds: float) -> str:
 
 def moment(as_of: datetime, seconds: float) -> str:
     """Say a moment some seconds after `as_of`, in the zone of `as_of`: Mon 2024-01-01 09:30."""
-    # By strftime it would take ten times as long, a tenth of a short plan's explanation.
+    # Not by strftime, which shows among what a short plan costs.
     at = (as_of + timedelta(seconds=seconds)).replace(tzinfo=None)
     return f"{_WEEKDAYS[at.weekday()]} {at.isoformat(' ', 'minutes')}"
 
