@@ -81,6 +81,9 @@ RATE_FAILURES: Final = Counter(
     "workcast_rate_limit_failures", "Times that Valkey did not take the counts of requests; "
     "each worker limits by its own until it does.",
 )  # fmt: skip
+HANG_UPS: Final = Counter(
+    "workcast_hang_ups", "Connections that a worker closed because another had less to do."
+)
 
 
 def show_clock(as_of: datetime | None) -> None:

@@ -7,6 +7,7 @@ import bentoml
 
 from pipelines.settings import get_settings
 from serving.app import create_app
+from serving.evenly import Evenly
 from serving.front import Front
 from serving.guard.headers import SecurityHeaders
 
@@ -20,6 +21,7 @@ _BUCKETS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0
 # BentoML keeps a timer for each request until this is over, answered or not: 66,000 take 49 MiB.
 # The guard answers earlier, and with a problem.
 _TIMEOUT_S = get_settings().request_timeout_s + 10
+_LOADS = get_settings().home / "worker-loads"
 
 
 def _open_runtime() -> "Runtime":
@@ -49,5 +51,7 @@ class WorkcastService:
 
 
 # mypy takes no notice of what a class decorator returns.
+# The first of these is the outermost, and `Front` passes on to no other.
+WorkcastService.add_asgi_middleware(Evenly, path=_LOADS)  # type: ignore[attr-defined]
 WorkcastService.add_asgi_middleware(SecurityHeaders)  # type: ignore[attr-defined]
 WorkcastService.add_asgi_middleware(Front, own=app)  # type: ignore[attr-defined]

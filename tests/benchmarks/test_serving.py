@@ -3,6 +3,8 @@
 import json
 import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -14,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipelines.bench.serving import bounds, load
+from pipelines.bench.serving.company import company, company_settings
 from pipelines.bench.serving.load import Load, Target, http_request
 from pipelines.bench.serving.measure import Comparison, Pair, Plan, compare
 from pipelines.bench.serving.questions import CANDIDATES, DURATION, HITS
@@ -21,6 +24,7 @@ from pipelines.bench.serving.soak import Soak
 from pipelines.bench.serving.workload import workload, write_workload
 from pipelines.cli import app
 from pipelines.errors import BenchmarkError
+from pipelines.platform.processes import inherited_environment
 
 _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 _REFUSED = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nmore"
@@ -160,6 +164,29 @@ def test_a_service_elsewhere_is_not_measured() -> None:
     result = CliRunner().invoke(app, ["bench", "serving", "--url", "http://example.org:3000"])
     assert isinstance(result.exception, BenchmarkError)
     assert "http://example.org:3000" in str(result.exception)
+
+
+def test_a_folder_whose_servers_run_is_refused(tmp_path: Path) -> None:
+    environment = inherited_environment(tmp_path, "valkey")
+    code = "print(1, flush=True); import sys; sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as left_over:
+        assert left_over.stdout is not None
+        left_over.stdout.readline()
+        steps: list[str] = []
+        used = f"in use: valkey as process {left_over.pid}"
+        with (
+            pytest.raises(BenchmarkError, match=used),
+            company(company_settings(tmp_path), 100, steps.append),
+        ):
+            pass
+        assert steps == []
+        assert left_over.poll() is None
+        left_over.communicate()
 
 
 @pytest.mark.integration

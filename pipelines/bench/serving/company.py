@@ -10,6 +10,7 @@ from typing import Final
 
 from pipelines.bench.serving.programs import free_port, program_of, running
 from pipelines.contracts import Model
+from pipelines.errors import BenchmarkError
 from pipelines.history.company import simulate_company
 from pipelines.jobs.extraction import extract_interval
 from pipelines.jobs.features import compute_views, materialise_views
@@ -17,7 +18,7 @@ from pipelines.jobs.training_sets import feature_service, make_training_set
 from pipelines.learning.methods import METHODS
 from pipelines.platform import postgres
 from pipelines.platform.issuer import ensure_issuer
-from pipelines.platform.processes import POSTGRES
+from pipelines.platform.processes import POSTGRES, find_processes
 from pipelines.platform.servers import MLFLOW, VALKEY
 from pipelines.registry.log import Origin, register
 from pipelines.registry.promote import promote
@@ -71,8 +72,10 @@ def company(
 
     Raises:
         WorkcastError: a server did not start, or a step of the learning failed.
+        BenchmarkError: servers run in the folder already.
     """
     home = settings.home
+    _refuse_used(home)
     for name in ("logs", "valkey", "bentoml", "mlflow/artifacts"):
         (home / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     data = home / POSTGRES
@@ -91,6 +94,17 @@ def company(
                 _learn(settings, until, step)
             (home / _LEARNED).touch()
         yield
+
+
+def _refuse_used(home: Path) -> None:
+    """Refuse a folder whose servers somebody else needs: they would be ended with ours."""
+    used = {one.program: one.pid for one in find_processes(home)}
+    if used:
+        running_now = ", ".join(f"{name} as process {pid}" for name, pid in used.items())
+        raise BenchmarkError(
+            f"{home} is in use: {running_now}. Wait until that run has ended, end what it left "
+            "behind, or name another folder."
+        )
 
 
 def _databases(settings: Settings) -> None:
