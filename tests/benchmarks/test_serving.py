@@ -32,7 +32,10 @@ _REFUSED = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 4\r\n\r\nmore"
 
 @contextmanager
 def answering(*pieces: bytes) -> Iterator[tuple[int, list[bytes]]]:
-    """A server that answers each request of every connection with the pieces, one a send."""
+    """A server that answers each request of every connection with the pieces, one a send.
+
+    Where they say that the connection closes, it does.
+    """
     with socket.create_server(("127.0.0.1", 0)) as server:
         heard: list[bytes] = []
 
@@ -43,6 +46,8 @@ def answering(*pieces: bytes) -> Iterator[tuple[int, list[bytes]]]:
                     heard.append(request)
                     for piece in pieces:
                         connection.sendall(piece)
+                    if b"Connection: close" in pieces[0]:
+                        return
 
         def accept() -> None:
             while True:
@@ -73,6 +78,14 @@ def test_an_answer_in_pieces_is_read_whole() -> None:
         b"POST /x HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 7\r\n"
         b'content-type: application/json\r\nauthorization: Bearer t\r\n\r\n{"a":1}'
     )
+
+
+def test_a_connection_that_closes_is_opened_again() -> None:
+    closing = _OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    with answering(closing) as (port, heard), load.Connection(port) as connection:
+        for _ in range(3):
+            assert connection.ask(b"GET / HTTP/1.1\r\n\r\n") == (200, b"{}")
+        assert len(heard) == 3
 
 
 @pytest.mark.parametrize(

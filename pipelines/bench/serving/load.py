@@ -28,6 +28,7 @@ _TIMEOUT_S: Final = 30.0
 _PIECE: Final = 2**16
 _LEAST_ERROR: Final = 400
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
+_CLOSES: Final = re.compile(rb"\r\nconnection: *close\r\n", re.IGNORECASE)
 _PERCENTILES: Final = (50.0, 95.0, 99.0, 99.9)
 
 
@@ -100,14 +101,19 @@ def require_wrk() -> str:
 
 
 class Connection:
-    """One connection to a server; a context."""
+    """One connection to a server, opened again when an answer says that it closes; a context."""
 
     def __init__(self, port: int) -> None:
+        self._port = port
+        self._socket = self._open()
+
+    def _open(self) -> socket.socket:
         try:
-            self._socket = socket.create_connection(("127.0.0.1", port), _TIMEOUT_S)
+            opened = socket.create_connection(("127.0.0.1", self._port), _TIMEOUT_S)
         except OSError as err:
-            raise BenchmarkError(f"No server answers on port {port}: {err}.") from err
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            raise BenchmarkError(f"No server answers on port {self._port}: {err}.") from err
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return opened
 
     def __enter__(self) -> Self:
         return self
@@ -130,6 +136,9 @@ class Connection:
             raise BenchmarkError(f"An answer tells no length: {answer[:200]!r}.")
         while len(answer) < end + 4 + int(length[1]):
             answer += self._more()
+        if _CLOSES.search(answer, 0, end + 2):
+            self._socket.close()
+            self._socket = self._open()
         return int(answer[9:12]), answer[end + 4 :]
 
     def _more(self) -> bytes:
