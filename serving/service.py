@@ -26,11 +26,13 @@ _LOADS = get_settings().home / "worker-loads"
 
 def _open_runtime() -> "Runtime":
     """Open everything in the worker: BentoML's supervisor imports this module too."""
+    from serving.lanes import take_short_turns  # noqa: PLC0415
     from serving.logs import set_up_logs  # noqa: PLC0415
     from serving.runtime import Runtime  # noqa: PLC0415 - Feast and MLflow, seconds to import
 
     settings = get_settings()
     set_up_logs(as_json=settings.has_json_logs)
+    take_short_turns()
     return Runtime.open(settings)
 
 
