@@ -22,7 +22,8 @@ class _Slot(NamedTuple):
 
     def average_at(self, now_s: float) -> float:
         """Return the exponentially weighted average of the requests in hand, up to now."""
-        gone = exp((self.at_s - now_s) / _AVERAGED_S)
+        # A slot may be older than the machine's start, and the clock began anew with that.
+        gone = exp(min(self.at_s - now_s, 0.0) / _AVERAGED_S)
         return self.in_hand + (self.average - self.in_hand) * gone
 
 
@@ -37,7 +38,7 @@ class Loads:
 
     Args:
         path: the file behind the memory, the same for all workers of a service.
-        worker: number of this one, from 0.
+        worker: number of this one, from 0; what is above 63 shares the slot of another.
 
     Raises:
         OSError: the file cannot be had.

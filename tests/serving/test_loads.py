@@ -69,6 +69,13 @@ def test_who_has_ended_without_a_word_does_not_count(path: Path) -> None:
     assert own.excess(20.0) == pytest.approx(0)
 
 
+def test_what_is_left_from_before_the_machine_started_anew_breaks_nothing(path: Path) -> None:
+    own, left = Loads(path, 0), Loads(path, 1)
+    left.tell(30, 1_000_000.0)  # the clock began again since
+    own.tell(4, 10.0)
+    assert -30 <= own.excess(20.0) <= 4
+
+
 def test_workers_of_another_service_do_not_count(path: Path) -> None:
     own = Loads(path, 0)
     own.tell(30, 10.0)
