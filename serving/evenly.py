@@ -69,7 +69,10 @@ class Evenly:
             loads.tell(self._count, time.monotonic())
 
     async def _live(self, loads: Loads, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count among the workers as long as connections are taken: others' may come here."""
+        """Count among the workers from when connections are taken: others' may come here then.
+
+        Nobody tells an app when they are no longer taken, only when the last is answered.
+        """
 
         async def started(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "lifespan.startup.complete":

@@ -141,8 +141,8 @@ def test_it_tries_again_when_they_came_back_to_it(clock: Clock, path: Path) -> N
     assert again == first >= 13
 
 
-def test_who_starts_or_stops_is_sent_nobody(clock: Clock, path: Path) -> None:
-    """Only while the lifespan lasts can another take connections."""
+def test_who_starts_or_has_stopped_is_sent_nobody(clock: Clock, path: Path) -> None:
+    """Who drains still counts: the lifespan ends after the last answer."""
     own = Loads(path, 1)
     own.tell(10, clock.now_s - 10)
     seen: dict[str, float] = {}
