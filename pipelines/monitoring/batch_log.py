@@ -11,31 +11,14 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, Self
+from typing import Generic, Self
 
-from sqlalchemy import (
-    URL,
-    Connection,
-    Table,
-    Text,
-    bindparam,
-    cast,
-    column,
-    create_engine,
-    func,
-    select,
-)
-from sqlalchemy.dialects.postgresql import JSON, Insert, insert
-from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+from sqlalchemy import URL, Table
 
-from pipelines.monitoring.json_text import json_text
 from pipelines.monitoring.spill import E, Spill
+from pipelines.monitoring.table_writer import TableAwayError, TableWriter
 
 logger = logging.getLogger(__name__)
-
-_CONNECT_SECONDS: Final = 3
-_STATEMENT_MS: Final = 15_000
-_ROWS: Final = "rows"
 
 
 @dataclass(frozen=True)
@@ -69,23 +52,14 @@ class BatchLog(Generic[E]):
         batch_rows: int = 1_000,
         max_queued: int = 20_000,
     ) -> None:
-        # A hanging database must neither hold the thread for ever nor the shutdown.
-        self._engine = create_engine(
-            database,
-            pool_size=1,
-            connect_args={
-                "connect_timeout": _CONNECT_SECONDS,
-                "options": f"-c statement_timeout={_STATEMENT_MS}",
-            },
-        )
-        self._insertion = _insertion(table, spill.columns)
+        self._writer = TableWriter[E](database, table, spill.columns)
         self._spill = spill
         self._noun = noun
         self._flush_seconds = flush_seconds
         self._retry_seconds = retry_seconds
         self._batch_rows = batch_rows
         self._max_queued = max_queued
-        self._queue: deque[E] = deque()
+        self._queue: deque[tuple[E, str]] = deque()  # each with its line
         self._stopping = threading.Event()
         self._away_until = 0.0
         self._written = self._spilled = self._refused = self._lost = 0
@@ -99,7 +73,7 @@ class BatchLog(Generic[E]):
     def add(self, entries: Sequence[E]) -> None:
         """Take entries over; with a full queue they go to disk at once."""
         if len(self._queue) + len(entries) <= self._max_queued:
-            self._queue.extend(entries)
+            self._queue.extend((entry, self._writer.line(entry)) for entry in entries)
         elif not self._put_aside(entries):
             self._lost += len(entries)
             logger.error("%d %s are lost: queue and disk are full", len(entries), self._noun)
@@ -110,10 +84,10 @@ class BatchLog(Generic[E]):
         if self._thread.is_alive():
             self._thread.join(timeout_seconds)
         while batch := self._take():  # only after a time-out: the thread empties it otherwise
-            if not self._put_aside(batch):
+            if not self._put_aside([entry for entry, _ in batch]):
                 self._lost += len(batch)
                 logger.error("%d %s are lost: no database and no disk", len(batch), self._noun)
-        self._engine.dispose()
+        self._writer.close()
 
     @property
     def counts(self) -> LogCounts:
@@ -144,8 +118,8 @@ class BatchLog(Generic[E]):
             if is_last:
                 return
 
-    def _take(self) -> list[E]:
-        batch: list[E] = []
+    def _take(self) -> list[tuple[E, str]]:
+        batch: list[tuple[E, str]] = []
         while self._queue and len(batch) < self._batch_rows:
             batch.append(self._queue.popleft())
         return batch
@@ -153,8 +127,9 @@ class BatchLog(Generic[E]):
     def _empty(self) -> None:
         """Write what is queued; what comes meanwhile waits for the next time, in a fuller batch."""
         while batch := self._take():
+            entries, lines = zip(*batch, strict=True)
             is_away = time.monotonic() < self._away_until
-            if (is_away or not self._insert(batch)) and not self._put_aside(batch):
+            if (is_away or not self._insert(entries, lines)) and not self._put_aside(entries):
                 self._queue.extendleft(reversed(batch))
                 return
             if len(batch) < self._batch_rows and not self._stopping.is_set():
@@ -180,62 +155,25 @@ class BatchLog(Generic[E]):
             except ValueError:
                 logger.exception("%s is no batch of %s", self._spill.set_aside(path), self._noun)
                 continue
-            if batch and not self._insert(batch):
+            if batch and not self._insert(batch, list(map(self._writer.line, batch))):
                 return
             self._spill.done(path)
 
-    def _insert(self, batch: list[E]) -> bool:
-        """Insert a batch; False when the database is away or not ready for it."""
+    def _insert(self, batch: Sequence[E], lines: Sequence[str]) -> bool:
+        """Write a batch to the table; False when the database is away or not ready for it."""
         try:
-            with self._engine.begin() as connection:
-                self._execute(connection, batch)
-        except (DataError, IntegrityError):
-            return self._insert_singly(batch)
-        except SQLAlchemyError as err:  # away, full, or its tables not made yet
-            return self._away(err)
-        if self.is_away:
-            logger.info("The database takes %s again", self._noun)
-        self._away_until = 0.0
-        self._written += len(batch)
-        return True
-
-    def _away(self, err: SQLAlchemyError) -> bool:
-        if not self.is_away:
-            logger.warning("%s go to %s for now: %s", self._noun, self._spill.folder, err)
-        self._away_until = time.monotonic() + self._retry_seconds
-        return False
-
-    def _insert_singly(self, batch: list[E]) -> bool:
-        """Insert row by row, so that one row the database refuses does not hold the others."""
-        try:
-            with self._engine.begin() as connection:
-                refused = [entry for entry in batch if not self._is_taken(connection, entry)]
-        except SQLAlchemyError as err:
-            return self._away(err)
+            refused = self._writer.write(batch, lines)
+        except TableAwayError as err:
+            if not self.is_away:
+                logger.warning("%s go to %s for now: %s", self._noun, self._spill.folder, err)
+            self._away_until = time.monotonic() + self._retry_seconds
+            return False
         for entry in refused:
             path = self._spill.refuse(entry)
             logger.error("The database refuses one of the %s, kept in %s", self._noun, path)
+        if self.is_away:
+            logger.info("The database takes %s again", self._noun)
+        self._away_until = 0.0
         self._refused += len(refused)
         self._written += len(batch) - len(refused)
         return True
-
-    def _is_taken(self, connection: Connection, entry: E) -> bool:
-        try:
-            with connection.begin_nested():
-                self._execute(connection, [entry])
-        except (DataError, IntegrityError):
-            return False
-        return True
-
-    def _execute(self, connection: Connection, entries: Sequence[E]) -> None:
-        connection.execute(self._insertion, {_ROWS: json_text([entry.row() for entry in entries])})
-
-
-def _insertion(table: Table, names: Sequence[str]) -> Insert:
-    """Return what inserts rows given as one JSON text: a value less to bind for each column."""
-    given = (
-        func.json_to_recordset(cast(bindparam(_ROWS, type_=Text), JSON))
-        .table_valued(*(column(name, table.c[name].type) for name in names))
-        .render_derived(name="given", with_types=True)
-    )
-    return insert(table).from_select(names, select(given)).on_conflict_do_nothing()

@@ -21,11 +21,11 @@ import psycopg
 from sqlalchemy import URL
 
 from pipelines.errors import PlatformError
-from pipelines.platform import postgres
 from pipelines.platform.credentials import AIRFLOW_USER, Credentials, write_private
 from pipelines.platform.logs import log_tail
 from pipelines.platform.processes import inherited_environment
 from pipelines.settings import Settings
+from pipelines.source.connect import connect
 
 MIGRATION: Final = "airflow-migrate"
 MIGRATION_WAIT_S: Final = 300
@@ -112,7 +112,7 @@ def warm_task_api(url: str) -> None:
 def _stamp(database: URL) -> dict[str, str | None]:
     """Return the installed Airflow's version and the revision its database is at."""
     try:
-        with postgres.connect(database) as connection:
+        with connect(database) as connection:
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except psycopg.errors.UndefinedTable:
         row = None

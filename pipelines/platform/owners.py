@@ -7,7 +7,7 @@ from psycopg import sql
 from sqlalchemy import URL
 
 from pipelines.errors import PlatformError
-from pipelines.platform.postgres import connect
+from pipelines.source.connect import connect
 
 _ROLE_EXISTS: Final = "SELECT 1 FROM pg_roles WHERE rolname = %s"
 _DATABASE_EXISTS: Final = "SELECT 1 FROM pg_database WHERE datname = %s"

@@ -22,6 +22,7 @@ from psycopg import sql
 from sqlalchemy import URL
 
 from pipelines.errors import PlatformError
+from pipelines.source.connect import connect
 
 with warnings.catch_warnings():
     # It looks for a folder for its own sockets, which are not used here.
@@ -36,7 +37,6 @@ with warnings.catch_warnings():
     )
 
 SERVER_USER: Final = "pgserver"
-CONNECT_TIMEOUT_S: Final = 5
 
 _BINARIES: Final = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
 # Shared libraries that the wheel puts beside its package.
@@ -146,19 +146,6 @@ def ensure_database(url: URL) -> None:
                 f"Database {shown} does not exist or does not answer, and could not be "
                 f"created: {err}. Start its server, create it, or grant CREATEDB."
             ) from err
-
-
-def connect(url: URL, database: str | None = None) -> psycopg.Connection:
-    """Open a connection in autocommit, to another database of the same server where given.
-
-    The URL is handed over in parts: libpq reads fewer URLs than SQLAlchemy.
-    """
-    parts = url.translate_connect_args(username="user", database="dbname")
-    if database is not None:
-        parts["dbname"] = database
-    return psycopg.connect(
-        **{"connect_timeout": CONNECT_TIMEOUT_S, **url.query, **parts}, autocommit=True
-    )
 
 
 def fault(url: URL) -> str | None:

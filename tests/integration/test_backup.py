@@ -16,6 +16,7 @@ from sqlalchemy import URL, create_engine, text
 
 from pipelines.history.mapping import Columns, Mapping
 from pipelines.platform import postgres
+from pipelines.source.connect import connect
 from pipelines.source.imports import import_log
 from pipelines.source.migrate import migrate
 from tests.conftest import REPOSITORY, run_postgres
@@ -100,7 +101,7 @@ class Installation:
     def fill(self, folder: Path) -> None:
         """Put a small history, runs, a model and files into it."""
         for name in ("workcast", *OTHERS):
-            with postgres.connect(self.server) as connection:
+            with connect(self.server) as connection:
                 connection.execute(f"CREATE ROLE {name} LOGIN")
                 connection.execute(f"CREATE DATABASE {name} OWNER {name}")
         engine = create_engine(self.server.set(username="workcast", database="workcast"))
@@ -171,7 +172,7 @@ def test_what_is_restored_is_as_it_was_and_nothing_else(
         if path.is_file()
     } == FILES | {"secrets.json": b"not in a backup"}
     for owner, table in (("workcast", "workcast.predictions"), ("airflow", "dag_run")):
-        with postgres.connect(there.server.set(username=owner), owner) as connection:
+        with connect(there.server.set(username=owner), owner) as connection:
             connection.execute(f"ALTER TABLE {table} ADD mine int")  # only the owner may
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import URL, Engine, insert, select
 from pipelines.contracts import DASHBOARDS_SCHEMA
 from pipelines.history.company import simulate_company
 from pipelines.platform.owners import ensure_reader
-from pipelines.platform.postgres import connect
+from pipelines.source.connect import connect
 from pipelines.source.load import load_history
 from pipelines.source.tables import alerts, drift_reports, feedback, predictions, workflows
 from tests.conftest import REPOSITORY

@@ -6,8 +6,8 @@ from rich.console import Console
 from sqlalchemy import URL, create_engine, inspect
 
 from pipelines.platform.migrate import migrate_all
-from pipelines.platform.postgres import connect
 from pipelines.settings import Settings
+from pipelines.source.connect import connect
 
 OWNERS = ("workcast", "airflow", "mlflow", "feast")
 

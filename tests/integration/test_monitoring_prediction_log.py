@@ -1,5 +1,5 @@
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -219,11 +219,11 @@ def test_what_comes_while_a_batch_is_written_waits_for_the_next(
     log = make_log(batch_rows=2)
     insert, sizes = log._insert, []
 
-    def insert_slowly(batch: list[LoggedPrediction]) -> bool:
+    def insert_slowly(batch: Sequence[LoggedPrediction], lines: Sequence[str]) -> bool:
         sizes.append(len(batch))
         assert len(sizes) < 10, "it never rests"
         log.add([prediction(10 + len(sizes))])  # asked meanwhile
-        return insert(batch)
+        return insert(batch, lines)
 
     monkeypatch.setattr(log, "_insert", insert_slowly)
     log.add([prediction(number) for number in range(3)])

@@ -4,7 +4,7 @@ from sqlalchemy import URL
 
 from pipelines.errors import PlatformError
 from pipelines.platform.owners import ensure_owned_database
-from pipelines.platform.postgres import connect
+from pipelines.source.connect import connect
 
 NAME = "owned_by_ada"
 

@@ -9,6 +9,7 @@ from sqlalchemy import URL
 
 from pipelines.errors import PlatformError
 from pipelines.platform import postgres
+from pipelines.source.connect import connect
 
 
 def test_a_cluster_is_made_once_and_private(home: Path) -> None:
@@ -93,12 +94,12 @@ def test_a_missing_database_is_created_once(postgres_url: URL) -> None:
     url = postgres_url.set(database='made "here"')
     postgres.ensure_database(url)
     postgres.ensure_database(url)
-    with postgres.connect(url) as connection:
+    with connect(url) as connection:
         assert connection.execute("SELECT current_database()").fetchone() == ('made "here"',)
 
 
 def test_a_user_who_may_not_create_databases_is_told_so(postgres_url: URL) -> None:
-    with postgres.connect(postgres_url) as connection:
+    with connect(postgres_url) as connection:
         connection.execute("CREATE ROLE visitor LOGIN")
     url = postgres_url.set(username="visitor", password="s3cret", database="theirs")  # noqa: S106
     with pytest.raises(PlatformError, match="grant CREATEDB") as caught:
