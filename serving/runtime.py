@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from sqlalchemy import Engine, create_engine
 
@@ -67,7 +67,7 @@ class Runtime:
     def open(cls, settings: Settings) -> Self:
         """Start all parts; none of them needs its server to be there yet."""
         guard = Guard.open(settings)
-        engine = _engine(settings, is_pinged=True)
+        engine = _engine(settings, pool_pre_ping=True)
         clock = FeatureClock(engine, settings.home / "feature-clock")
         reader = OnlineReader(settings)
         lake = LakeFeatures(settings.lake, reader.plans, clock, settings.fallback_max_rows)
@@ -89,7 +89,7 @@ class Runtime:
         secret = settings.registry_events_secret
         runtime = cls(
             engine,
-            SourceHistory(_engine(settings, is_pinged=False)),
+            SourceHistory(_history_engine(settings)),
             clock,
             features,
             lake,
@@ -148,16 +148,22 @@ class Runtime:
         return readiness(self)
 
 
-def _engine(settings: Settings, *, is_pinged: bool) -> Engine:
+def _engine(settings: Settings, **how: Any) -> Engine:
     return create_engine(
         settings.database,
         pool_size=2,
-        pool_pre_ping=is_pinged,
         connect_args={
             "connect_timeout": _CONNECT_SECONDS,
             "options": f"-c statement_timeout={_STATEMENT_MS}",
         },
+        **how,
     )
+
+
+def _history_engine(settings: Settings) -> Engine:
+    # Each question is one statement: a transaction around it would be two round trips more, to
+    # ping the connection beforehand one more, and there is nothing to undo behind it.
+    return _engine(settings, isolation_level="AUTOCOMMIT", pool_reset_on_return=None)
 
 
 def _count_swap(model: Model, alias: Alias, result: str) -> None:

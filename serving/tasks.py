@@ -84,12 +84,10 @@ _EVENTS: Final = (
 
 
 class SourceHistory:
-    """Read by id; a database that is away is said at once."""
+    """Read by id, each question in one statement; a database that is away is said at once."""
 
     def __init__(self, engine: Engine) -> None:
-        # Each question is one statement: a transaction around it would be two round trips more,
-        # and so would be a ping of the connection beforehand one more.
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._engine = engine
 
     def close(self) -> None:
         """Close the connections."""

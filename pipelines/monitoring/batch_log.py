@@ -47,7 +47,7 @@ class BatchLog(Generic[E]):
         spill: Spill[E],
         noun: str,
         *,
-        flush_seconds: float = 0.25,
+        flush_seconds: float = 0.1,
         retry_seconds: float = 2.0,
         batch_rows: int = 1_000,
         max_queued: int = 20_000,

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from pipelines.learning.assignee.coded_log import NONE, Event
-from pipelines.learning.assignee.decayed import DecayedCounts, LastTimes, Values
+from pipelines.learning.assignee.decayed import DecayedCounts, LastTimes, Told, Values
 from pipelines.learning.assignee.handovers import DAY_S, Vectors
 from pipelines.learning.assignee.question import Question, Trace
 
@@ -17,6 +17,20 @@ _HALF_LIVES_S: Final = {
     "7d": 7 * DAY_S,
     "30d": 30 * DAY_S,
 }
+_SAME_TEAM: Final = "is_same_team"
+_NAMES: Final = (
+    "since_last_event_s",
+    "since_activity_s",
+    "since_sitting_began_s",
+    "activity_ratio",
+    _SAME_TEAM,
+    *(f"{of}_{life}_count" for life in _HALF_LIVES_S for of in ("event", "activity_event")),
+    "hour_ratio",
+    "next_hour_ratio",
+    "day_ratio",
+    "slowness",
+    "on_time_ratio",
+)
 _AWAY_S: Final = 8 * _HOUR_S
 _PRIOR_COUNT: Final = 5.0
 
@@ -32,9 +46,11 @@ class People:
         self._team: dict[int, int] = {}
         self._tallies: dict[int, Values] = {}
         self._log_sojourn: dict[int, tuple[float, int]] = {}
+        self._told = Told()
 
     def learn(self, event: Event, trace: Trace) -> None:
         """Count an event, the last one of the trace."""
+        self._told.forget()
         person, now_s = event.person, event.time_s
         for context in (None, event.activity):
             self._acts.add(context, person, now_s)
@@ -48,27 +64,35 @@ class People:
         self._tally(event, trace)
 
     def features(self, question: Question) -> Vectors:
-        """Return vectors over people; times in seconds, counts fading with their half-lives."""
+        """Return vectors over people; times in seconds, counts fading with their half-lives.
+
+        Not to be written to.
+        """
         now_s, size, activity = question.now_s, question.person_count, question.activity
+        rows = self._told.get(activity, (now_s, size), lambda: self._rows(activity, now_s, size))
+        vectors = dict(zip(_NAMES, rows, strict=True))
+        vectors[_SAME_TEAM] = self._is_same_team(question)
+        return vectors
+
+    def _rows(self, activity: int, now_s: float, size: int) -> Values:
+        """Return a row for each of `_NAMES`, of NaN where it depends on who did the last event."""
         acts = self._acts.at(None, now_s, size)
         here = self._acts.at(activity, now_s, size)
-        vectors: Vectors = {
-            "since_last_event_s": self._last.since_s(None, now_s, size),
-            "since_activity_s": self._last.since_s(activity, now_s, size),
-            "since_sitting_began_s": self._sittings.since_s(None, now_s, size),
-            "activity_ratio": here[-1] / (acts[-1] + 1),
-            "is_same_team": self._is_same_team(question),
-        }
-        for life, all_counts, counts in zip(_HALF_LIVES_S, acts, here, strict=True):
-            vectors[f"event_{life}_count"] = all_counts
-            vectors[f"activity_event_{life}_count"] = counts
-        slots = {"hour": _hour(now_s), "next_hour": _hour(now_s + _HOUR_S), "day": _weekday(now_s)}
-        for name, slot in slots.items():
-            vectors[f"{name}_ratio"] = self._slots.at(slot, now_s, size)[0] / (acts[-1] + 1)
+        slots = [_hour(now_s), _hour(now_s + _HOUR_S), _weekday(now_s)]
         slow, timed, on_time, due = self._tallied(size)
-        vectors["slowness"] = slow / (timed + _PRIOR_COUNT)
-        vectors["on_time_ratio"] = np.divide(on_time, due, np.full(size, np.nan), where=due > 0)
-        return vectors
+        return np.vstack(
+            [
+                self._last.since_s(None, now_s, size),
+                self._last.since_s(activity, now_s, size),
+                self._sittings.since_s(None, now_s, size),
+                here[-1] / (acts[-1] + 1),
+                np.full(size, np.nan),
+                *(counts for both in zip(acts, here, strict=True) for counts in both),
+                *(self._slots.at(slot, now_s, size)[0] / (acts[-1] + 1) for slot in slots),
+                slow / (timed + _PRIOR_COUNT),
+                np.divide(on_time, due, np.full(size, np.nan), where=due > 0),
+            ]
+        )
 
     def _tally(self, event: Event, trace: Trace) -> None:
         """Add up slowness (log of the sojourn, above the activity's mean so far) and lateness."""

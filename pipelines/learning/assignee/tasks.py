@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from pipelines.learning.assignee.coded_log import NONE, Event
-from pipelines.learning.assignee.decayed import DecayedCounts, LastTimes, Values
+from pipelines.learning.assignee.decayed import DecayedCounts, LastTimes, Told, Values
 from pipelines.learning.assignee.handovers import DAY_S, Vectors
 from pipelines.learning.assignee.held_tasks import HeldTasks
 from pipelines.learning.assignee.question import Question, Trace
@@ -38,6 +38,7 @@ class Tasks:
         self._tallies: dict[int, dict[int, Values]] = {}
         self._log_took: dict[int, tuple[float, int]] = {}
         self._count = 0
+        self._told = Told()
 
     def take(self, trace: Trace, event: Event) -> None:
         """Count that a person took a task; the trace is the workflow's without this event."""
@@ -54,6 +55,7 @@ class Tasks:
         self._held.leave(leaving.task)
         if np.isnan(leaving.took_s):
             return
+        self._told.forget()
         of_activity = self._tallies.setdefault(leaving.activity, {})
         tally = of_activity.setdefault(leaving.person, np.zeros(4))
         took = float(np.log1p(leaving.took_s))
@@ -82,7 +84,9 @@ class Tasks:
                 vectors[f"task_{name}_{life}_ratio"] = of_life
                 if name == "activity":
                     vectors[f"task_{name}_{life}_count"] = count
-        slow, timed, on_time, due = self._tallied(activity, size)
+        slow, timed, on_time, due = self._told.get(
+            activity, size, lambda: self._tallied(activity, size)
+        )
         held = self._held.counts(now_s, size)
         return {
             **vectors,
