@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from itertools import cycle, islice
 from typing import Any, Final
+from uuid import uuid4
 
 from pipelines.bench.serving.champions import Champions
 from pipelines.bench.serving.known import Known
@@ -23,10 +24,11 @@ _PLANNED: Final = 5  # tasks, and people
 
 
 class Asker:
-    """Makes the requests of one caller, who may ask for predictions."""
+    """Makes the requests of one caller, who may ask for predictions and say what became of them."""
 
     def __init__(self, settings: Settings, known: Known) -> None:
-        token = issue_token(settings, [Role.PREDICT], "benchmark", minutes=LONGEST_LIFE_MINUTES)
+        roles = [Role.PREDICT, Role.FEEDBACK]
+        token = issue_token(settings, roles, "benchmark", minutes=LONGEST_LIFE_MINUTES)
         self._authorization = f"Bearer {token}"
         self._known = known
 
@@ -72,6 +74,16 @@ class Asker:
             "/alerts": [self._get("/alerts")],
             "/models": [self._get("/models")],
             "/readyz": [self._get("/readyz")],
+        }
+
+    def feedback(self) -> dict[str, list[bytes]]:
+        """Say what became of answers. It is written: not to a platform that people use."""
+        said = [{"verdict": "accepted"}, {"verdict": "overridden", "chosen": "somebody else"}]
+        return {
+            "/feedback": [
+                self._post("/feedback", {"prediction_id": str(uuid4()), "by": "benchmark", **one})
+                for one in islice(cycle(said), _MOST_ASKED)
+            ]
         }
 
     def many(self, kind: str, ids: Sequence[str]) -> bytes:

@@ -82,7 +82,8 @@ class Bench:
             with self._service(workers=workers, cache_ttl_s=0) as (port, process_id):
                 self._beside_bare(port, workers)
                 if workers == max(self._plan.workers) and self._plan.has_endpoints:
-                    self._endpoints(port, workers)
+                    asked = {**self._asker.endpoints(), **self._asker.feedback()}
+                    self._endpoints(port, workers, asked)
                 if number == 0 and self._plan.soak_minutes:
                     self._soak(port, process_id)
         return self.found
@@ -98,7 +99,7 @@ class Bench:
         (workers,) = self._plan.workers
         self._beside_bare(port, workers)
         if self._plan.has_endpoints:
-            self._endpoints(port, workers)
+            self._endpoints(port, workers, self._asker.endpoints())
         return self.found
 
     def _model_alone(self) -> None:
@@ -123,10 +124,10 @@ class Bench:
                 pairs.append(Pair(question, Target(port, self._asker.candidates(count)), of_bare))
             self.found.comparisons += self._compare(pairs, self._plan.connections, workers)
 
-    def _endpoints(self, port: int, workers: int) -> None:
+    def _endpoints(self, port: int, workers: int, asked: Mapping[str, Sequence[bytes]]) -> None:
         before = Counters(self._asker, port)
         pairs = []
-        for question, requests in self._asker.endpoints().items():
+        for question, requests in asked.items():
             pair = Pair(question, Target(port, requests))
             try:
                 require_answers(question, pair.service)
