@@ -59,6 +59,11 @@ class Advice:
             for started in starts
         ]
 
+    def degrade(self, because: str | None) -> None:
+        """Remember why the answer is worse than it would otherwise be, if something makes it so."""
+        if because is not None:
+            self.degraded_because.append(because)
+
     def said(self, workflow_id: str, features_known_at: datetime) -> dict[str, Any]:
         """Return what every answer says about itself."""
         loaded = self.choice.loaded

@@ -120,7 +120,7 @@ def _recommended(
     """Say who should do some tasks, each in an advice of its own, and log it; or why nobody can."""
     for advice, one in zip(each, asked, strict=True):
         if one.read_to < advice.as_of:
-            advice.degraded_because.append(
+            advice.degrade(
                 f"who did what is known up to {one.read_to.isoformat()}: newer history is being "
                 "read"
             )

@@ -140,12 +140,17 @@ class OnlineFeatures:
         found = None if fallback is None else fallback.read(workflow_ids, model.value)
         if found is None:
             raise FeaturesAwayError(f"Features cannot be read: {self._missing}")
-        return FeatureRead(
-            completed(found.rows, found.as_of),
-            f"the online store does not answer: features from the lake, as known at "
-            f"{found.as_of.isoformat()}",
-            found.is_partial,
-        )
+        return fallen_back(found)
+
+
+def fallen_back(found: Fallback) -> FeatureRead:
+    """Complete rows of the copy, and say that they are no better."""
+    return FeatureRead(
+        completed(found.rows, found.as_of),
+        f"the online store does not answer: features from the lake, as known at "
+        f"{found.as_of.isoformat()}",
+        found.is_partial,
+    )
 
 
 def completed(rows: ServiceRows, as_of: datetime) -> ServiceRows:

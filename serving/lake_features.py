@@ -7,6 +7,7 @@ from typing import Final
 from pipelines.features.views import VIEWS
 from pipelines.store.lake_copy import LakeCopy, read_lake_copy
 from pipelines.store.service_plan import ServicePlan
+from pipelines.store.task_rows import TaskQuestion, task_rows
 from serving.clock import FeatureClock
 from serving.features import Fallback
 from serving.poller import Poller
@@ -49,6 +50,14 @@ class LakeFeatures:
         if copy is None:
             return None
         rows = copy.read(self._plans[service], workflow_ids)
+        return Fallback(rows, copy.as_of, is_partial=not copy.is_whole)
+
+    def read_tasks(self, questions: Sequence[TaskQuestion]) -> Fallback | None:
+        """Return one row for each question as of the copy's moment; None where there is no copy."""
+        copy = self._copy
+        if copy is None:
+            return None
+        rows = task_rows(copy, questions, copy.as_of)
         return Fallback(rows, copy.as_of, is_partial=not copy.is_whole)
 
     def refresh(self) -> None:

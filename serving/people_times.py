@@ -70,13 +70,16 @@ def people_times(
         return nothing
     try:
         durations = runtime.watch.champion(Model.TASK_DURATION).predictor
-        rows = runtime.task_features.read(questions, each[0].as_of)
+        read = runtime.task_features.read(questions, each[0].as_of)
     except NoChampionError:
         return nothing
     except ProblemError as err:
         for advice in each:
-            advice.degraded_because.append(f"without durations: {err.detail}")
+            advice.degrade(f"without durations: {err.detail}")
         return nothing
+    rows = read.rows
+    for advice in each:
+        advice.degrade(read.degraded_because)
     own_due_at = [one.due_at for one, of_task in zip(asked, people, strict=True) for _ in of_task]
     due_at = [own or of for own, of in zip(own_due_at, rows.columns[_DUE_AT], strict=True)]
     said = zip(_times(durations, rows, due_at, each[0].as_of), due_at, strict=True)

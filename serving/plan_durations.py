@@ -38,6 +38,7 @@ class Durations:
     estimates: Estimates
     due_at: Mapping[str, datetime | None]  # the workflow of a task, by the task's id
     known_at: datetime  # the youngest of all
+    degraded_because: str | None
 
 
 def plan_durations(advice: Advice, asked: Sequence[ToPlan]) -> list[Durations]:
@@ -48,7 +49,7 @@ def plan_durations(advice: Advice, asked: Sequence[ToPlan]) -> list[Durations]:
         asked: the plans, in whose order the answers are.
 
     Raises:
-        FeaturesAwayError: the online store does not answer.
+        FeaturesAwayError: neither the online store nor the copy from the lake can be read.
     """
     questions = [
         TaskQuestion(task.workflow_id, task.activity, person.person_id, task.team_id)
@@ -58,7 +59,8 @@ def plan_durations(advice: Advice, asked: Sequence[ToPlan]) -> list[Durations]:
     ]
     if not questions:
         return []
-    columns = advice.runtime.task_features.read(questions, advice.as_of).columns
+    read = advice.runtime.task_features.read(questions, advice.as_of)
+    columns = read.rows.columns
     ends = accumulate((len(plan.tasks) * len(plan.available) for plan in asked), initial=0)
     rows = [slice(*of_plan) for of_plan in pairwise(ends)]
     durations: TaskDurations = advice.choice.loaded.predictor
@@ -77,6 +79,7 @@ def plan_durations(advice: Advice, asked: Sequence[ToPlan]) -> list[Durations]:
                 Estimates(_working_hours(elapsed_s, plan.available, advice.as_of), spread),
                 dict(zip(plan.tasks, columns[_DUE_AT][of_tasks], strict=True)),
                 max(known, default=advice.as_of),
+                read.degraded_because,
             )
         )
     return said

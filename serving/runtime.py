@@ -93,7 +93,7 @@ class Runtime:
             clock,
             features,
             lake,
-            TaskFeatures(reader, features),
+            TaskFeatures(reader, features, lake),
             staff,
             watch,
             traffic,

@@ -42,7 +42,7 @@ def say(
     """Answer how long tasks take, in their order, each as the advice of one version; and log it.
 
     Raises:
-        FeaturesAwayError: the online store does not answer.
+        FeaturesAwayError: neither the online store nor the copy from the lake can be read.
         InvalidRequestError: the version has no such feature, or the feature no such value.
     """
     questions = [
@@ -52,7 +52,10 @@ def say(
         for task in tasks
     ]
     advice = each[0]  # what they have in common
-    features = advice.runtime.task_features.read(questions, advice.as_of)
+    read = advice.runtime.task_features.read(questions, advice.as_of)
+    for one in each:
+        one.degrade(read.degraded_because)
+    features = read.rows
     if what_if.overrides:
         known = _columns(advice.choice.loaded.predictor)
         features = overridden(features, known, what_if.overrides, advice.model)

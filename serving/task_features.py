@@ -1,6 +1,7 @@
 """What is known of tasks and of who might do them, as the model of task durations reads it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -9,11 +10,9 @@ import pyarrow as pa
 from pipelines.contracts import Model
 from pipelines.errors import FeatureStoreError
 from pipelines.learning.task_duration.features import TASK_ACTIVITY, TASK_PERSON
-from pipelines.store.online_rows import ServiceRows
-from pipelines.store.task_rows import TaskQuestion, task_rows
-from pipelines.store.view_reader import ViewReader
+from pipelines.store.task_rows import Lookup, TaskQuestion, task_rows
 from serving import metrics
-from serving.features import completed
+from serving.features import Fallback, FeatureRead, completed, fallen_back
 from serving.problems import FeaturesAwayError
 
 _TASK_TYPES: Final = {TASK_ACTIVITY: pa.string(), TASK_PERSON: pa.string()}
@@ -28,29 +27,43 @@ class Missing(Protocol):
         """Why the online store cannot be read, or None."""
 
 
-class TaskFeatures:
-    """Read the features of tasks from the online store; there is no copy of them in the lake."""
+class FallsBack(Protocol):
+    """What is needed of the copy from the lake."""
 
-    def __init__(self, reader: ViewReader, store: Missing) -> None:
+    def read_tasks(self, questions: Sequence[TaskQuestion]) -> Fallback | None:
+        """Return one row for each question, in their order; None where there is no copy."""
+
+
+class TaskFeatures:
+    """Read the features of tasks from the online store; while it is away, from the copy."""
+
+    def __init__(self, reader: Lookup, store: Missing, fallback: FallsBack) -> None:
         self._reader = reader
         self._store = store
+        self._fallback = fallback
 
-    def read(self, questions: Sequence[TaskQuestion], as_of: datetime) -> ServiceRows:
+    def read(self, questions: Sequence[TaskQuestion], as_of: datetime) -> FeatureRead:
         """Read a row for each question, in their order.
 
         Raises:
-            FeaturesAwayError: the online store does not answer.
+            FeaturesAwayError: neither the online store nor the copy from the lake can be read.
         """
-        # Only the probe waits for a store that is away or hangs.
-        if self._store.missing is not None:
-            raise FeaturesAwayError(f"Features of tasks cannot be read: {self._store.missing}")
-        try:
-            with metrics.FEATURES_SECONDS.labels(Model.TASK_DURATION.value).time():
-                rows = task_rows(self._reader, questions, as_of)
-        except FeatureStoreError as err:
-            raise FeaturesAwayError(f"Features of tasks cannot be read: {err}") from err
+        with metrics.FEATURES_SECONDS.labels(Model.TASK_DURATION.value).time():
+            read = self._read(questions, as_of)
         own: dict[str, Sequence[Any]] = {
             TASK_ACTIVITY: [question.activity for question in questions],
             TASK_PERSON: [question.person_id for question in questions],
         }
-        return completed(rows, as_of).with_columns(own, _TASK_TYPES)
+        return replace(read, rows=read.rows.with_columns(own, _TASK_TYPES))
+
+    def _read(self, questions: Sequence[TaskQuestion], as_of: datetime) -> FeatureRead:
+        missing = self._store.missing
+        if missing is None:  # only the probe waits for a store that is away or hangs
+            try:
+                return FeatureRead(completed(task_rows(self._reader, questions, as_of), as_of))
+            except FeatureStoreError as err:
+                missing = str(err)
+        found = self._fallback.read_tasks(questions)
+        if found is None:
+            raise FeaturesAwayError(f"Features of tasks cannot be read: {missing}")
+        return fallen_back(found)

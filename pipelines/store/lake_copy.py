@@ -17,7 +17,7 @@ from pipelines.contracts import CREATED_TIMESTAMP, EVENT_TIMESTAMP, FeatureView
 from pipelines.features.views import ViewSpec
 from pipelines.store.clock import microseconds
 from pipelines.store.latest import latest_rows
-from pipelines.store.online_rows import OnlineRow, ServiceRows
+from pipelines.store.online_rows import OnlineRow, ServiceRows, ViewRows
 from pipelines.store.online_view import Key
 from pipelines.store.service_plan import ServicePlan
 
@@ -75,6 +75,17 @@ class LakeCopy:
         as_of_us = microseconds(self.as_of)
         found = plan.follow(workflow_ids, lambda view, keys: self.views[view].find(keys, as_of_us))
         return plan.rows(workflow_ids, self.as_of, found)
+
+    def lookup(
+        self, keys: Mapping[FeatureView, Sequence[Key]], as_of: datetime
+    ) -> dict[FeatureView, ViewRows]:
+        """Read the rows that some views have for some keys, as `ViewReader.lookup` does."""
+        as_of_us = microseconds(as_of)
+        found = {}
+        for name, asked in keys.items():
+            rows = self.views[name].find(asked, as_of_us)
+            found[name] = ViewRows(self.views[name].spec, [rows[key] for key in asked])
+        return found
 
 
 def read_lake_copy(

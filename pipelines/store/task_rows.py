@@ -1,22 +1,21 @@
-"""What is known of tasks and of who might do them, online: one round trip for all of them.
+"""What is known of tasks and of who might do them: online in one round trip, or in a copy.
 
 The rows are those that `training_set(..., has_keys=True)` gives offline: the workflow's progress,
 and the views of the task's own activity, person and team.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import pyarrow as pa
 
 from pipelines.contracts import FeatureView
 from pipelines.features.views import VIEWS, qualified
 from pipelines.history.schema import TIMESTAMP
-from pipelines.store.online_rows import ServiceRows
+from pipelines.store.online_rows import ServiceRows, ViewRows
 from pipelines.store.online_view import Key
 from pipelines.store.training_sets import AS_OF, DERIVED_KEYS, WORKFLOW_ID
-from pipelines.store.view_reader import ViewReader
 
 _VIEWS: Final = (
     FeatureView.WORKFLOW_PROGRESS,
@@ -44,13 +43,20 @@ class TaskQuestion(NamedTuple):
     team_id: str | None
 
 
-def task_rows(
-    reader: ViewReader, questions: Sequence[TaskQuestion], as_of: datetime
-) -> ServiceRows:
+class Lookup(Protocol):
+    """What gives rows of views by their keys: the online store, or a copy of the lake."""
+
+    def lookup(
+        self, keys: Mapping[FeatureView, Sequence[Key]], as_of: datetime
+    ) -> Mapping[FeatureView, ViewRows]:
+        """Return each view's rows, in the order of its keys."""
+
+
+def task_rows(reader: Lookup, questions: Sequence[TaskQuestion], as_of: datetime) -> ServiceRows:
     """Read a row for each question, in their order.
 
     Args:
-        reader: of the online store.
+        reader: of the online store, or the copy.
         questions: may share workflows, people, activities and teams.
         as_of: now, in the data's time.
 

@@ -11,7 +11,8 @@ from pipelines.settings import Settings
 from pipelines.store.lake_copy import LakeCopy, read_lake_copy
 from pipelines.store.materialize import materialize
 from pipelines.store.online import OnlineReader
-from tests.store.lake_of_features import WATERMARK, write_lake
+from pipelines.store.task_rows import TaskQuestion, task_rows
+from tests.store.lake_of_features import ACTIVITIES, PEOPLE, WATERMARK, write_lake
 
 pytestmark = pytest.mark.integration
 
@@ -48,6 +49,33 @@ def test_rows_are_those_of_the_online_store(
             assert mine == theirs
             running += theirs["features_known_at"] is not None
     assert running > 20
+
+
+def test_rows_of_tasks_are_those_of_the_online_store(
+    settings: Settings, workflows: list[str]
+) -> None:
+    reader, copy = OnlineReader(settings), copy_of(settings)
+    running = [
+        row["workflow_id"]
+        for row in reader.read(workflows, Model.REMAINING_TIME.value, WATERMARK).rows()
+        if row["features_known_at"] is not None and not row["is_closed"]
+    ]
+    questions = [
+        TaskQuestion(workflow_id, activity, person_id, team_id)
+        for workflow_id, activity, person_id, team_id in zip(
+            [*running, "no workflow"],
+            [*ACTIVITIES, "an activity nobody did"] * len(running),
+            [*PEOPLE, None, "a newcomer"] * len(running),
+            [None, "team-0", "no team"] * len(running),
+            strict=False,
+        )
+    ]
+    online, copied = (task_rows(of, questions, WATERMARK) for of in (reader, copy))
+    assert copied.types == online.types
+    assert copied.rows() == online.rows()
+    assert (
+        sum(value is not None for value in copied.columns["person_workload__open_task_count"]) > 5
+    )
 
 
 def test_a_bounded_copy_keeps_the_youngest_and_says_so(

@@ -1,6 +1,7 @@
 """Two versions of models of advice: on live traffic, and one in the other's shadow."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ import pytest
 from sqlalchemy import URL, Engine, select
 
 from pipelines.contracts import Model
+from pipelines.jobs.features import materialise_views
 from pipelines.source.platform_tables import predictions
 from serving.traffic import place
 from tests.integration.company_stack import learn_challenger, learn_from_company, open_tasks
@@ -145,3 +147,42 @@ def test_a_challenger_in_the_shadow_is_logged_and_never_shown(
     assert not {str(row.prediction_id) for row in found} & set(rows)
     said = {row.task_id: row.output for row in rows.values()}
     assert any(row.output != said[row.task_id] for row in found)  # the challenger's own
+
+
+def test_without_valkey_what_is_known_of_tasks_comes_from_the_lake(
+    stack: Stack, tasks: list[Mapping[str, Any]]
+) -> None:
+    ids = [task["task_id"] for task in tasks[:5]]
+    people = stack.post("/recommend_assignees", {"task_id": ids[0]}).json()["candidates"]
+    plan = {
+        "tasks": [{"task_id": one} for one in ids],
+        "people": [{"person_id": one["person_id"]} for one in people],
+    }
+    questions = [
+        *(("/predict_duration", {"task_id": one}) for one in ids),
+        *(("/recommend_assignees", {"task_id": one}) for one in ids),
+        ("/recommend_allocation", plan),
+    ]
+
+    def answers() -> list[dict[str, Any]]:
+        responses = [stack.post(*question) for question in questions]
+        assert {response.status_code for response in responses} == {200}
+        return [response.json() for response in responses]
+
+    before = answers()
+    stack.valkey.stop()
+    try:
+        until(lambda: stack.get("/readyz").json()["degraded"])
+        after = answers()
+    finally:
+        stack.valkey.start()
+        as_of = datetime.fromisoformat(before[0]["as_of"])
+        materialise_views(stack.settings, as_of.isoformat())
+
+    for was, now in zip(before, after, strict=True):
+        assert not was["is_degraded"]
+        assert now["is_degraded"]
+        assert now["degraded_because"][0].startswith("the online store does not answer: features")
+        for name in ("waiting_time", "service_time", "sojourn_time", "candidates", "assignments"):
+            assert now.get(name) == was.get(name)
+    until(lambda: not stack.get("/readyz").json()["degraded"])

@@ -44,6 +44,7 @@ from serving.guard.keys import IssuerKeys
 from serving.guard.parts import Guard
 from serving.guard.rates import Rates
 from serving.guard.tokens import Tokens
+from serving.lake_features import LakeFeatures
 from serving.models import Candidate
 from serving.poller import Poller
 from serving.problems import FeaturesAwayError
@@ -332,7 +333,11 @@ def world(
         features=features,
         lake=Poller("no lake", lambda: None, 60),  # type: ignore[arg-type]
         watch=watch,
-        task_features=TaskFeatures(None, features),  # type: ignore[arg-type]
+        task_features=TaskFeatures(
+            None,  # type: ignore[arg-type]
+            features,
+            LakeFeatures("nowhere", {}, clock, max_rows=0),  # type: ignore[arg-type]
+        ),
         staff=Staff("nowhere", clock),  # type: ignore[arg-type]
         traffic=Traffic(watch, challenger_ratio, shadowed),
         shadows=shadows,

@@ -9,13 +9,13 @@ import pyarrow as pa
 from pipelines.learning.task_duration.features import TASK_ACTIVITY, TASK_PERSON
 from pipelines.store.online_rows import ServiceRows
 from pipelines.store.task_rows import TaskQuestion
-from serving.features import completed
+from serving.features import FeatureRead, completed
 from tests.serving.conftest import TYPES
 
 
 def task_rows_of(
     rows: Sequence[Mapping[str, Any]], questions: Sequence[TaskQuestion], as_of: datetime
-) -> ServiceRows:
+) -> FeatureRead:
     """Return feature rows, one for each question, as those of the tasks asked about."""
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     own = {
@@ -23,4 +23,4 @@ def task_rows_of(
         TASK_PERSON: [of.person_id for of in questions],
     }
     whole = completed(ServiceRows(columns, TYPES), as_of)
-    return whole.with_columns(own, dict.fromkeys(own, pa.string()))
+    return FeatureRead(whole.with_columns(own, dict.fromkeys(own, pa.string())))

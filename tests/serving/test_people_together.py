@@ -9,9 +9,9 @@ import pytest
 from pipelines.contracts import Model
 from pipelines.learning.assignee.state import AssigneeState
 from pipelines.learning.task_duration.spans import Span
-from pipelines.store.online_rows import ServiceRows
 from serving import assignees as module
 from serving.assignees import AboutPeople, assignees
+from serving.features import FeatureRead
 from serving.problems import FeaturesAwayError, ProblemError
 from serving.runtime import Runtime
 from serving.task_schemas import AssigneeOfStep, AssigneeOfTask, Recommendation
@@ -59,7 +59,7 @@ def reads() -> list[int]:
 def runtime(
     world: World, state: AssigneeState, reads: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> Runtime:
-    def read(_: Any, questions: Any, as_of: Any) -> ServiceRows:
+    def read(_: Any, questions: Any, as_of: Any) -> FeatureRead:
         reads.append(len(questions))
         due_at = {"w158": NOW + 3 * DAY, "w159": NOW + DAY}
         rows = [

@@ -17,7 +17,7 @@ from pipelines.store.stamp import put_new_stamp
 from pipelines.store.valkey import Valkey
 from serving import assignees
 from serving.cache import AnswerCache
-from serving.features import completed
+from serving.features import FeatureRead, completed
 from serving.tasks import Task
 from tests.learning.assignee.company_ranker import NOW, company_ranker, company_state
 from tests.serving.conftest import TYPES, World, feature_row
@@ -99,7 +99,7 @@ def test_who_would_hold_too_many_is_left_out(asked: World) -> None:
 def test_how_long_each_would_take_stays_as_it_is_known(
     asked: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read(_: Any, questions: Any, as_of: Any) -> ServiceRows:
+    def read(_: Any, questions: Any, as_of: Any) -> FeatureRead:
         rows = [feature_row("w159", **{LOAD: 3}) | {"as_of": as_of} for _ in questions]
         columns = {name: [row[name] for row in rows] for name in rows[0]}
         own = {
@@ -107,7 +107,7 @@ def test_how_long_each_would_take_stays_as_it_is_known(
             TASK_PERSON: [question.person_id for question in questions],
         }
         whole = completed(ServiceRows(columns, TYPES), as_of)
-        return whole.with_columns(own, dict.fromkeys(own, pa.string()))
+        return FeatureRead(whole.with_columns(own, dict.fromkeys(own, pa.string())))
 
     monkeypatch.setattr(type(asked.app.state.runtime.task_features), "read", read)
     asked.registry.predictors[Model.TASK_DURATION] = durations_of(Span.SOJOURN)  # type: ignore[assignment]

@@ -9,12 +9,12 @@ import pytest
 
 from pipelines.contracts import Model
 from pipelines.learning.task_duration.spans import Span
-from pipelines.store.online_rows import ServiceRows
 from pipelines.store.task_rows import TaskQuestion
 from serving import allocation as module
 from serving import plan_durations
 from serving.allocation import AboutPlan, plan, plans
 from serving.allocation_schemas import Allocation, AllocationQuestion
+from serving.features import FeatureRead
 from serving.lanes import Lane
 from serving.people import Person
 from serving.problems import FeaturesAwayError, NoChampionError, ProblemError
@@ -83,7 +83,7 @@ def reads() -> list[int]:
 
 @pytest.fixture
 def runtime(world: World, reads: list[int], monkeypatch: pytest.MonkeyPatch) -> Runtime:
-    def read(_: Any, questions: Any, as_of: Any) -> ServiceRows:
+    def read(_: Any, questions: Any, as_of: Any) -> FeatureRead:
         reads.append(len(questions))
         rows = [
             feature_row(of.workflow_id, **{LOAD: load_of(of), DUE_AT: DUE[of.workflow_id]})

@@ -16,7 +16,7 @@ from pipelines.learning.task_duration.fit import fit_task_duration
 from pipelines.learning.task_duration.spans import Span
 from pipelines.store.online_rows import ServiceRows
 from serving import task_answers
-from serving.features import completed
+from serving.features import FeatureRead, completed
 from serving.tasks import Task
 from tests.serving.conftest import AS_OF, TYPES, World, feature_row, frame_of
 
@@ -55,7 +55,7 @@ def durations_of(span: Span) -> TaskDurations:
 
 @pytest.fixture
 def tasks(world: World, durations: TaskDurations, monkeypatch: pytest.MonkeyPatch) -> World:
-    def read(_: Any, questions: Any, as_of: Any) -> ServiceRows:
+    def read(_: Any, questions: Any, as_of: Any) -> FeatureRead:
         people = [question.person_id for question in questions]
         read = [
             feature_row("WF-1", person_id=one, **{LOAD: 1}) | {"as_of": as_of} for one in people
@@ -63,7 +63,7 @@ def tasks(world: World, durations: TaskDurations, monkeypatch: pytest.MonkeyPatc
         own = {TASK_ACTIVITY: ["check"] * len(people), TASK_PERSON: people}
         columns = {name: [row[name] for row in read] for name in read[0]}
         rows = completed(ServiceRows(columns, TYPES), as_of)
-        return rows.with_columns(own, dict.fromkeys(own, pa.string()))
+        return FeatureRead(rows.with_columns(own, dict.fromkeys(own, pa.string())))
 
     runtime = world.app.state.runtime
     monkeypatch.setattr(type(runtime.task_features), "read", read)
