@@ -26,6 +26,7 @@ from serving.poller import Poller
 from serving.registry import MlflowRegistry
 from serving.schemas import Models, Readiness
 from serving.shadow import ShadowQueue
+from serving.source_reads import SourceReads
 from serving.staff import Staff
 from serving.state import models_state, readiness, show
 from serving.task_features import TASK_NAMES, TaskFeatures
@@ -45,6 +46,7 @@ class Runtime:
     """The parts behind the answers; each looks after itself in a thread of its own."""
 
     engine: Engine
+    source: SourceReads
     history: SourceHistory
     clock: FeatureClock
     features: OnlineFeatures
@@ -84,12 +86,15 @@ class Runtime:
         traffic = Traffic(watch, settings.challenger_ratio, settings.shadow_models)
         shadows = ShadowQueue(metrics.SHADOWS_DROPPED.inc)
         cache = AnswerCache(settings.valkey, settings.cache_ttl_s)
+        source = SourceReads(_reading_engine(settings))
         for part in (clock, features, lake, staff, watch, shadows, cache, log, feedback, alerts):
             part.start()
+        source.start()
         secret = settings.registry_events_secret
         runtime = cls(
             engine,
-            SourceHistory(_history_engine(settings)),
+            source,
+            SourceHistory(source),
             clock,
             features,
             lake,
@@ -126,7 +131,7 @@ class Runtime:
         self.log.close()
         self.feedback.close()
         self.guard.close()
-        self.history.close()
+        self.source.close()
         self.engine.dispose()
         self.stop_tracing()
 
@@ -160,7 +165,7 @@ def _engine(settings: Settings, **how: Any) -> Engine:
     )
 
 
-def _history_engine(settings: Settings) -> Engine:
+def _reading_engine(settings: Settings) -> Engine:
     # Each question is one statement: a transaction around it would be two round trips more, to
     # ping the connection beforehand one more, and there is nothing to undo behind it.
     return _engine(settings, isolation_level="AUTOCOMMIT", pool_reset_on_return=None)

@@ -93,6 +93,8 @@ def readiness(runtime: "Runtime") -> Readiness:
     reading = runtime.clock.reading
     if reading is not None and reading.is_stale:
         degraded.append("the clock of the features is not up to date: no database")
+    if runtime.source.is_away:
+        degraded.append("tasks and people cannot be looked up: no database")
     if runtime.log.is_away:
         degraded.append("the prediction log goes to disk: no database")
     return Readiness(

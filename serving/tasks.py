@@ -1,12 +1,11 @@
 """Tasks and workflows as the source database has them now, for questions that name them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, Engine, Select, Text, any_, bindparam, cast, func, select
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import ARRAY, Select, Text, any_, bindparam, cast, func, select
 
 from pipelines.source.tables import (
     people,
@@ -17,7 +16,7 @@ from pipelines.source.tables import (
     workflows,
 )
 from serving.people import Person
-from serving.problems import HistoryAwayError
+from serving.source_reads import SourceReads
 
 
 @dataclass(frozen=True)
@@ -86,12 +85,8 @@ _EVENTS: Final = (
 class SourceHistory:
     """Read by id, each question in one statement; a database that is away is said at once."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._engine.dispose()
+    def __init__(self, reads: SourceReads) -> None:
+        self._reads = reads
 
     def tasks(self, task_ids: Sequence[str]) -> dict[str, Task]:
         """Return the tasks there are, by id.
@@ -137,7 +132,7 @@ class SourceHistory:
             .group_by(person_skills.c.person_id)
             .having(func.count() == len(wanted))
         )
-        return {row["person_id"] for row in self._rows(having, {})}
+        return {row["person_id"] for row in self._reads.rows(having, {})}
 
     def events(
         self, workflow_ids: Sequence[str], as_of: datetime
@@ -152,30 +147,9 @@ class SourceHistory:
             HistoryAwayError: the database does not answer.
         """
         events: dict[str, list[dict[str, Any]]] = {}
-        for row in self._rows(_EVENTS, {_IDS: list(workflow_ids), _AS_OF: as_of}):
+        for row in self._reads.rows(_EVENTS, {_IDS: list(workflow_ids), _AS_OF: as_of}):
             events.setdefault(row["workflow_id"], []).append(row)
         return events
 
     def _by_id(self, statement: Select[Any], ids: Sequence[str]) -> list[dict[str, Any]]:
-        return self._rows(statement, {_IDS: list(ids)})
-
-    def _rows(self, statement: Select[Any], given: Mapping[str, Any]) -> list[dict[str, Any]]:
-        try:
-            try:
-                return self._read(statement, given)
-            except DBAPIError as err:
-                if not err.connection_invalidated:
-                    raise
-                # It was cut off since the last question; all that were open then are dropped now.
-                return self._read(statement, given)
-        except SQLAlchemyError as err:
-            raise HistoryAwayError(
-                "The source database cannot be asked about tasks just now; ask again in a few "
-                "seconds, or by workflow id."
-            ) from err
-
-    def _read(self, statement: Select[Any], given: Mapping[str, Any]) -> list[dict[str, Any]]:
-        with self._engine.connect() as connection:
-            found = connection.execute(statement, given)
-            names = tuple(found.keys())
-            return [dict(zip(names, row, strict=True)) for row in found]
+        return self._reads.rows(statement, {_IDS: list(ids)})

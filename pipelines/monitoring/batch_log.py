@@ -60,6 +60,7 @@ class BatchLog(Generic[E]):
         self._batch_rows = batch_rows
         self._max_queued = max_queued
         self._queue: deque[tuple[E, str]] = deque()  # each with its line
+        self._in_hand: list[tuple[E, str]] = []  # of these, those being written
         self._stopping = threading.Event()
         self._away_until = 0.0
         self._written = self._spilled = self._refused = self._lost = 0
@@ -83,11 +84,15 @@ class BatchLog(Generic[E]):
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout_seconds)
-        while batch := self._take():  # only after a time-out: the thread empties it otherwise
-            if not self._put_aside([entry for entry, _ in batch]):
-                self._lost += len(batch)
-                logger.error("%d %s are lost: no database and no disk", len(batch), self._noun)
-        self._writer.close()
+        # Only after a time-out: the thread empties the queue otherwise. What it waits for may have
+        # been written all the same, and is found to be there when it comes back.
+        left = [*self._in_hand, *self._queue]
+        self._queue.clear()
+        if left and not self._put_aside([entry for entry, _ in left]):
+            self._lost += len(left)
+            logger.error("%d %s are lost: no database and no disk", len(left), self._noun)
+        if not self._thread.is_alive():  # it may wait for a database that hangs
+            self._writer.close()
 
     @property
     def counts(self) -> LogCounts:
@@ -127,11 +132,14 @@ class BatchLog(Generic[E]):
     def _empty(self) -> None:
         """Write what is queued; what comes meanwhile waits for the next time, in a fuller batch."""
         while batch := self._take():
+            self._in_hand = batch
             entries, lines = zip(*batch, strict=True)
             is_away = time.monotonic() < self._away_until
             if (is_away or not self._insert(entries, lines)) and not self._put_aside(entries):
                 self._queue.extendleft(reversed(batch))
+                self._in_hand = []
                 return
+            self._in_hand = []
             if len(batch) < self._batch_rows and not self._stopping.is_set():
                 return
 

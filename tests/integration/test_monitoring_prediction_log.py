@@ -162,6 +162,28 @@ def test_comes_back_by_itself(database: Engine, make_log: MakeLog) -> None:
     assert stored(database)[0].features == {"nan": None}
 
 
+def test_what_hangs_in_the_database_is_not_lost_at_the_end(
+    database: Engine, make_log: MakeLog, tmp_path: Path
+) -> None:
+    log = make_log().start()
+    in_hand, queued = prediction(1), prediction(2)
+    with database.connect() as connection, connection.begin():
+        connection.execute(text("LOCK workcast.predictions"))
+        log.add([in_hand])
+        until(lambda: log.counts.queued_count == 0)
+        log.add([queued])
+        log.close(timeout_seconds=0.2)
+        (path,) = (tmp_path / "spill").glob("*.jsonl")
+        assert [one.prediction_id for one in log._spill.read(path)] == [
+            in_hand.prediction_id,
+            queued.prediction_id,
+        ]
+
+    again = make_log().start()  # a new process
+    until(lambda: again.counts.waiting_file_count == 0)
+    assert ids(database) == {in_hand.prediction_id, queued.prediction_id}
+
+
 def test_same_prediction_twice_is_one_row(database: Engine, make_log: MakeLog) -> None:
     asked = prediction()
     log = make_log().start()

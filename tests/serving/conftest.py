@@ -50,6 +50,7 @@ from serving.poller import Poller
 from serving.problems import FeaturesAwayError
 from serving.runtime import Runtime
 from serving.shadow import ShadowQueue
+from serving.source_reads import SourceReads
 from serving.staff import Staff
 from serving.task_features import TASK_NAMES, TaskFeatures
 from serving.tasks import SourceHistory
@@ -324,11 +325,13 @@ def world(
     features.probe()
     shadows = ShadowQueue(lambda: None)
     shadows.start()
+    source = SourceReads(engine)
     settings = Settings(home=tmp_path / "home", _env_file=None)  # type: ignore[call-arg]
     guard, audit = make_guard(settings)
     runtime = Runtime(
         engine=engine,
-        history=SourceHistory(engine),
+        source=source,
+        history=SourceHistory(source),
         clock=clock,  # type: ignore[arg-type]
         features=features,
         lake=Poller("no lake", lambda: None, 60),  # type: ignore[arg-type]

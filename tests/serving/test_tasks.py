@@ -17,6 +17,7 @@ from pipelines.source.tables import (
     workflows,
 )
 from serving.problems import HistoryAwayError
+from serving.source_reads import SourceReads
 from serving.tasks import SourceHistory
 from tests.serving.conftest import NOWHERE
 
@@ -32,7 +33,7 @@ def history(database: Engine) -> SourceHistory:
             [{"person_id": one, "name": one, "team_id": None} for one in ("ann", "bob")],
         )
         connection.execute(insert(person_skills), [{"person_id": "ann", "skill_id": "law"}])
-    return SourceHistory(database)
+    return SourceHistory(SourceReads(database))
 
 
 def test_people_are_found_by_any_number_of_ids(history: SourceHistory) -> None:
@@ -188,4 +189,4 @@ def test_a_connection_that_was_cut_off_costs_no_answer(
 
 def test_a_database_that_is_away_is_said() -> None:
     with pytest.raises(HistoryAwayError, match="ask again"):
-        SourceHistory(create_engine(NOWHERE)).people(["ann"])
+        SourceHistory(SourceReads(create_engine(NOWHERE))).people(["ann"])
