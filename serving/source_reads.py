@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 
 _ANSWER_SECONDS: Final = 4.0  # beyond what the service lets a statement take
 _PROBE_SECONDS: Final = 1.0
+_AWAY: Final = (
+    "The source database cannot be asked about tasks just now; ask again in a few seconds, or by "
+    "workflow id."
+)
 
 
 class SourceReads:
@@ -70,9 +74,9 @@ class SourceReads:
         Raises:
             HistoryAwayError: the database does not answer.
         """
+        if self._is_away:
+            raise HistoryAwayError(_AWAY)
         try:
-            if self._is_away:
-                raise HistoryAwayError(_AWAY)
             try:
                 return self._read(statement, given)
             except DBAPIError as err:
@@ -126,9 +130,3 @@ class SourceReads:
         finally:
             with self._lock:
                 self._waiting.pop(number, None)
-
-
-_AWAY: Final = (
-    "The source database cannot be asked about tasks just now; ask again in a few seconds, or by "
-    "workflow id."
-)

@@ -86,8 +86,9 @@ class BatchLog(Generic[E]):
             self._thread.join(timeout_seconds)
         # Only after a time-out: the thread empties the queue otherwise. What it waits for may have
         # been written all the same, and is found to be there when it comes back.
-        left = [*self._in_hand, *self._queue]
-        self._queue.clear()
+        left = self._in_hand[:]
+        while batch := self._take():
+            left += batch
         if left and not self._put_aside([entry for entry, _ in left]):
             self._lost += len(left)
             logger.error("%d %s are lost: no database and no disk", len(left), self._noun)
