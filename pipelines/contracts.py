@@ -27,6 +27,13 @@ class HistoryTable(StrEnum):
     WORKFLOW_CLOSURES = "workflow_closures"
 
 
+class PresentTable(StrEnum):
+    """Tables under `lake/present`: what the source says now, replaced by each extract."""
+
+    OPEN_TASKS = "open_tasks"
+    PEOPLE = "people"
+
+
 class FeatureView(StrEnum):
     """Feature views, under `lake/features` and in Feast by these names."""
 
@@ -124,6 +131,7 @@ class Engine(StrEnum):
 
 # Folders of the lake; rows found in quarantine count as not there.
 HISTORY_FOLDER: Final = "history"
+PRESENT_FOLDER: Final = "present"
 QUARANTINE_FOLDER: Final = "quarantine"
 FEATURES_FOLDER: Final = "features"
 TRAINING_FOLDER: Final = "training"

@@ -71,6 +71,7 @@ def plans(runtime: "Runtime", asked: Sequence[AboutPlan]) -> list[Outcome]:
     }
     durations = plan_durations(each[0], list(known.values()))
     for (i, one), of_plan in zip(known.items(), durations, strict=True):
+        each[i].degrade(one.degraded_because)
         each[i].degrade(of_plan.degraded_because)
         try:
             said[i] = _plan(each[i], one, of_plan)

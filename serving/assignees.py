@@ -119,6 +119,7 @@ def _recommended(
 ) -> list[Recommendation | ProblemError]:
     """Say who should do some tasks, each in an advice of its own, and log it; or why nobody can."""
     for advice, one in zip(each, asked, strict=True):
+        advice.degrade(one.task.degraded_because)
         if one.read_to < advice.as_of:
             advice.degrade(
                 f"who did what is known up to {one.read_to.isoformat()}: newer history is being "

@@ -12,6 +12,7 @@ from serving import metrics
 from serving.advice import Advice
 from serving.advise import advise_about_each
 from serving.asked import Row, Started
+from serving.history import nothing_in_copy
 from serving.problems import ClosedWorkflowError, ProblemError, UnknownWorkflowError
 from serving.template_schemas import NextActivities, NextActivity, RunningWorkflow
 from serving.together import Outcome
@@ -35,6 +36,7 @@ class _Running:
     asked: AboutRunning
     tasks: list[dict[str, Any]]
     known_at: datetime
+    degraded_because: str | None
 
 
 def next_activities(runtime: "Runtime", asked: Sequence[AboutRunning]) -> list[Outcome]:
@@ -63,20 +65,26 @@ def _look(runtime: "Runtime", asked: Sequence[AboutRunning]) -> list[_Running | 
     """Look workflows up; of one in which nothing can follow, return why."""
     runtime.watch.champion(Model.NEXT_ACTIVITY)  # without one nothing need be read
     as_of = runtime.clock.read().as_of
-    ids = dict.fromkeys(one.question.workflow_id for one in asked)
-    events = runtime.history.events(list(ids), as_of)
+    ids = list(dict.fromkeys(one.question.workflow_id for one in asked))
+    read = runtime.history.read(lambda history: history.events(ids, as_of))
+    because = read.degraded_because
     found: list[_Running | ProblemError] = []
     for one in asked:
-        of_it = events.get(one.question.workflow_id, [])
-        fault = _fault_of(one.question.workflow_id, of_it, as_of)
+        of_it = read.found.get(one.question.workflow_id, [])
+        fault = _fault_of(one.question.workflow_id, of_it, as_of, because)
         if fault is None:
-            found.append(_Running(one, task_sequence_of(of_it), max(map(known_at, of_it))))
+            latest = max(map(known_at, of_it))
+            found.append(_Running(one, task_sequence_of(of_it), latest, because))
         else:
             found.append(fault)
     return found
 
 
-def _fault_of(workflow_id: str, events: Sequence[Row], as_of: datetime) -> ProblemError | None:
+def _fault_of(
+    workflow_id: str, events: Sequence[Row], as_of: datetime, because: str | None
+) -> ProblemError | None:
+    if not events and because is not None:
+        return nothing_in_copy(f"Workflow {workflow_id!r}", because)
     if not events:
         return UnknownWorkflowError(
             f"Workflow {workflow_id!r} is unknown: no event of it had been recorded by "
@@ -93,6 +101,8 @@ def _fault_of(workflow_id: str, events: Sequence[Row], as_of: datetime) -> Probl
 
 def _say(each: Sequence[Advice], running: Sequence[_Running]) -> list[NextActivities]:
     """Answer about workflows, in their order, each as the advice of one version; and log it."""
+    for advice, one in zip(each, running, strict=True):
+        advice.degrade(one.degraded_because)
     predictor = each[0].choice.loaded.predictor
     most = max(one.asked.question.count for one in running)
     with metrics.INFERENCE_SECONDS.labels(Model.NEXT_ACTIVITY.value).time():

@@ -20,7 +20,9 @@ from serving.clock import FeatureClock
 from serving.examples import Examples, OfKinds
 from serving.features import REQUEST_TIME_NAMES, OnlineFeatures
 from serving.guard.parts import Guard
+from serving.history import History
 from serving.lake_features import LakeFeatures
+from serving.lake_history import LakeHistory
 from serving.lanes import Lanes
 from serving.poller import Poller
 from serving.registry import MlflowRegistry
@@ -47,7 +49,7 @@ class Runtime:
 
     engine: Engine
     source: SourceReads
-    history: SourceHistory
+    history: History
     clock: FeatureClock
     features: OnlineFeatures
     lake: LakeFeatures
@@ -94,7 +96,9 @@ class Runtime:
         runtime = cls(
             engine,
             source,
-            SourceHistory(source),
+            History(
+                SourceHistory(source), LakeHistory(settings.lake, clock, settings.fallback_max_rows)
+            ),
             clock,
             features,
             lake,

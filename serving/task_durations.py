@@ -11,6 +11,7 @@ from serving.advise import advise_about_each, advise_what_if
 from serving.again import Asking, again_or_anew
 from serving.asked import Started
 from serving.cache import Subject
+from serving.history import nothing_in_copy
 from serving.problems import EndedTaskError, ProblemError, UnknownTaskError
 from serving.schemas import Problem, WorkflowProblem
 from serving.task_answers import WhatIf, logged_inputs, say
@@ -40,15 +41,15 @@ def tasks(runtime: "Runtime", asked: Sequence[AboutTask]) -> list[Outcome]:
     Raises:
         ProblemError: none of them can be answered: no model, no features, no database.
     """
-    found = _tasks(runtime, [one.question.task_id for one in asked])
+    found, because = _tasks(runtime, [one.question.task_id for one in asked])
     known = {i: one for i, one in enumerate(found) if isinstance(one, Task)}
 
     def anew(_: Choice, positions: Sequence[int]) -> list[TaskDuration]:
         starts = [asked[position].started for position in positions]
-        return _answers(runtime, [known[position] for position in positions], starts)
+        return _answers(runtime, [known[position] for position in positions], starts, because)
 
     askings = [
-        task if isinstance(task, ProblemError) else _asking(one, task)
+        task if isinstance(task, ProblemError) else _asking(one, task, because)
         for one, task in zip(asked, found, strict=True)
     ]
     return again_or_anew(runtime, Model.TASK_DURATION, askings, anew)
@@ -60,7 +61,7 @@ def task_if(runtime: "Runtime", asked: AboutTask) -> bytes:
     Raises:
         ProblemError: it cannot be answered; one class for each reason.
     """
-    (task,) = _tasks(runtime, [asked.question.task_id])
+    (task,), because = _tasks(runtime, [asked.question.task_id])
     if isinstance(task, ProblemError):
         raise task
     what_if = WhatIf(asked.question.person_id, asked.question.overrides)
@@ -68,6 +69,7 @@ def task_if(runtime: "Runtime", asked: AboutTask) -> bytes:
         return only(tasks(runtime, [asked]))
 
     def would(advice: Advice) -> TaskDuration:
+        advice.degrade(because)
         return say([advice], [task], what_if)[0]
 
     answer = advise_what_if(runtime, Model.TASK_DURATION, task.workflow_id, would, asked.started)
@@ -81,10 +83,10 @@ def task_batch(runtime: "Runtime", task_ids: Sequence[str]) -> TaskDurationBatch
         ProblemError: nothing at all can be answered: no model, no features, no database.
     """
     started = Started()
-    found = _tasks(runtime, task_ids)
+    found, because = _tasks(runtime, task_ids)
     known = [one for one in found if isinstance(one, Task)]
     return TaskDurationBatch(
-        answers=_answers(runtime, known, [started] * len(known)),
+        answers=_answers(runtime, known, [started] * len(known), because),
         problems=[
             WorkflowProblem(
                 workflow_id=str(fault.members.get("workflow_id", "")),
@@ -96,13 +98,22 @@ def task_batch(runtime: "Runtime", task_ids: Sequence[str]) -> TaskDurationBatch
     )
 
 
-def require_open(task_id: str, task: Task | None, as_of: datetime) -> Task:
+def require_open(task_id: str, task: Task | None, as_of: datetime, because: str | None) -> Task:
     """Return a task about which something is left to say.
+
+    Args:
+        task_id: asked about.
+        task: of this id, where there is one.
+        as_of: now, in the data's time.
+        because: why the source was not asked but a copy; None: it was.
 
     Raises:
         UnknownTaskError: there is none.
+        HistoryAwayError: the copy has none.
         EndedTaskError: it has ended.
     """
+    if task is None and because is not None:
+        raise nothing_in_copy(f"Task {task_id!r}", because)
     if task is None or (task.created_at is not None and task.created_at >= as_of):
         raise UnknownTaskError(
             f"Task {task_id!r} is unknown: the source had none of this id by "
@@ -121,30 +132,39 @@ def require_open(task_id: str, task: Task | None, as_of: datetime) -> Task:
     return task if is_started else replace(task, started_at=None)
 
 
-def _tasks(runtime: "Runtime", task_ids: Sequence[str]) -> list[Task | ProblemError]:
-    """Look tasks up; of one about which nothing is left to say, return why."""
+def _tasks(
+    runtime: "Runtime", task_ids: Sequence[str]
+) -> tuple[list[Task | ProblemError], str | None]:
+    """Look tasks up; of one about which nothing is left to say, return why.
+
+    The second is why they come from a copy, if they do.
+    """
     runtime.watch.champion(Model.TASK_DURATION)  # without one nothing need be read
     as_of = runtime.clock.read().as_of
-    known = runtime.history.tasks(list(dict.fromkeys(task_ids)))
+    ids = list(dict.fromkeys(task_ids))
+    known = runtime.history.read(lambda history: history.tasks(ids))
+    because = known.degraded_because
     found: list[Task | ProblemError] = []
     for task_id in task_ids:
         try:
-            found.append(require_open(task_id, known.get(task_id), as_of))
+            found.append(require_open(task_id, known.found.get(task_id), as_of, because))
         except ProblemError as fault:
             found.append(fault)
-    return found
+    return found, because
 
 
-def _asking(asked: AboutTask, task: Task) -> Asking:
-    about = Subject.of(task.workflow_id, asked.question, task)
+def _asking(asked: AboutTask, task: Task, because: str | None) -> Asking:
+    about = Subject.of(task.workflow_id, asked.question, task, because)
     inputs = logged_inputs(task.task_id, task.person_id)
     return Asking(about, asked.started, inputs, task.task_id)
 
 
 def _answers(
-    runtime: "Runtime", tasks: Sequence[Task], starts: Sequence[Started]
+    runtime: "Runtime", tasks: Sequence[Task], starts: Sequence[Started], because: str | None
 ) -> list[TaskDuration]:
     def about(each: Sequence[Advice], positions: Sequence[int]) -> list[TaskDuration]:
+        for advice in each:
+            advice.degrade(because)
         return say(each, [tasks[position] for position in positions])
 
     ids = [task.workflow_id for task in tasks]

@@ -62,18 +62,18 @@ _WITH_SKILLS: Final = (
         & (template_tasks.c.activity == tasks.c.activity),
     )
 )
+# What `events` gives, beside the attributes of both and the closing.
+EVENT_COLUMNS: Final = (
+    *("workflow_id", "task_id", "activity", "team_id", "person_id"),
+    *("occurred_at", "recorded_at", "sequence"),
+)
+WORKFLOW_COLUMNS: Final = ("template_id", "client_id", "priority")
 _EVENTS: Final = (
     select(
-        *(
-            task_events.c[name]
-            for name in (
-                *("workflow_id", "task_id", "activity", "team_id", "person_id"),
-                *("occurred_at", "recorded_at", "sequence"),
-            )
-        ),
+        *(task_events.c[name] for name in EVENT_COLUMNS),
         # Most are not looked at: only who does parses them.
         cast(task_events.c.attributes, Text).label("attributes"),
-        *(workflows.c[name] for name in ("template_id", "client_id", "priority")),
+        *(workflows.c[name] for name in WORKFLOW_COLUMNS),
         cast(workflows.c.attributes, Text).label("workflow_attributes"),
         workflows.c.closure_recorded_at,
     )

@@ -1,14 +1,14 @@
 """Copy what was recorded in an interval from the source database to the lake."""
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import psycopg
 import pyarrow as pa
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines.contracts import HistoryTable
@@ -16,11 +16,9 @@ from pipelines.errors import ExtractError
 from pipelines.extract.intervals import Interval, PartitionUnit, partitions
 from pipelines.extract.lake import last_moment, remove_partition, writing_partition
 from pipelines.extract.queries import LAKE_QUERIES
-from pipelines.extract.stream import CutByTime, stream_query
+from pipelines.extract.stream import CutByTime, snapshot, stream_query
 from pipelines.source.database_errors import reason
 
-# One extract at a time: two could replace each other's last partition with a shorter one.
-_EXTRACT_LOCK: Final = 7_302_025_003
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 Progress = Callable[[int, int], None]
@@ -107,7 +105,7 @@ def extract_history(
             progress(done, len(intervals) * len(LAKE_QUERIES))
 
     try:
-        with _snapshot(engine) as connection:
+        with snapshot(engine) as connection:
             tables = {
                 table: _extract(connection, lake, table, intervals, end=end, advance=advance)
                 for table in LAKE_QUERIES
@@ -157,17 +155,3 @@ def _write(lake: str, folder: str, interval: Interval, schema: pa.Schema, rows: 
         for batch in batches:
             writer.write(batch)
     return writer.row_count
-
-
-@contextmanager
-def _snapshot(engine: Engine) -> Iterator[Connection]:
-    """Yield a connection that sees one moment of the database, alone among extracts."""
-    with engine.connect() as guard:
-        # On a connection of its own: waiting on the other one would age its snapshot.
-        guard.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _EXTRACT_LOCK})
-        with engine.connect().execution_options(
-            isolation_level="REPEATABLE READ", postgresql_readonly=True
-        ) as connection:
-            connection.execute(text("SET LOCAL TimeZone = 'UTC'"))
-            connection.execute(text("SET LOCAL DateStyle = 'ISO'"))
-            yield connection

@@ -2,6 +2,8 @@
 
 A table is named by its folder below the lake, such as `history/task_events`; a partition by
 the start of its interval. Its one file is `<lake>/<table>/interval=YYYY-MM-DD/part.parquet`.
+A table that is always replaced as a whole, such as `present/people`, is the file
+`<lake>/<table>.parquet`.
 Everything works on a local folder and on any object store fsspec knows.
 
 Readers of many partitions take the pattern `interval=*/part.parquet`: half-written files
@@ -42,9 +44,11 @@ __all__ = [
     "partition_start",
     "partitions",
     "read_partition",
+    "read_whole",
     "remove_partition",
     "replace_partition",
     "writing_partition",
+    "writing_whole",
 ]
 
 _PREFIX = "interval="
@@ -81,17 +85,27 @@ def read_partition(lake: str, table: str, start: datetime) -> pa.Table:
     Raises:
         ExtractError: there is no such partition, or its file is damaged.
     """
+    return _read(lake, partition_path(lake, table, start))
+
+
+def read_whole(lake: str, table: str) -> pa.Table:
+    """Read a table that is one file, with its schema's metadata.
+
+    Raises:
+        ExtractError: it is not there, or its file is damaged.
+    """
+    return _read(lake, _whole_path(lake, table))
+
+
+def _read(lake: str, path: str) -> pa.Table:
     fs, _ = _open(lake)
-    path = partition_path(lake, table, start)
     try:
         with fs.open(path, "rb") as file:
             return pq.ParquetFile(file).read()
     except FileNotFoundError:
-        raise ExtractError(f"No partition at {path}: extract its interval first.") from None
+        raise ExtractError(f"Nothing at {path}: extract it first.") from None
     except pa.ArrowInvalid as err:
-        raise ExtractError(
-            f"The partition at {path} is damaged ({err}): extract its interval again."
-        ) from err
+        raise ExtractError(f"The file at {path} is damaged ({err}): extract it again.") from err
 
 
 def replace_partition(lake: str, table: str, start: datetime, rows: pa.Table) -> None:
@@ -140,8 +154,20 @@ def writing_partition(
     remains. What a killed process leaves behind is called `part.parquet.writing-…` and is
     read by nobody.
     """
+    with _writing(lake, partition_path(lake, table, start), schema) as writer:
+        yield writer
+
+
+@contextmanager
+def writing_whole(lake: str, table: str, schema: pa.Schema) -> Iterator[FixedGroupsWriter]:
+    """Open a table that is one file for writing, as `writing_partition` does a partition."""
+    with _writing(lake, _whole_path(lake, table), schema) as writer:
+        yield writer
+
+
+@contextmanager
+def _writing(lake: str, path: str, schema: pa.Schema) -> Iterator[FixedGroupsWriter]:
     fs, _ = _open(lake)
-    path = partition_path(lake, table, start)
     aside = f"{path}.writing-{uuid4().hex}"
     fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
     try:
@@ -152,6 +178,10 @@ def writing_partition(
         with suppress(FileNotFoundError):
             fs.rm_file(aside)
         raise
+
+
+def _whole_path(lake: str, table: str) -> str:
+    return f"{lake.rstrip('/')}/{table}.parquet"
 
 
 def _open(lake: str) -> tuple[AbstractFileSystem, str]:

@@ -1,6 +1,7 @@
 """Stream a query's rows out of PostgreSQL as Arrow batches, in bounded memory."""
 
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
@@ -9,11 +10,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 from psycopg import sql
-from sqlalchemy import Connection, Select
+from sqlalchemy import Connection, Engine, Select, text
 
 _BLOCK_BYTES: Final = 8 << 20
 
+# One extract at a time: two could replace each other's last partition with a shorter one.
+_EXTRACT_LOCK: Final = 7_302_025_003
+
 Buffer = bytes | bytearray | memoryview
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection that sees one moment of the database, alone among extracts."""
+    with engine.connect() as guard:
+        # On a connection of its own: waiting on the other one would age its snapshot.
+        guard.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _EXTRACT_LOCK})
+        with engine.connect().execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        ) as connection:
+            connection.execute(text("SET LOCAL TimeZone = 'UTC'"))
+            connection.execute(text("SET LOCAL DateStyle = 'ISO'"))
+            yield connection
 
 
 def stream_query(
@@ -21,8 +39,8 @@ def stream_query(
 ) -> Generator[pa.RecordBatch, None, None]:
     """Yield the rows of `statement` as batches of `schema`; timestamps are read as UTC.
 
-    The session must show times in UTC and ISO style. Close the iterator before the
-    connection: until then the server is still sending.
+    Of a connection that `snapshot` opened. Close the iterator before the connection: until then
+    the server is still sending.
     """
     compiled = statement.compile(dialect=connection.dialect)
     copy_out = sql.SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(sql.SQL(str(compiled)))

@@ -7,6 +7,7 @@ from typing import Any
 from pipelines.contracts import Stage
 from pipelines.errors import ExtractError
 from pipelines.extract.history import ExtractResult, extract_history, history_span
+from pipelines.extract.present import extract_present
 from pipelines.settings import Settings
 from pipelines.source.connect import open_engine
 from pipelines.source.watermarks import get_watermark, set_watermark
@@ -45,7 +46,7 @@ def requested_interval(
 
 
 def extract_interval(settings: Settings, start: Moment, end: Moment) -> ExtractResult:
-    """Extract `[start, end)` and move the watermark of the stage, never backwards.
+    """Extract `[start, end)` and what is open now; move the stage's watermark, never backwards.
 
     Args:
         settings: which database and which lake.
@@ -70,7 +71,9 @@ def extract_interval(settings: Settings, start: Moment, end: Moment) -> ExtractR
             )
         result = extract_history(engine, settings.lake, first, last, settings.partition)
         known = get_watermark(engine, Stage.EXTRACT)
-        set_watermark(engine, Stage.EXTRACT, max(last, known) if known else last)
+        moment = max(last, known) if known else last
+        extract_present(engine, settings.lake, moment)
+        set_watermark(engine, Stage.EXTRACT, moment)
         return result
     finally:
         engine.dispose()

@@ -44,7 +44,9 @@ from serving.guard.keys import IssuerKeys
 from serving.guard.parts import Guard
 from serving.guard.rates import Rates
 from serving.guard.tokens import Tokens
+from serving.history import History
 from serving.lake_features import LakeFeatures
+from serving.lake_history import LakeHistory
 from serving.models import Candidate
 from serving.poller import Poller
 from serving.problems import FeaturesAwayError
@@ -331,7 +333,10 @@ def world(
     runtime = Runtime(
         engine=engine,
         source=source,
-        history=SourceHistory(source),
+        history=History(
+            SourceHistory(source),
+            LakeHistory(str(tmp_path / "lake"), clock, max_rows=100),  # type: ignore[arg-type]
+        ),
         clock=clock,  # type: ignore[arg-type]
         features=features,
         lake=Poller("no lake", lambda: None, 60),  # type: ignore[arg-type]
