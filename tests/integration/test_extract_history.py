@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 
 from pipelines.contracts import HistoryTable
 from pipelines.errors import ExtractError
-from pipelines.extract import history as extraction
+from pipelines.extract import stream
 from pipelines.extract.history import TableExtract, extract_history, history_span
 from pipelines.extract.lake import list_partitions, partition_path, read_partition
 from pipelines.extract.parquet import FixedGroupsWriter
@@ -268,9 +268,9 @@ def test_a_database_that_is_gone_is_told(database: Engine, tmp_path: Path) -> No
 
 
 def test_two_extracts_wait_for_each_other(database: Engine) -> None:
-    with extraction._snapshot(database), database.connect() as other:
+    with stream.snapshot(database), database.connect() as other:
         free = text("SELECT pg_try_advisory_xact_lock(:id)")
-        assert other.scalar(free, {"id": extraction._EXTRACT_LOCK}) is False
+        assert other.scalar(free, {"id": stream._EXTRACT_LOCK}) is False
 
 
 def test_paths_are_those_of_the_design(database: Engine, tmp_path: Path) -> None:

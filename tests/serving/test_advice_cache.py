@@ -21,7 +21,7 @@ from serving.cache import AnswerCache, Subject
 from serving.runtime import Runtime
 from serving.task_durations import AboutTask, task_if
 from serving.task_schemas import AssigneeOfTask, OneTask, TaskDuration
-from serving.tasks import Task
+from serving.tasks import SourceHistory, Task
 from serving.together import only
 from tests.serving.conftest import AS_OF, World
 from tests.serving.test_advise import task_duration
@@ -166,7 +166,7 @@ def test_a_task_that_changed_in_the_source_is_asked_anew_and_what_if_always(
     runtime: Runtime, speaker: Speaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tasks = {"T-1": TASK}
-    monkeypatch.setattr(type(runtime.history), "tasks", lambda *_: tasks)
+    monkeypatch.setattr(SourceHistory, "tasks", lambda *_: tasks)
     monkeypatch.setattr(task_durations, "say", lambda each, *_: list(map(speaker, each)))
 
     def ask_about(person_id: str | None = None) -> int:

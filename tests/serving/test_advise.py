@@ -15,7 +15,7 @@ from serving.runtime import Runtime
 from serving.task_answers import AS_IT_IS, WhatIf
 from serving.task_durations import AboutTask, task_if, tasks
 from serving.task_schemas import OneTask, TaskDuration
-from serving.tasks import Task
+from serving.tasks import SourceHistory, Task
 from serving.traffic import place
 from tests.serving.conftest import World
 
@@ -132,7 +132,7 @@ def answered(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> list[tuple[An
         pairs = zip(each, tasks, strict=True)
         return [task_duration(of, task, what_if.person_id) for of, task in pairs]
 
-    monkeypatch.setattr(type(runtime.history), "tasks", lambda *_: found)
+    monkeypatch.setattr(SourceHistory, "tasks", lambda *_: found)
     monkeypatch.setattr(task_durations, "say", said)
     return answered
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -122,15 +123,14 @@ def test_nothing_follows_in_a_closed_workflow_nor_in_an_unknown_one(running: Wor
 @pytest.fixture
 def reads(running: World, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The ids whose events were read, each time."""
-    history = running.app.state.runtime.history
-    read = history.events
+    read = SourceHistory.events
     reads: list[list[str]] = []
 
-    def noted(workflow_ids: Sequence[str], as_of: Any) -> Any:
+    def noted(history: SourceHistory, workflow_ids: Sequence[str], as_of: Any) -> Any:
         reads.append(list(workflow_ids))
-        return read(workflow_ids, as_of)
+        return read(history, workflow_ids, as_of)
 
-    monkeypatch.setattr(history, "events", noted)
+    monkeypatch.setattr(SourceHistory, "events", noted)
     return reads
 
 
@@ -138,8 +138,12 @@ def reads(running: World, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 def ask_at_once(
     running: World, at_once: AtOnce, reads: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> AskAtOnce:
-    history = running.app.state.runtime.history
-    monkeypatch.setattr(history, "events", at_once.held(history.events))
+    read = SourceHistory.events
+
+    def held(history: SourceHistory, workflow_ids: Sequence[str], as_of: Any) -> Any:
+        return at_once.held(partial(read, history))(workflow_ids, as_of)
+
+    monkeypatch.setattr(SourceHistory, "events", held)
     return lambda: at_once(PATH, QUESTIONS)
 
 

@@ -15,7 +15,7 @@ from serving.features import FeatureRead
 from serving.problems import FeaturesAwayError, ProblemError
 from serving.runtime import Runtime
 from serving.task_schemas import AssigneeOfStep, AssigneeOfTask, Recommendation
-from serving.tasks import Task
+from serving.tasks import SourceHistory, Task
 from serving.together import Outcome
 from serving.traffic import place
 from tests.learning.assignee.company_ranker import NOW, company_ranker, company_state
@@ -72,7 +72,7 @@ def runtime(
     runtime: Runtime = world.app.state.runtime
     world.clock.as_of = NOW
     monkeypatch.setattr(type(runtime.staff), "state", lambda _: (state, NOW))
-    monkeypatch.setattr(type(runtime.history), "tasks", lambda *_: TASKS)
+    monkeypatch.setattr(SourceHistory, "tasks", lambda *_: TASKS)
     monkeypatch.setattr(type(runtime.task_features), "read", read)
     world.registry.predictors = {
         **world.registry.predictors,

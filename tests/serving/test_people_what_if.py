@@ -18,7 +18,7 @@ from pipelines.store.valkey import Valkey
 from serving import assignees
 from serving.cache import AnswerCache
 from serving.features import FeatureRead, completed
-from serving.tasks import Task
+from serving.tasks import SourceHistory, Task
 from tests.learning.assignee.company_ranker import NOW, company_ranker, company_state
 from tests.serving.conftest import TYPES, World, feature_row
 from tests.serving.test_task_what_if import LOAD, durations_of
@@ -41,7 +41,7 @@ def asked(world: World, state: AssigneeState, monkeypatch: pytest.MonkeyPatch) -
     runtime = world.app.state.runtime
     world.clock.as_of = NOW
     monkeypatch.setattr(type(runtime.staff), "state", lambda _: (state, NOW))
-    monkeypatch.setattr(type(runtime.history), "tasks", lambda *_: {"T-1": TASK})
+    monkeypatch.setattr(SourceHistory, "tasks", lambda *_: {"T-1": TASK})
     known = world.registry.predictors
     world.registry.predictors = {**known, Model.ASSIGNEE: company_ranker()}  # type: ignore[dict-item]
     world.registry.versions[Model.ASSIGNEE] = "1"

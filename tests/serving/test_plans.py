@@ -19,7 +19,7 @@ from serving.lanes import Lane
 from serving.people import Person
 from serving.problems import FeaturesAwayError, NoChampionError, ProblemError
 from serving.runtime import Runtime
-from serving.tasks import Task
+from serving.tasks import SourceHistory, Task
 from serving.together import Outcome
 from tests.serving.conftest import AS_OF, World, feature_row
 from tests.serving.task_rows import task_rows_of
@@ -93,9 +93,8 @@ def runtime(world: World, reads: list[int], monkeypatch: pytest.MonkeyPatch) -> 
         return task_rows_of(rows, questions, as_of)
 
     runtime: Runtime = world.app.state.runtime
-    history = type(runtime.history)
-    monkeypatch.setattr(history, "with_skills", lambda *_: (TASKS, SKILLS))
-    monkeypatch.setattr(history, "people", lambda *_: PEOPLE)
+    monkeypatch.setattr(SourceHistory, "with_skills", lambda *_: (TASKS, SKILLS))
+    monkeypatch.setattr(SourceHistory, "people", lambda *_: PEOPLE)
     monkeypatch.setattr(type(runtime.task_features), "read", read)
     world.registry.predictors = {
         **world.registry.predictors,
@@ -221,7 +220,7 @@ def test_only_short_plans_wait_for_each_other(
 ) -> None:
     ids = [f"p{number}" for number in range(people)]
     known = {one: Person(one, None, None, ALWAYS) for one in ids}
-    monkeypatch.setattr(type(runtime.history), "people", lambda *_: known)
+    monkeypatch.setattr(SourceHistory, "people", lambda *_: known)
     lanes, used = type(runtime.lanes), list[tuple[str, Lane]]()
     for name in ("run", "together"):
         use = getattr(lanes, name)

@@ -17,7 +17,7 @@ from pipelines.learning.task_duration.spans import Span
 from pipelines.store.online_rows import ServiceRows
 from serving import task_answers
 from serving.features import FeatureRead, completed
-from serving.tasks import Task
+from serving.tasks import SourceHistory, Task
 from tests.serving.conftest import AS_OF, TYPES, World, feature_row, frame_of
 
 LOAD = "person_workload__open_task_count"
@@ -67,7 +67,7 @@ def tasks(world: World, durations: TaskDurations, monkeypatch: pytest.MonkeyPatc
 
     runtime = world.app.state.runtime
     monkeypatch.setattr(type(runtime.task_features), "read", read)
-    monkeypatch.setattr(type(runtime.history), "tasks", lambda *_: {"T-1": TASK})
+    monkeypatch.setattr(SourceHistory, "tasks", lambda *_: {"T-1": TASK})
     world.registry.predictors = {**world.registry.predictors, Model.TASK_DURATION: durations}  # type: ignore[dict-item]
     world.registry.versions[Model.TASK_DURATION] = "1"
     world.watch.look()
