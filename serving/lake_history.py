@@ -137,7 +137,8 @@ def running_events(lake: str, as_of: datetime, max_rows: int) -> pa.Table:
         max_rows: with more events, whole workflows are left out, the longest quiet first.
     """
     # One thread: the others answer requests.
-    history = read_tables(lake, as_of, ibis.duckdb.connect(threads=1))
+    connection = ibis.duckdb.connect(threads=1)
+    history = read_tables(lake, as_of, connection)
     events = history.task_events.anti_join(history.workflow_closures, _ID)
     sizes = events.group_by(_ID).agg(size=events.count(), last_at=events.recorded_at.max())
     by_age = ibis.window(order_by=[sizes.last_at.desc(), sizes[_ID]], following=0)
@@ -146,8 +147,8 @@ def running_events(lake: str, as_of: datetime, max_rows: int) -> pa.Table:
     workflows = history.workflows.rename(workflow_attributes="attributes")
     of_workflow = workflows.select(_ID, *WORKFLOW_COLUMNS, "workflow_attributes")
     known = events.select(*EVENT_COLUMNS, "attributes").inner_join(of_workflow, _ID)
-    found: pa.Table = known.to_pyarrow()
-    return found
+    # Not Ibis's to_pyarrow: it loads all of pandas.
+    return connection.con.execute(connection.compile(known)).to_arrow_table()
 
 
 def _rows(table: pa.Table, name: str, ids: Sequence[str]) -> list[dict[str, Any]]:
