@@ -1,7 +1,7 @@
-"""The service starts and answers while PostgreSQL, and MLflow with it, is away."""
+"""The service answers, and starts, while PostgreSQL, and MLflow with it, is away."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -10,12 +10,21 @@ from sqlalchemy import create_engine, select, text
 from pipelines.source.migrate import migrate
 from pipelines.source.platform_tables import predictions
 from tests.conftest import TEMPLATE_DATABASE
+from tests.integration.company_stack import bring_company_up, open_tasks
 from tests.integration.own_postgres import OwnPostgres, own_postgres
-from tests.integration.serving_stack import Stack, bring_up, running_stack, until
+from tests.integration.serving_stack import Stack, running_stack, until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
-Answers = dict[str, Any]
+Question = tuple[str, Mapping[str, Any]]
+
+# What an answer says of how it came to be, and not of what was asked.
+OF_ITSELF = ("prediction_id", "is_degraded", "degraded_because")
+AWAY = "the source database does not answer: its copy in the lake is of "
+STALE = "the clock of the features could not be read lately"
+SKILLS = text(
+    "SELECT skill_id FROM workflow.person_skills GROUP BY skill_id ORDER BY count(*) DESC LIMIT 1"
+)
 
 
 @pytest.fixture(scope="module")
@@ -36,63 +45,139 @@ def stack(postgres: OwnPostgres, tmp_path_factory: pytest.TempPathFactory) -> It
     # Its connections do not live as long as it does.
     admin = create_engine(postgres.url, isolation_level="AUTOCOMMIT", pool_pre_ping=True)
     folder = tmp_path_factory.mktemp("stack")
-    with running_stack(folder, postgres.url, admin, cache_ttl_s="0") as made:
-        bring_up(made)
+    with running_stack(folder, postgres.url, admin, request_timeout_s="120") as made:
+        bring_company_up(made)
+        until(lambda: is_whole(made))
         yield made
     admin.dispose()
 
 
-def ask(stack: Stack, workflow_id: str) -> Answers:
-    """What both models say of a workflow."""
-    return {
-        endpoint: stack.post(endpoint, {"workflow_id": workflow_id}).json()
-        for endpoint in ("/predict_duration", "/assess_risk")
-    }
-
-
-def figures(answers: Answers) -> tuple[float, float, str]:
+def is_whole(stack: Stack) -> bool:
+    """Whether all models are there, and who did what is read."""
+    models, ready = stack.get("/models").json()["models"], stack.get("/readyz")
     return (
-        answers["/predict_duration"]["remaining_time_s"],
-        answers["/assess_risk"]["late_probability"],
-        answers["/assess_risk"]["as_of"],
+        all(model["version"] for model in models)
+        and ready.status_code == 200
+        and not any("nobody can be recommended" in because for because in ready.json()["degraded"])
     )
 
 
-@pytest.mark.parametrize("is_mlflow_there", [True, False])
-def test_a_worker_that_starts_without_its_database_answers(
-    stack: Stack, postgres: OwnPostgres, is_mlflow_there: bool
+@pytest.fixture(scope="module")
+def of_source(stack: Stack) -> Sequence[Question]:
+    """Questions that only the source database, or its copy, lets the service answer."""
+    found = open_tasks(stack)[:6]
+    task_ids = [one["task_id"] for one in found]
+    task, workflow_id = task_ids[0], found[0]["workflow_id"]
+    with stack.database.connect() as connection:
+        skill = connection.scalar(SKILLS)
+    people = stack.post("/recommend_assignees", {"task_id": task}).json()["candidates"]
+    ids = [one["person_id"] for one in people]
+    step = {"workflow_id": workflow_id, "activity": found[0]["activity"]}
+    plan = {
+        "tasks": [{"task_id": one} for one in task_ids],
+        "people": [{"person_id": one} for one in ids],
+    }
+    return [
+        ("/predict_duration", {"task_id": task}),
+        ("/predict_duration", {"task_id": task, "person_id": ids[-1]}),
+        ("/predict_duration", {"task_ids": task_ids}),
+        ("/recommend_assignees", {"task_id": task}),
+        ("/recommend_assignees", {"task_id": task, "required_skills": [skill]}),
+        ("/recommend_assignees", {**step, "required_skills": [skill]}),
+        ("/suggest_templates", {"workflow_id": workflow_id}),
+        ("/recommend_allocation", plan),
+    ]
+
+
+@pytest.fixture(scope="module")
+def of_features(stack: Stack) -> Sequence[Question]:
+    """Questions that are answered from features and the history in the lake alone."""
+    (task, *_) = open_tasks(stack)
+    workflow = {"workflow_id": task["workflow_id"]}
+    return [
+        ("/predict_duration", workflow),
+        ("/assess_risk", workflow),
+        ("/recommend_assignees", {**workflow, "activity": task["activity"]}),
+        ("/suggest_templates", {"client_id": "somebody", "priority": "high"}),
+    ]
+
+
+def answers(stack: Stack, questions: Sequence[Question]) -> list[dict[str, Any]]:
+    """What is said to each question, of a batch to each in it."""
+    said = []
+    for question in questions:
+        response = stack.post(*question)
+        assert response.status_code == 200, (question, response.text)
+        body = response.json()
+        assert not body.get("problems"), question
+        said += body.get("answers", [body])
+    return said
+
+
+def figures(said: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: one[name] for name in one if name not in OF_ITSELF} for one in said]
+
+
+def refused(stack: Stack, question: Question) -> tuple[int, str]:
+    response = stack.post(*question)
+    return response.status_code, response.json()["type"].rpartition(":")[2]
+
+
+@pytest.mark.parametrize("away", ["while it runs", "before it starts", "and MLflow, before"])
+def test_without_its_database_a_worker_answers_as_with_it(
+    stack: Stack,
+    postgres: OwnPostgres,
+    of_source: Sequence[Question],
+    of_features: Sequence[Question],
+    away: str,
 ) -> None:
-    (workflow_id, *_) = stack.running()
-    before = ask(stack, workflow_id)
+    before = answers(stack, of_source), answers(stack, of_features)
+    assert not any(one["is_degraded"] for said in before for one in said)
     spill = stack.settings.home / "spill" / "predictions"
-    stack.service.stop()
+    if away != "while it runs":
+        stack.service.stop()
     stack.database.dispose()
     postgres.stop()
-    if not is_mlflow_there:
+    if away == "and MLflow, before":
         stack.mlflow.stop(signal.SIGKILL)
-    stack.service.start()
+    if away != "while it runs":
+        stack.service.start()
+        until(lambda: is_whole(stack))
     try:
-        ready = until(lambda: (r := stack.get("/readyz")).status_code == 200 and r.json())
-        assert "the clock of the features is not up to date: no database" in ready["degraded"]
-        assert sum("goes on" in reason or "MLflow" in reason for reason in ready["degraded"]) >= 2
-        without = ask(stack, workflow_id)
-        assert figures(without) == figures(before)
-        assert [answer["degraded_because"] for answer in without.values()] == [
-            ["the clock of the features could not be read lately"]
-        ] * 2
+        at_once = answers(stack, of_source)
+        for one in at_once:
+            assert one["is_degraded"]
+            assert sum(because.startswith(AWAY) for because in one["degraded_because"]) == 1
+        until(lambda: STALE in answers(stack, of_features)[0]["degraded_because"], 30)
+        without = answers(stack, of_source), answers(stack, of_features)
+        assert [one["degraded_because"] for one in without[1]] == [[STALE]] * 4
+        assert figures(at_once) == figures(without[0]) == figures(before[0])
+        assert figures(without[1]) == figures(before[1])
+        for path, unknown in (
+            ("/predict_duration", {"task_id": "nothing"}),
+            ("/recommend_assignees", {"task_id": "nothing"}),
+            ("/suggest_templates", {"workflow_id": "nothing"}),
+            ("/recommend_allocation", {**of_source[-1][1], "people": [{"person_id": "nobody"}]}),
+        ):
+            assert refused(stack, (path, unknown)) == (503, "history-away")
+
+        ready = stack.get("/readyz").json()
+        assert ready["is_ready"]
+        assert "tasks and people are looked up in the lake's copy: no database" in ready["degraded"]
         until(lambda: list(spill.glob("*.jsonl")), 30)
         no_database = "the prediction log goes to disk: no database"
         until(lambda: no_database in stack.get("/readyz").json()["degraded"], 30)
     finally:
         postgres.start()
-        if not is_mlflow_there:
+        if away == "and MLflow, before":
             stack.mlflow.start()
     until(lambda: stack.get("/readyz").json()["degraded"] == [])
     until(lambda: list(spill.iterdir()) == [], 30)
-    ids = [answer["prediction_id"] for answer in without.values()]
+    ids = [one["prediction_id"] for said in without for one in said]
     with stack.database.connect() as connection:
         query = select(predictions.c.is_degraded).where(predictions.c.prediction_id.in_(ids))
-        assert list(connection.scalars(query)) == [True, True]
-    after = ask(stack, workflow_id)
-    assert figures(after) == figures(before)
-    assert not after["/assess_risk"]["is_degraded"]
+        assert list(connection.scalars(query)) == [True] * len(ids)
+    after = answers(stack, of_source), answers(stack, of_features)
+    assert [figures(said) for said in after] == [figures(said) for said in before]
+    assert not any(one["is_degraded"] for said in after for one in said)
+    assert refused(stack, ("/predict_duration", {"task_id": "nothing"})) == (404, "unknown-task")
