@@ -153,7 +153,8 @@ class Settings(BaseSettings):
     fallback_max_rows: int = Field(
         50_000,
         ge=0,
-        description="Feature rows of a view that a worker keeps to answer without Valkey; 0: none.",
+        description="Rows of a view, open tasks or events that a worker keeps to answer without "
+        "Valkey or PostgreSQL; 0: none.",
     )
     otlp_endpoint: str | None = Field(
         None, description="http://… of an OpenTelemetry collector; not set: no traces."

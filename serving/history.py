@@ -1,6 +1,5 @@
 """What is known of tasks, people and events: from the source, or while it is away from the lake."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,8 +9,6 @@ from pipelines.errors import ExtractError
 from serving.people import Person
 from serving.problems import HistoryAwayError
 from serving.tasks import Task
-
-logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -51,6 +48,10 @@ class Read(Generic[T_co]):
 class Copies(Protocol):
     """What is needed of the lake."""
 
+    @property
+    def missing(self) -> str | None:
+        """Why there is no copy, as far as is known."""
+
     def copy(self) -> tuple[Asked, str]:
         """Return a copy of the source, and as of when it is, in words."""
 
@@ -61,6 +62,11 @@ class History:
     def __init__(self, source: Asked, lake: Copies) -> None:
         self._source = source
         self._lake = lake
+
+    @property
+    def has_copy(self) -> bool:
+        """Whether there is a copy to ask, as far as is known."""
+        return self._lake.missing is None
 
     def read(self, ask: Callable[[Asked], T]) -> Read[T]:
         """Ask something.
@@ -77,7 +83,6 @@ class History:
             try:
                 copy, of_when = self._lake.copy()
             except ExtractError as err:
-                logger.warning("There is no copy of the source database to answer from: %s", err)
                 raise away from err
         return Read(ask(copy), f"the source database does not answer: {of_when}")
 

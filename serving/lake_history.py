@@ -1,12 +1,14 @@
 """The copy of the source that the last extract left in the lake, asked while the source is away.
 
-It is read when it is first needed and kept until the clock moves. Rows stay Arrow tables: as
-Python objects they would take ten times the memory.
+It is read when it is needed and kept until it is not, or the clock moves. Rows stay Arrow tables:
+as Python objects they would take ten times the memory.
 """
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -22,9 +24,14 @@ from pipelines.extract.present import read_present
 from pipelines.features.history import read_tables
 from serving.clock import FeatureClock
 from serving.people import Person
+from serving.poller import Poller
+from serving.problems import ProblemError
 from serving.tasks import EVENT_COLUMNS, WORKFLOW_COLUMNS, Task
 
+logger = logging.getLogger(__name__)
+
 _ID: Final = "workflow_id"
+_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -93,13 +100,40 @@ class SourceCopy:
 class LakeHistory:
     """Keeps the copy at the clock's moment; with `max_rows` 0 there is none."""
 
-    def __init__(self, lake: str, clock: FeatureClock, max_rows: int) -> None:
+    def __init__(
+        self, lake: str, clock: FeatureClock, max_rows: int, is_needed: Callable[[], bool]
+    ) -> None:
         self._lake = lake
         self._clock = clock
         self._max_rows = max_rows
+        self._is_needed = is_needed
         self._lock = threading.Lock()
         self._at: datetime | None = None
         self._kept: tuple[SourceCopy, str] | None = None
+        self._missing: str | None = None
+        self._poller = Poller("source-copy", self.prepare, _SECONDS)
+
+    def start(self) -> None:
+        """Start to look whether the copy is needed."""
+        self._poller.start()
+
+    def stop(self) -> None:
+        """Stop that."""
+        self._poller.stop()
+
+    @property
+    def missing(self) -> str | None:
+        """Why there is no copy, if it was looked for."""
+        return self._missing
+
+    def prepare(self) -> None:
+        """Read the copy before somebody waits for it, or let go of one that nobody needs."""
+        if self._is_needed():
+            with suppress(ExtractError, ProblemError):
+                self.copy()[0].events((), self._clock.read().as_of)
+        else:
+            with self._lock:
+                self._kept = self._missing = None
 
     def copy(self) -> tuple[SourceCopy, str]:
         """Return a copy of the source, and as of when it is, in words.
@@ -111,7 +145,14 @@ class LakeHistory:
         at = self._clock.read().as_of
         with self._lock:  # whoever is first reads it for all
             if self._kept is None or self._at != at:
-                self._kept, self._at = self._read(at), at
+                try:
+                    self._kept, self._at = self._read(at), at
+                except ExtractError as err:
+                    if self._missing is None:
+                        logger.warning("There is no copy of the source database: %s", err)
+                    self._missing = str(err)
+                    raise
+                self._missing = None
             return self._kept
 
     def _read(self, at: datetime) -> tuple[SourceCopy, str]:
@@ -148,7 +189,7 @@ def running_events(lake: str, as_of: datetime, max_rows: int) -> pa.Table:
     of_workflow = workflows.select(_ID, *WORKFLOW_COLUMNS, "workflow_attributes")
     known = events.select(*EVENT_COLUMNS, "attributes").inner_join(of_workflow, _ID)
     # Not Ibis's to_pyarrow: it loads all of pandas.
-    return connection.con.execute(connection.compile(known)).to_arrow_table()
+    return connection.con.sql(str(connection.compile(known))).to_arrow_table()
 
 
 def _rows(table: pa.Table, name: str, ids: Sequence[str]) -> list[dict[str, Any]]:

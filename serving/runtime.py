@@ -50,6 +50,7 @@ class Runtime:
     engine: Engine
     source: SourceReads
     history: History
+    copy: LakeHistory
     clock: FeatureClock
     features: OnlineFeatures
     lake: LakeFeatures
@@ -89,16 +90,18 @@ class Runtime:
         shadows = ShadowQueue(metrics.SHADOWS_DROPPED.inc)
         cache = AnswerCache(settings.valkey, settings.cache_ttl_s)
         source = SourceReads(_reading_engine(settings))
-        for part in (clock, features, lake, staff, watch, shadows, cache, log, feedback, alerts):
+        max_rows = settings.fallback_max_rows
+        copy = LakeHistory(settings.lake, clock, max_rows, lambda: source.is_away)
+        for part in (clock, source, features, lake, copy, staff, watch, shadows, cache):
             part.start()
-        source.start()
+        for keeper in (log, feedback, alerts):
+            keeper.start()
         secret = settings.registry_events_secret
         runtime = cls(
             engine,
             source,
-            History(
-                SourceHistory(source), LakeHistory(settings.lake, clock, settings.fallback_max_rows)
-            ),
+            History(SourceHistory(source), copy),
+            copy,
             clock,
             features,
             lake,
@@ -127,8 +130,10 @@ class Runtime:
     def close(self) -> None:
         """Stop all parts; the logs last, with everything written."""
         self.lanes.close()
-        for part in (self.shadows, self.cache, self.meter, self.watch, self.staff, self.lake):
+        for part in (self.shadows, self.cache, self.meter, self.watch, self.staff):
             part.stop()
+        self.copy.stop()
+        self.lake.stop()
         self.features.stop()
         self.alerts.stop()
         self.clock.stop()

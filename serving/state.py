@@ -94,7 +94,11 @@ def readiness(runtime: "Runtime") -> Readiness:
     if reading is not None and reading.is_stale:
         degraded.append("the clock of the features is not up to date: no database")
     if runtime.source.is_away:
-        degraded.append("tasks and people are looked up in the lake's copy: no database")
+        degraded.append(
+            "tasks and people are looked up in the lake's copy: no database"
+            if runtime.history.has_copy
+            else "tasks and people cannot be looked up: no database, and no copy in the lake"
+        )
     if runtime.log.is_away:
         degraded.append("the prediction log goes to disk: no database")
     return Readiness(

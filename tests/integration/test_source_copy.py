@@ -36,7 +36,7 @@ ALL = 1_000_000
 
 def copy_of(lake: str, as_of: datetime, max_rows: int = ALL) -> SourceCopy:
     clock = FixedClock(as_of)
-    return LakeHistory(lake, clock, max_rows).copy()[0]  # type: ignore[arg-type]
+    return LakeHistory(lake, clock, max_rows, lambda: True).copy()[0]  # type: ignore[arg-type]
 
 
 def ids(database: Engine, query: str) -> list[str]:

@@ -330,13 +330,12 @@ def world(
     source = SourceReads(engine)
     settings = Settings(home=tmp_path / "home", _env_file=None)  # type: ignore[call-arg]
     guard, audit = make_guard(settings)
+    copy = LakeHistory(str(tmp_path / "lake"), clock, 100, lambda: source.is_away)  # type: ignore[arg-type]
     runtime = Runtime(
         engine=engine,
         source=source,
-        history=History(
-            SourceHistory(source),
-            LakeHistory(str(tmp_path / "lake"), clock, max_rows=100),  # type: ignore[arg-type]
-        ),
+        history=History(SourceHistory(source), copy),
+        copy=copy,
         clock=clock,  # type: ignore[arg-type]
         features=features,
         lake=Poller("no lake", lambda: None, 60),  # type: ignore[arg-type]
