@@ -1,11 +1,13 @@
 """### From the source database to the lake
 
 Copies what was **recorded** in the half-open interval `[start, end)` into
-`lake/history/<table>/interval=<start>/part.parquet`.
+`lake/history/<table>/interval=<start>/part.parquet`, and what is **open at the end** of all that is
+extracted into `lake/present/open_tasks.parquet` and `people.parquet`, from which the service
+answers while the source database is away.
 
 | step | what it does |
 |---|---|
-| `extract` | writes each partition aside and renames it, so a reader sees the old or the new one |
+| `extract` | writes each file aside and renames it, so a reader sees the old or the new one |
 
 **When it runs**: on every update of the asset `source_history` (an import, a simulation, an
 application that says it wrote), or by hand.
