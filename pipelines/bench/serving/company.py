@@ -12,6 +12,7 @@ from pipelines.bench.serving.programs import free_port, program_of, running
 from pipelines.contracts import Model
 from pipelines.errors import BenchmarkError
 from pipelines.history.company import simulate_company
+from pipelines.jobs.alerts import raise_alerts
 from pipelines.jobs.extraction import extract_interval
 from pipelines.jobs.features import compute_views, materialise_views
 from pipelines.jobs.training_sets import feature_service, make_training_set
@@ -137,7 +138,7 @@ def _build(settings: Settings, task_count: int, step: Step) -> datetime:
 
 
 def _learn(settings: Settings, until: datetime, step: Step) -> None:
-    """Make a champion of every model, as the training DAG does by default."""
+    """Make a champion of every model, as the training DAG does by default, and raise alerts."""
     for model in Model:
         step(f"training {model}")
         learned_from = make_training_set(settings, model, until, settings.seed, _MOST_ROWS)
@@ -154,3 +155,5 @@ def _learn(settings: Settings, until: datetime, step: Step) -> None:
         )
         made = register(trained, origin, settings.mlflow)
         promote(model.value, made.version, "the benchmark's only version", settings.mlflow)
+    step("raising alerts")
+    raise_alerts(settings)

@@ -11,6 +11,7 @@ from pipelines.contracts import Stage
 from pipelines.errors import BenchmarkError
 from pipelines.settings import Settings
 from pipelines.source.connect import open_engine
+from pipelines.source.platform_tables import alerts
 from pipelines.source.tables import people, task_events, tasks
 from pipelines.source.watermarks import get_watermark
 from pipelines.store.moments import running_workflows
@@ -24,6 +25,7 @@ class Known:
     workflow_ids: Sequence[str]
     task_ids: Sequence[str]  # open ones
     person_ids: Sequence[str]
+    alert_ids: Sequence[str]  # open ones
     views: pd.DataFrame  # events of running workflows: occurred_at, person_id, workflow_id
 
 
@@ -54,6 +56,8 @@ def known_now(settings: Settings) -> Known:
         with engine.connect() as connection:
             task_ids = sorted(connection.scalars(open_tasks))
             person_ids = sorted(connection.scalars(select(people.c.person_id)))
+            open_alerts = select(alerts.c.alert_id).where(alerts.c.closed_at.is_(None))
+            alert_ids = sorted(map(str, connection.scalars(open_alerts)))
             views = pd.DataFrame(connection.execute(events.order_by(*columns)).mappings().all())
     finally:
         engine.dispose()
@@ -62,4 +66,4 @@ def known_now(settings: Settings) -> Known:
             f"At {as_of} there is nobody or nothing to ask about: {len(workflow_ids)} workflows "
             f"run, with {len(task_ids)} open tasks; the history needs to be longer."
         )
-    return Known(as_of, workflow_ids, task_ids, person_ids, views)
+    return Known(as_of, workflow_ids, task_ids, person_ids, alert_ids, views)

@@ -99,8 +99,11 @@ def require_answers(question: str, target: Target) -> None:
     """Ask some requests and see that each gets an answer.
 
     Raises:
-        BenchmarkError: a server refuses what it is asked, or does not answer.
+        BenchmarkError: a server refuses what it is asked, or does not answer; or there is nothing
+            to ask about.
     """
+    if not target.requests:
+        raise BenchmarkError(f"{question} was not asked: the platform has nothing to ask about.")
     with Connection(target.port) as connection:
         for number in range(max(_TRIED, min(len(target.requests), 10 * _TRIED))):
             status, body = connection.ask(target.requests[number % len(target.requests)])

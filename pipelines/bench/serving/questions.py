@@ -24,13 +24,16 @@ _PLANNED: Final = 5  # tasks, and people
 
 
 class Asker:
-    """Makes the requests of one caller, who may ask for predictions and say what became of them."""
+    """Makes the requests of one caller, who may ask for predictions."""
 
     def __init__(self, settings: Settings, known: Known) -> None:
-        roles = [Role.PREDICT, Role.FEEDBACK]
-        token = issue_token(settings, roles, "benchmark", minutes=LONGEST_LIFE_MINUTES)
-        self._authorization = f"Bearer {token}"
+        self._settings = settings
         self._known = known
+        self._authorization = self._bearer(Role.PREDICT)
+
+    def _bearer(self, role: Role) -> str:
+        token = issue_token(self._settings, [role], "benchmark", minutes=LONGEST_LIFE_MINUTES)
+        return f"Bearer {token}"
 
     def durations(self, workflow_ids: Iterable[str]) -> list[bytes]:
         """Ask how long workflows will take, each on its own, in the order given."""
@@ -76,14 +79,23 @@ class Asker:
             "/readyz": [self._get("/readyz")],
         }
 
-    def feedback(self) -> dict[str, list[bytes]]:
-        """Say what became of answers. It is written: not to a platform that people use."""
+    def written(self) -> dict[str, list[bytes]]:
+        """Say what became of answers and alerts. Not to a platform that people use: it stays.
+
+        These requests are another caller's, who may do so.
+        """
         said = [{"verdict": "accepted"}, {"verdict": "overridden", "chosen": "somebody else"}]
+        feedback = [
+            {"prediction_id": str(uuid4()), "by": "benchmark", **one}
+            for one in islice(cycle(said), _MOST_ASKED)
+        ]
+        taken = [
+            {"alert_id": one, "by": "benchmark"} for one in self._known.alert_ids[:_MOST_ASKED]
+        ]
+        authorization = self._bearer(Role.FEEDBACK)
         return {
-            "/feedback": [
-                self._post("/feedback", {"prediction_id": str(uuid4()), "by": "benchmark", **one})
-                for one in islice(cycle(said), _MOST_ASKED)
-            ]
+            path: [self._post(path, body, authorization) for body in bodies]
+            for path, bodies in (("/feedback", feedback), ("/acknowledge_alert", taken))
         }
 
     def many(self, kind: str, ids: Sequence[str]) -> bytes:
@@ -110,8 +122,9 @@ class Asker:
     def _tasks(self) -> Sequence[str]:
         return self._known.task_ids[:_MOST_ASKED]
 
-    def _post(self, path: str, body: dict[str, Any]) -> bytes:
-        return http_request("POST", path, json.dumps(body).encode(), self._authorization)
+    def _post(self, path: str, body: dict[str, Any], authorization: str | None = None) -> bytes:
+        authorization = authorization or self._authorization
+        return http_request("POST", path, json.dumps(body).encode(), authorization)
 
     def _get(self, path: str) -> bytes:
         return http_request("GET", path, authorization=self._authorization)

@@ -82,7 +82,7 @@ class Bench:
             with self._service(workers=workers, cache_ttl_s=0) as (port, process_id):
                 self._beside_bare(port, workers)
                 if workers == max(self._plan.workers) and self._plan.has_endpoints:
-                    asked = {**self._asker.endpoints(), **self._asker.feedback()}
+                    asked = {**self._asker.endpoints(), **self._asker.written()}
                     self._endpoints(port, workers, asked)
                 if number == 0 and self._plan.soak_minutes:
                     self._soak(port, process_id)
