@@ -1,5 +1,7 @@
 """A connection that waits for an answer only so long, against a real server."""
 
+import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -84,6 +86,14 @@ def test_an_answer_that_comes_just_late_is_an_answer(
     with pytest.raises(psycopg.errors.QueryCanceled):
         connection.execute(SLEEP)
     assert not connection.closed
+
+
+def test_a_connection_that_is_cut_off_has_not_waited(connection: psycopg.Connection) -> None:
+    with socket.socket(fileno=os.dup(connection.pgconn.socket)) as line:
+        line.shutdown(socket.SHUT_RDWR)
+    with pytest.raises(psycopg.OperationalError) as cut_off:
+        connection.execute("SELECT 1")
+    assert not isinstance(cut_off.value, NoAnswerError)
 
 
 def test_a_limit_that_the_caller_sets_closes_nothing(connection: psycopg.Connection) -> None:
