@@ -86,7 +86,7 @@ class BatchLog(Generic[E]):
         if len(self._queue) + len(entries) <= self._max_queued:
             self._queue.extend((entry, self._writer.line(entry)) for entry in entries)
         elif not self._put_aside(entries):
-            self._count("lost", entries)
+            self._count("lost", len(entries))
             logger.error("%d %s are lost: queue and disk are full", len(entries), self._noun)
 
     def close(self, timeout_seconds: float = 10.0) -> None:
@@ -100,7 +100,7 @@ class BatchLog(Generic[E]):
         while batch := self._take():
             left += batch
         if left and not self._put_aside([entry for entry, _ in left]):
-            self._count("lost", left)
+            self._count("lost", len(left))
             logger.error("%d %s are lost: no database and no disk", len(left), self._noun)
         _join(self._replaying, deadline)  # last, as what it has in hand is on the disk
 
@@ -171,7 +171,7 @@ class BatchLog(Generic[E]):
         except Exception as err:  # OSError, or else the batch would be lost
             logger.warning("%s cannot be kept in %s: %r", self._noun, self._spill.folder, err)
             return False
-        self._count("spilled", batch)
+        self._count("spilled", len(batch))
         return True
 
     def _replay(self) -> None:
@@ -218,13 +218,13 @@ class BatchLog(Generic[E]):
         if self._is_away:
             logger.info("The database takes %s again", self._noun)
         self._is_away = False
-        self._count("refused", refused)
-        self._count("written", batch, -len(refused))
+        self._count("refused", len(refused))
+        self._count("written", len(batch) - len(refused))
         return True
 
-    def _count(self, what: str, entries: Sequence[object], more: int = 0) -> None:
+    def _count(self, what: str, count: int) -> None:
         with self._counting:  # threads of requests count, too
-            self._counts[what] += len(entries) + more
+            self._counts[what] += count
 
 
 def _join(thread: threading.Thread, deadline: float) -> None:

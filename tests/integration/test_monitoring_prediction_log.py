@@ -138,6 +138,8 @@ def test_close_leaves_nothing_behind(database: Engine, make_log: MakeLog) -> Non
 
     assert ids(database) == {p.prediction_id for p in asked}
     assert log.counts.written_count == 100
+    assert log._writer._connection is not None
+    assert log._writer._connection.closed
 
 
 def test_database_away_and_back(database: Engine, make_log: MakeLog, tmp_path: Path) -> None:
@@ -317,6 +319,24 @@ def test_a_file_that_meets_an_error_does_not_hold_the_others(
     until(lambda: ids(database) == {second.prediction_id})
     log.close()
     assert log.counts.waiting_file_count == 1
+
+
+def test_nobody_with_new_entries_waits_for_a_database_that_is_known_to_be_away(
+    database: Engine, make_log: MakeLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename_table(database, "predictions", "elsewhere")
+    log = make_log()
+    asked: list[int] = []
+    write = log._writer.write
+    monkeypatch.setattr(
+        log._writer,
+        "write",
+        lambda entries, lines: [asked.append(len(entries)), write(entries, lines)][1],
+    )
+    for number in range(3):
+        log.add([prediction(number)])
+        log._empty()
+    assert (asked, log.counts.waiting_file_count) == ([1], 3)
 
 
 def test_a_large_file_is_replayed_in_batches(
