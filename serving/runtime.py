@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Self
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine
 
 from pipelines.contracts import Alias, Model
 from pipelines.monitoring.feedback import FeedbackLog
 from pipelines.monitoring.prediction_log import PredictionLog
 from pipelines.settings import Settings
+from pipelines.source.connect import open_limited_engine
 from pipelines.store.online import OnlineReader
 from serving import metrics
 from serving.alerts import AlertBoard
@@ -41,6 +42,7 @@ _SHOW_SECONDS: Final = 2.0
 # A database that hangs must not hold a thread.
 _CONNECT_SECONDS: Final = 3
 _STATEMENT_MS: Final = 3_000
+_ANSWER_SECONDS: Final = 4.0  # beyond what a statement may take: only a server that hangs does
 
 
 @dataclass(frozen=True)
@@ -163,8 +165,9 @@ class Runtime:
 
 
 def _engine(settings: Settings, **how: Any) -> Engine:
-    return create_engine(
+    return open_limited_engine(
         settings.database,
+        _ANSWER_SECONDS,
         pool_size=2,
         connect_args={
             "connect_timeout": _CONNECT_SECONDS,

@@ -1,30 +1,25 @@
 """Questions to the source database that hold nobody for long: a circuit breaker.
 
-PostgreSQL ends a statement that takes too long, but one that hangs ends nothing, and libpq waits
-for it for ever. So who has waited too long is let go, and from then on, as where no connection can
-be made, nobody asks: until the probe finds that the database answers again (Nygard, "Release It!",
-2007, chapter 5).
+Where no connection can be made, or the engine's limit lets go of who waited for a server that
+hangs, nobody asks from then on: until the probe finds that the database answers again (Nygard,
+"Release It!", 2007, chapter 5).
 """
 
 import logging
-import os
-import socket
-import threading
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from psycopg.errors import QueryCanceled
-from sqlalchemy import Connection, Engine, Executable, select
+from sqlalchemy import Engine, Executable, select
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
+from pipelines.source.connect import NoAnswerError
 from serving.poller import Poller
 from serving.problems import HistoryAwayError
 
 logger = logging.getLogger(__name__)
 
-_ANSWER_SECONDS: Final = 4.0  # beyond what the service lets a statement take
 _PROBE_SECONDS: Final = 1.0
 _AWAY: Final = (
     "The source database cannot be asked about tasks just now; ask again in a few seconds, or by "
@@ -35,22 +30,14 @@ _AWAY: Final = (
 class SourceReads:
     """Reads from the source database; any number of threads may ask.
 
-    Without `start` nobody is let go, and a database that was away is not found again.
+    Nobody waits longer than the engine lets its connections wait (`open_limited_engine`). Without
+    `start` a database that was away is not found again.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        answer_seconds: float = _ANSWER_SECONDS,
-        probe_seconds: float = _PROBE_SECONDS,
-    ) -> None:
+    def __init__(self, engine: Engine, probe_seconds: float = _PROBE_SECONDS) -> None:
         self._engine = engine
-        self._answer_seconds = answer_seconds
         self._is_away = False
-        self._lock = threading.Lock()
-        self._waiting: dict[int, float] = {}  # socket -> since when
         self._probe = Poller("source-database-probe", self.probe, probe_seconds)
-        self._watch = Poller("source-database-watch", self.let_go, answer_seconds / 8)
 
     @property
     def is_away(self) -> bool:
@@ -58,14 +45,12 @@ class SourceReads:
         return self._is_away
 
     def start(self) -> None:
-        """Start to watch over who waits, and to look for a database that was away."""
+        """Start to look for a database that was away."""
         self._probe.start()
-        self._watch.start()
 
     def close(self) -> None:
         """Stop that, and close the connections."""
         self._probe.stop()
-        self._watch.stop()
         self._engine.dispose()
 
     def rows(self, statement: Executable, given: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -80,7 +65,8 @@ class SourceReads:
             try:
                 return self._read(statement, given)
             except DBAPIError as err:
-                if not err.connection_invalidated or self._is_away:
+                has_waited = isinstance(err.orig, NoAnswerError)
+                if not err.connection_invalidated or has_waited or self._is_away:
                     raise
                 # It was cut off since the last question; all that were open then are dropped now.
                 return self._read(statement, given)
@@ -98,35 +84,13 @@ class SourceReads:
             self._is_away = False
             logger.info("The source database answers again")
 
-    def let_go(self) -> None:
-        """Cut off who has waited too long."""
-        limit = time.monotonic() - self._answer_seconds
-        with self._lock:
-            for number in [one for one, since in self._waiting.items() if since < limit]:
-                del self._waiting[number]
-                self._open("a statement hangs")
-                with socket.socket(fileno=os.dup(number)) as waiting, suppress(OSError):
-                    waiting.shutdown(socket.SHUT_RDWR)
-
     def _open(self, why: str) -> None:
         if not self._is_away:
             logger.warning("The source database does not answer: %s", why.strip())
         self._is_away = True
 
     def _read(self, statement: Executable, given: Mapping[str, Any]) -> list[dict[str, Any]]:
-        with self._engine.connect() as connection, self._watched(connection):
+        with self._engine.connect() as connection:
             found = connection.execute(statement, given)
             names = tuple(found.keys())
             return [dict(zip(names, row, strict=True)) for row in found]
-
-    @contextmanager
-    def _watched(self, connection: Connection) -> Iterator[None]:
-        driver: Any = connection.connection.driver_connection
-        number = driver.pgconn.socket
-        with self._lock:
-            self._waiting[number] = time.monotonic()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._waiting.pop(number, None)

@@ -1,17 +1,21 @@
 """Bring entries to a table, in batches, off the path of the requests that make them.
 
 Requests append to a queue in memory; one thread empties it into PostgreSQL several times a
-second. While the database is away batches go to files and come back when it does. Each entry
-has a key that the table holds once, so writing one twice leaves one.
+second. Once the database does not take a batch, batches go to files at once, so that a process
+that is killed loses no more than about the last second. Another thread, which alone waits for such
+a database, brings them back. Each entry has a key that the table holds once, so writing one twice
+leaves one.
 """
 
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Self
+from functools import partial
+from pathlib import Path
+from typing import Final, Generic, Self
 
 from sqlalchemy import URL, Table
 
@@ -19,6 +23,9 @@ from pipelines.monitoring.spill import E, Spill
 from pipelines.monitoring.table_writer import TableAwayError, TableWriter
 
 logger = logging.getLogger(__name__)
+
+# Nobody waits for the files, so a database that is slow may take its time.
+_REPLAY_STATEMENT_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True)
@@ -52,23 +59,26 @@ class BatchLog(Generic[E]):
         batch_rows: int = 1_000,
         max_queued: int = 20_000,
     ) -> None:
-        self._writer = TableWriter[E](database, table, spill.columns)
+        make_writer = partial(TableWriter[E], database, table, spill.columns)
+        self._writer = make_writer()
+        self._replay_writer = make_writer(_REPLAY_STATEMENT_SECONDS)
         self._spill = spill
         self._noun = noun
-        self._flush_seconds = flush_seconds
-        self._retry_seconds = retry_seconds
         self._batch_rows = batch_rows
         self._max_queued = max_queued
         self._queue: deque[tuple[E, str]] = deque()  # each with its line
         self._in_hand: list[tuple[E, str]] = []  # of these, those being written
         self._stopping = threading.Event()
-        self._away_until = 0.0
-        self._written = self._spilled = self._refused = self._lost = 0
-        self._thread = threading.Thread(target=self._work, name=f"log of {noun}", daemon=True)
+        self._is_away = False
+        self._counts: Counter[str] = Counter()
+        self._counting = threading.Lock()
+        self._flushing = self._thread("log", self._empty, flush_seconds, self._writer)
+        self._replaying = self._thread("replay", self._replay, retry_seconds, self._replay_writer)
 
     def start(self) -> Self:
-        """Start the writing thread; what earlier processes left on disk is replayed first."""
-        self._thread.start()
+        """Start the threads; what earlier processes left on disk is replayed, too."""
+        self._replaying.start()
+        self._flushing.start()
         return self
 
     def add(self, entries: Sequence[E]) -> None:
@@ -76,53 +86,57 @@ class BatchLog(Generic[E]):
         if len(self._queue) + len(entries) <= self._max_queued:
             self._queue.extend((entry, self._writer.line(entry)) for entry in entries)
         elif not self._put_aside(entries):
-            self._lost += len(entries)
+            self._count("lost", len(entries))
             logger.error("%d %s are lost: queue and disk are full", len(entries), self._noun)
 
     def close(self, timeout_seconds: float = 10.0) -> None:
-        """Write what is queued, to disk if the database is away, and stop the thread."""
+        """Write what is queued, to disk if the database is away, and stop the threads."""
         self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout_seconds)
+        deadline = time.monotonic() + timeout_seconds
+        _join(self._flushing, deadline)
         # Only after a time-out: the thread empties the queue otherwise. What it waits for may have
         # been written all the same, and is found to be there when it comes back.
         left = self._in_hand[:]
         while batch := self._take():
             left += batch
         if left and not self._put_aside([entry for entry, _ in left]):
-            self._lost += len(left)
+            self._count("lost", len(left))
             logger.error("%d %s are lost: no database and no disk", len(left), self._noun)
-        if not self._thread.is_alive():  # it may wait for a database that hangs
-            self._writer.close()
+        _join(self._replaying, deadline)  # last, as what it has in hand is on the disk
 
     @property
     def counts(self) -> LogCounts:
         """Return what became of the entries so far."""
         return LogCounts(
             queued_count=len(self._queue),
-            written_count=self._written,
-            spilled_count=self._spilled,
-            refused_count=self._refused,
-            lost_count=self._lost,
+            written_count=self._counts["written"],
+            spilled_count=self._counts["spilled"],
+            refused_count=self._counts["refused"],
+            lost_count=self._counts["lost"],
             waiting_file_count=len(self._spill.waiting()),
-            is_database_away=self.is_away,
+            is_database_away=self._is_away,
         )
 
     @property
     def is_away(self) -> bool:
         """Whether the database did not take the last batch."""
-        return self._away_until > 0
+        return self._is_away
 
-    def _work(self) -> None:
-        while True:
-            is_last = self._stopping.wait(self._flush_seconds)
-            try:
-                self._empty()
-                self._replay()
-            except Exception:  # the thread must outlive whatever a disk or driver throws
-                logger.exception("The %s met an unexpected error and goes on", self._thread.name)
-            if is_last:
-                return
+    def _thread(
+        self, name: str, look: Callable[[], None], seconds: float, writer: TableWriter[E]
+    ) -> threading.Thread:
+        def work() -> None:
+            is_last = False
+            while not is_last:
+                is_last = self._stopping.is_set()
+                try:
+                    look()
+                except Exception:  # the thread must outlive whatever a disk or driver throws
+                    logger.exception("The %s of %s goes on after an error", name, self._noun)
+                self._stopping.wait(seconds)
+            writer.close()
+
+        return threading.Thread(target=work, name=f"{name} of {self._noun}", daemon=True)
 
     def _take(self) -> list[tuple[E, str]]:
         batch: list[tuple[E, str]] = []
@@ -135,54 +149,84 @@ class BatchLog(Generic[E]):
         while batch := self._take():
             self._in_hand = batch
             entries, lines = zip(*batch, strict=True)
-            is_away = time.monotonic() < self._away_until
-            if (is_away or not self._insert(entries, lines)) and not self._put_aside(entries):
+            is_kept = self._is_written(entries, lines) or self._put_aside(entries)
+            if not is_kept:
                 self._queue.extendleft(reversed(batch))
-                self._in_hand = []
-                return
             self._in_hand = []
-            if len(batch) < self._batch_rows and not self._stopping.is_set():
+            if not is_kept or (len(batch) < self._batch_rows and not self._stopping.is_set()):
                 return
+
+    def _is_written(self, entries: Sequence[E], lines: Sequence[str]) -> bool:
+        """Write a batch to the table, unless the database is known to be away."""
+        try:
+            return not self._is_away and self._insert(self._writer, entries, lines)
+        except Exception:
+            logger.exception("%d %s cannot be written", len(entries), self._noun)
+            return False
 
     def _put_aside(self, batch: Sequence[E]) -> bool:
         """Write a batch to disk; False when the disk does not take it."""
         try:
             self._spill.put(batch)
-        except OSError as err:
-            logger.warning("%s cannot be kept in %s: %s", self._noun, self._spill.folder, err)
+        except Exception as err:  # OSError, or else the batch would be lost
+            logger.warning("%s cannot be kept in %s: %r", self._noun, self._spill.folder, err)
             return False
-        self._spilled += len(batch)
+        self._count("spilled", len(batch))
         return True
 
     def _replay(self) -> None:
-        """Bring files back, oldest first, until one does not go in."""
+        """Bring files back, oldest first, until the database is away; find one that was."""
         for path in self._spill.waiting():
-            if time.monotonic() < self._away_until:
+            if self._stopping.is_set():
                 return
             try:
-                batch = self._spill.read(path)
-            except ValueError:
-                logger.exception("%s is no batch of %s", self._spill.set_aside(path), self._noun)
-                continue
-            if batch and not self._insert(batch, list(map(self._writer.line, batch))):
-                return
-            self._spill.done(path)
+                if not self._is_replayed(path):
+                    return
+            except Exception:  # it must not hold the others, and is tried again
+                logger.exception("%s cannot be replayed", path)
+        if self._is_away and not self._stopping.is_set():
+            self._insert(self._replay_writer, [], [])
 
-    def _insert(self, batch: Sequence[E], lines: Sequence[str]) -> bool:
+    def _is_replayed(self, path: Path) -> bool:
+        """Bring a file back; False when the database is away."""
+        try:
+            batch = self._spill.read(path)
+        except ValueError:
+            logger.exception("%s is no batch of %s", self._spill.set_aside(path), self._noun)
+            return True
+        # One that `close` wrote may hold a whole queue, too much for one statement.
+        for start in range(0, len(batch), self._batch_rows):
+            some = batch[start : start + self._batch_rows]
+            lines = list(map(self._replay_writer.line, some))
+            if not self._insert(self._replay_writer, some, lines):
+                return False
+        self._spill.done(path)
+        return True
+
+    def _insert(self, writer: TableWriter[E], batch: Sequence[E], lines: Sequence[str]) -> bool:
         """Write a batch to the table; False when the database is away or not ready for it."""
         try:
-            refused = self._writer.write(batch, lines)
+            refused = writer.write(batch, lines)
         except TableAwayError as err:
-            if not self.is_away:
+            if not self._is_away:
                 logger.warning("%s go to %s for now: %s", self._noun, self._spill.folder, err)
-            self._away_until = time.monotonic() + self._retry_seconds
+            self._is_away = True
             return False
         for entry in refused:
             path = self._spill.refuse(entry)
             logger.error("The database refuses one of the %s, kept in %s", self._noun, path)
-        if self.is_away:
+        if self._is_away:
             logger.info("The database takes %s again", self._noun)
-        self._away_until = 0.0
-        self._refused += len(refused)
-        self._written += len(batch) - len(refused)
+        self._is_away = False
+        self._count("refused", len(refused))
+        self._count("written", len(batch) - len(refused))
         return True
+
+    def _count(self, what: str, count: int) -> None:
+        with self._counting:  # threads of requests count, too
+            self._counts[what] += count
+
+
+def _join(thread: threading.Thread, deadline: float) -> None:
+    if thread.is_alive():
+        thread.join(max(0.0, deadline - time.monotonic()))

@@ -16,9 +16,10 @@ from pipelines.monitoring.json_text import json_text
 from pipelines.monitoring.spill import E
 from pipelines.source.connect import connect
 
-# A hanging database must neither hold the thread for ever nor the shutdown.
-_CONNECT_SECONDS: Final = 3
-_TIMEOUT: Final = "-c statement_timeout=15000"
+_CONNECT_SECONDS: Final = 2
+_STATEMENT_SECONDS: Final = 1.0
+# Beyond what a statement may take. A server that hangs ends none.
+_GRACE_SECONDS: Final = 0.5
 # See "Text Format" of COPY in PostgreSQL's manual.
 _ESCAPES: Final = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 _NULL: Final = r"\N"
@@ -32,10 +33,18 @@ class TableWriter(Generic[E]):
     """Writes entries to a table that holds each key once.
 
     Any number of threads may ask for lines, one may write. `names` are the entries' columns.
+    No statement holds it longer than `statement_seconds`, nor for long a database that hangs.
     """
 
-    def __init__(self, database: URL, table: Table, names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        database: URL,
+        table: Table,
+        names: Sequence[str],
+        statement_seconds: float = _STATEMENT_SECONDS,
+    ) -> None:
         self._database = database
+        self._statement_seconds = statement_seconds
         self._connection: psycopg.Connection | None = None
         types = {name: table.c[name].type for name in names}
         self._columns = [(name, isinstance(of, postgresql.JSONB)) for name, of in types.items()]
@@ -68,7 +77,7 @@ class TableWriter(Generic[E]):
         """Write entries, each of them once however often it is written; return those refused.
 
         Args:
-            entries: at least one.
+            entries: none where only the table shall be asked whether it takes any.
             lines: theirs.
 
         Raises:
@@ -105,7 +114,12 @@ class TableWriter(Generic[E]):
 
     def _connected(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
-            self._connection = connect(self._database, timeout_s=_CONNECT_SECONDS, options=_TIMEOUT)
+            self._connection = connect(
+                self._database,
+                timeout_s=_CONNECT_SECONDS,
+                answer_s=self._statement_seconds + _GRACE_SECONDS,
+                options=f"-c statement_timeout={self._statement_seconds * 1_000:.0f}",
+            )
         return self._connection
 
 

