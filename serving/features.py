@@ -147,7 +147,7 @@ def fallen_back(found: Fallback) -> FeatureRead:
     """Complete rows of the copy, and say that they are no better."""
     return FeatureRead(
         completed(found.rows, found.as_of),
-        f"the online store does not answer: features from the lake, as known at "
+        f"the online store has no answer: features from the lake, as known at "
         f"{found.as_of.isoformat()}",
         found.is_partial,
     )

@@ -27,6 +27,13 @@ class Missing(Protocol):
         """Why the online store cannot be read, or None."""
 
 
+class Reads(Lookup, Protocol):
+    """What is needed of the online store."""
+
+    def require_content(self) -> None:
+        """See that the store holds features at all."""
+
+
 class FallsBack(Protocol):
     """What is needed of the copy from the lake."""
 
@@ -37,7 +44,7 @@ class FallsBack(Protocol):
 class TaskFeatures:
     """Read the features of tasks from the online store; while it is away, from the copy."""
 
-    def __init__(self, reader: Lookup, store: Missing, fallback: FallsBack) -> None:
+    def __init__(self, reader: Reads, store: Missing, fallback: FallsBack) -> None:
         self._reader = reader
         self._store = store
         self._fallback = fallback
@@ -60,7 +67,10 @@ class TaskFeatures:
         missing = self._store.missing
         if missing is None:  # only the probe waits for a store that is away or hangs
             try:
-                return FeatureRead(completed(task_rows(self._reader, questions, as_of), as_of))
+                rows = task_rows(self._reader, questions, as_of)
+                if not all(rows.columns["is_known"]):
+                    self._reader.require_content()
+                return FeatureRead(completed(rows, as_of))
             except FeatureStoreError as err:
                 missing = str(err)
         found = self._fallback.read_tasks(questions)

@@ -55,7 +55,7 @@ class OnlineReader(ViewReader):
             them.
 
         Raises:
-            FeatureStoreError: no such service, or Valkey does not answer.
+            FeatureStoreError: no such service, or Valkey does not answer or has lost everything.
         """
         plan = self.plans.get(service)
         if plan is None:
@@ -71,7 +71,10 @@ class OnlineReader(ViewReader):
                 for part in plan.parts(chunk, replies)
             ]
             found = self._decoded(parts, microseconds(as_of))
-        return plan.rows(workflow_ids, as_of, found)
+        rows = plan.rows(workflow_ids, as_of, found)
+        if not all(rows.columns["is_known"]):
+            self.require_content()
+        return rows
 
     def candidates(
         self, person_ids: Sequence[str], activity: str, as_of: datetime

@@ -6,11 +6,13 @@ from functools import lru_cache
 from typing import Final
 
 from pipelines.contracts import FeatureView
+from pipelines.errors import FeatureStoreError
 from pipelines.features.views import ViewSpec
 from pipelines.store.clock import microseconds
 from pipelines.store.online_rows import OnlineRow, ViewRows
 from pipelines.store.online_view import FOREIGN, Key, OnlineView
 from pipelines.store.service_plan import Found, Part
+from pipelines.store.stamp import has_content
 from pipelines.store.valkey import Valkey, answering, bulk, command, command_start, require
 
 _REMEMBERED: Final = 16_384  # commands for a kind of entity, some hundred bytes each
@@ -63,6 +65,19 @@ class ViewReader:
             name: ViewRows(self._views[name].spec, [found[name][key] for key in asked_keys])
             for name, asked_keys in keys.items()
         }
+
+    def require_content(self) -> None:
+        """See that the store holds features at all; who finds nothing should ask.
+
+        Raises:
+            FeatureStoreError: it does not, or Valkey does not answer.
+        """
+        with answering():
+            if not has_content(self._valkey):
+                raise FeatureStoreError(
+                    "the online store holds no features: nothing has been written to it, or it has "
+                    "lost them; run the DAG build_features"
+                )
 
     def _command(self, views: Sequence[OnlineView]) -> Callable[[Key], bytes]:
         """Return what writes the command for a key; it remembers keys asked for again."""

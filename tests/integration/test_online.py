@@ -25,6 +25,7 @@ from pipelines.store.materialize import materialize
 from pipelines.store.online import OnlineReader
 from pipelines.store.online_write import OnlineWriter
 from pipelines.store.repo import apply, open_store, repo_config
+from pipelines.store.stamp import put_new_stamp
 from pipelines.store.task_rows import TaskQuestion, task_rows
 from pipelines.store.training_sets import training_set
 from pipelines.store.valkey import ANSWER_SECONDS, CONNECT_SECONDS, Valkey
@@ -264,6 +265,7 @@ class TestAway:
         for _ in range(2):  # the connection of the first round is dead in the second
             with ValkeyServer(port=port):
                 assert reader.candidates(["x"], "a", JUST_BEFORE)
+                put_new_stamp(Valkey(there.valkey))
                 assert reader.read(["x"], "delay_risk", JUST_BEFORE)
             with pytest.raises(FeatureStoreError, match="does not answer"):
                 reader.read(["x"], "delay_risk", JUST_BEFORE)
@@ -307,3 +309,25 @@ def test_rows_of_tasks_are_those_of_the_offline_join(settings, workflows):
     ).rows()
     assert not nobody["is_known"]
     assert nobody["features_known_at"] is None
+
+
+def test_a_store_without_content_knows_nobody_and_says_why(settings, workflows, client):
+    reader = OnlineReader(settings)
+
+    def known(*ids):
+        return reader.read(ids, "remaining_time", WATERMARK).columns["is_known"]
+
+    assert known(workflows[0], "nobody") == [True, False]
+    stamp, written = b"workcast:online-stamp", b"workcast:online-written"
+    client.delete(stamp)  # features are being written
+    assert known("nobody") == [False]
+    client.set(stamp, b"of before")
+    client.delete(written)  # by a release that knew of the stamp alone
+    assert known("nobody") == [False]
+
+    client.flushall()
+    for ask in (lambda: known(workflows[0]), reader.require_content):
+        with pytest.raises(FeatureStoreError, match="the online store holds no features"):
+            ask()
+    materialize(settings, None, WATERMARK)
+    assert known(workflows[0], "nobody") == [True, False]

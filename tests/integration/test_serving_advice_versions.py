@@ -149,7 +149,7 @@ def test_a_challenger_in_the_shadow_is_logged_and_never_shown(
     assert any(row.output != said[row.task_id] for row in found)  # the challenger's own
 
 
-def test_without_valkey_what_is_known_of_tasks_comes_from_the_lake(
+def test_without_valkey_or_what_it_held_what_is_known_of_tasks_comes_from_the_lake(
     stack: Stack, tasks: list[Mapping[str, Any]]
 ) -> None:
     ids = [task["task_id"] for task in tasks[:5]]
@@ -174,15 +174,18 @@ def test_without_valkey_what_is_known_of_tasks_comes_from_the_lake(
     try:
         until(lambda: stack.get("/readyz").json()["degraded"])
         after = answers()
+        stack.valkey.start()  # without what it held
+        holds_none = "features come from the lake: the online store holds no features"
+        until(lambda: holds_none in str(stack.get("/readyz").json()["degraded"]))
+        after += answers()
     finally:
-        stack.valkey.start()
         as_of = datetime.fromisoformat(before[0]["as_of"])
         materialise_views(stack.settings, as_of.isoformat())
 
-    for was, now in zip(before, after, strict=True):
+    for was, now in zip(before * 2, after, strict=True):
         assert not was["is_degraded"]
         assert now["is_degraded"]
-        assert now["degraded_because"][0].startswith("the online store does not answer: features")
+        assert now["degraded_because"][0].startswith("the online store has no answer: features")
         for name in ("waiting_time", "service_time", "sojourn_time", "candidates", "assignments"):
             assert now.get(name) == was.get(name)
     until(lambda: not stack.get("/readyz").json()["degraded"])

@@ -200,7 +200,7 @@ def test_store_that_is_away_is_stood_in_for_by_the_lake(world: World, is_partial
     for _ in range(2):
         answer = world.client.post("/assess_risk", json={"workflow_id": "WF-1"}).json()
         (reason,) = answer["degraded_because"]
-        assert reason.startswith("the online store does not answer: features from the lake")
+        assert reason.startswith("the online store has no answer: features from the lake")
         assert reason.endswith("as known at 2016-04-01T11:00:00+00:00")
         assert answer["is_degraded"]
         assert answer["as_of"] == "2016-04-01T11:00:00Z"

@@ -27,6 +27,11 @@ class Store:
     def __init__(self, missing: str | None = None, *, breaks: bool = False) -> None:
         self.missing, self._breaks = missing, breaks
         self.asked_count = 0
+        self.holds = True
+
+    def require_content(self) -> None:
+        if not self.holds:
+            raise FeatureStoreError("the online store holds no features")
 
     def lookup(self, keys: Mapping[FeatureView, Sequence[Any]], _: Any) -> dict[Any, ViewRows]:
         self.asked_count += 1
@@ -62,6 +67,16 @@ def test_without_it_the_copy_answers_as_of_its_moment(store: Store, asked_count:
     assert "features from the lake, as known at 2024-04-30T23:00:00" in read.degraded_because
     assert read.rows.columns["as_of"] == [COPIED, COPIED]
     assert read.rows.columns[TASK_PERSON] == ["ann", None]
+
+
+def test_a_store_that_has_lost_everything_is_no_store() -> None:
+    store = Store()
+    assert TaskFeatures(store, store, Copy()).read(QUESTIONS, NOW).degraded_because is None
+    store.holds = False
+    read = TaskFeatures(store, store, Copy()).read(QUESTIONS, NOW)
+    assert str(read.degraded_because).startswith("the online store has no answer: ")
+    with pytest.raises(FeaturesAwayError, match="the online store holds no features"):
+        TaskFeatures(store, store, Copy(is_there=False)).read(QUESTIONS, NOW)
 
 
 @pytest.mark.parametrize("store", [Store("gone"), Store("", breaks=True)])
