@@ -56,7 +56,7 @@ WAITING: Final = Gauge(
 )  # fmt: skip
 DEGRADED: Final = Gauge(
     "workcast_degraded", "1 while a part behind the answers is away: `features` (the online "
-    "store), `clock` and `log` (the database), `registry`.",
+    "store), `clock`, `source` and `log` (the database), `registry`.",
     ["part"], multiprocess_mode="livemax",
 )  # fmt: skip
 FEATURES_AS_OF: Final = Gauge(

@@ -58,6 +58,7 @@ def show(runtime: "Runtime") -> None:
     for part, is_away in (
         ("features", runtime.features.missing is not None),
         ("clock", reading is None or reading.is_stale),
+        ("source", runtime.source.is_away),
         ("log", runtime.log.is_away),
         ("registry", runtime.watch.is_registry_away),
     ):

@@ -115,19 +115,19 @@ def acknowledge_alert(engine: Engine, alert_id: UUID, by: str) -> OpenAlert | No
     Returns:
         The alert; None where none of this id is open.
     """
+    is_it = (alerts.c.alert_id == alert_id) & alerts.c.closed_at.is_(None)
     # The clock's time, not the transaction's; an alert is not acknowledged before it was raised.
     now = func.greatest(alerts.c.raised_at, func.clock_timestamp())
-    statement = (
+    first = (
         alerts.update()
-        .where(alerts.c.alert_id == alert_id, alerts.c.closed_at.is_(None))
-        .values(
-            acknowledged_at=func.coalesce(alerts.c.acknowledged_at, now),
-            acknowledged_by=func.coalesce(alerts.c.acknowledged_by, by),
-        )
+        .where(is_it, alerts.c.acknowledged_at.is_(None))
+        .values(acknowledged_at=now, acknowledged_by=by)
         .returning(*_COLUMNS)
     )
     with engine.begin() as connection:
-        row = connection.execute(statement).mappings().one_or_none()
+        row = connection.execute(first).mappings().one_or_none()
+        if row is None:  # somebody was before, whom the next statement sees
+            row = connection.execute(select(*_COLUMNS).where(is_it)).mappings().one_or_none()
     return None if row is None else _open_alert(row)
 
 

@@ -88,6 +88,18 @@ def test_whoever_takes_an_alert_up_first_stays(database: Engine, opened: dict[st
     assert taken == {"a": "ann", "b": None}
 
 
+def test_of_those_who_take_it_up_at_once_one_is_first(
+    database: Engine, opened: dict[str, UUID]
+) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        said = list(
+            pool.map(lambda n: acknowledge_alert(database, opened["a"], f"p{n}"), range(40))
+        )
+    taken = read_open_alerts(database, 1)[0]
+    assert taken.acknowledged_by is not None
+    assert said == [taken] * 40
+
+
 def test_what_is_not_open_cannot_be_taken_up(database: Engine, opened: dict[str, UUID]) -> None:
     settle_alerts(database, TASK, [alert("b")])
     assert acknowledge_alert(database, opened["a"], "ann") is None

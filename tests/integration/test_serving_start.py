@@ -164,6 +164,7 @@ def test_without_its_database_a_worker_answers_as_with_it(
         ready = stack.get("/readyz").json()
         assert ready["is_ready"]
         assert "tasks and people are looked up in the lake's copy: no database" in ready["degraded"]
+        until(lambda: 'workcast_degraded{part="source"} 1' in stack.get("/metrics").text, 30)
         until(lambda: list(spill.glob("*.jsonl")), 30)
         no_database = "the prediction log goes to disk: no database"
         until(lambda: no_database in stack.get("/readyz").json()["degraded"], 30)
