@@ -4,20 +4,24 @@ import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from pydantic import ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines.monitoring.alerts import acknowledge_alert
 from serving.alerts import Alert, AlertsAwayError
 from serving.fields import GivenId, Name
+from serving.lanes import Lane
 from serving.problems import PROBLEM_CONTENT, ProblemError
+from serving.responses import answered, runtime_of
 from serving.schemas import Strict
 
 if TYPE_CHECKING:
     from serving.runtime import Runtime
 
 logger = logging.getLogger(__name__)
+
+_AWAY: Final = "The database does not take it: nothing has been noted. Try again in a while."
 
 
 class UnknownAlertError(ProblemError):
@@ -64,13 +68,13 @@ def acknowledge(runtime: "Runtime", given: Acknowledgement) -> Alert:
         UnknownAlertError: none of this id is open.
         AlertsAwayError: the database does not take it.
     """
+    if runtime.source.is_away:  # it is the same database: nobody waits for it
+        raise AlertsAwayError(_AWAY)
     try:
         found = acknowledge_alert(runtime.engine, given.alert_id, given.by)
     except SQLAlchemyError as err:
         logger.warning("An alert cannot be acknowledged: %s", err)
-        raise AlertsAwayError(
-            "The database does not take it: nothing has been noted. Try again in a while."
-        ) from err
+        raise AlertsAwayError(_AWAY) from err
     if found is None:
         raise UnknownAlertError(
             f"alert_id: no alert {given.alert_id} is open. It may have closed, as alerts do when "
@@ -85,8 +89,12 @@ def acknowledge(runtime: "Runtime", given: Acknowledgement) -> Alert:
 def add_acknowledge(app: FastAPI) -> None:
     """Add the route that takes acknowledgements."""
 
-    @app.post("/acknowledge_alert", responses=_RESPONSES, summary="Who takes an alert up?")
-    def acknowledge_alert(given: Acknowledgement, request: Request) -> Alert:
+    @app.post(
+        "/acknowledge_alert",
+        response_model=Alert,
+        responses=_RESPONSES,
+        summary="Who takes an alert up?",
+    )
+    async def acknowledge_alert(given: Acknowledgement, request: Request) -> Response:
         """Note who has taken an open alert up; a second time changes nothing."""
-        runtime: Runtime = request.app.state.runtime
-        return acknowledge(runtime, given)
+        return await answered(Lane.ADVICE, acknowledge, runtime_of(request), given)

@@ -37,7 +37,7 @@ class Lane(Enum):
     """A kind of question, by what it may wait for."""
 
     WORKFLOW = auto()  # about one workflow: the online store, and that not long
-    ADVICE = auto()  # a task, a template or a short plan: the source database, and some work
+    ADVICE = auto()  # a task, a template, a short plan, an alert: the source database, some work
     LONG = auto()  # many at once, or a long plan: much work
 
 

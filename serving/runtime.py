@@ -168,7 +168,7 @@ def _engine(settings: Settings, **how: Any) -> Engine:
     return open_limited_engine(
         settings.database,
         _ANSWER_SECONDS,
-        pool_size=2,
+        pool_size=settings.answer_threads,  # more would come and go with each question
         connect_args={
             "connect_timeout": _CONNECT_SECONDS,
             "options": f"-c statement_timeout={_STATEMENT_MS}",

@@ -3,9 +3,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import select
 
 from pipelines.contracts import Role
 from serving.alerts import Alert, Snapshot
+from serving.problems import HistoryAwayError
 from tests.serving.conftest import World
 from tests.serving.test_app import problem
 
@@ -130,6 +132,19 @@ def test_a_database_that_is_away_takes_no_acknowledgement(shown: World) -> None:
     content = problem(shown.client.post("/acknowledge_alert", json=body), 503)
     assert "nothing has been noted" in content["detail"]
     assert shown.client.get("/alerts").json()["alerts"][0]["acknowledged_by"] is None
+
+
+def test_nobody_waits_for_a_database_that_is_known_to_be_away(
+    shown: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr("serving.acknowledge.acknowledge_alert", lambda *of: asked.append(of))
+    body = {"alert_id": str(ALERTS[0].alert_id), "by": "ann"}
+    assert shown.client.post("/acknowledge_alert", json=body).status_code == 404
+    with pytest.raises(HistoryAwayError):
+        shown.app.state.runtime.source.rows(select(1), {})
+    assert shown.client.post("/acknowledge_alert", json=body).status_code == 503
+    assert len(asked) == 1
 
 
 def test_what_was_taken_up_shows_at_once(shown: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from serving.alerts import AlertBoard, AlertsAwayError, Wanted
 from serving.clock import ClockReading, FeatureClock
 from serving.examples import Examples
 from serving.runtime import Runtime, _engine, _reading_engine
+from serving.source_reads import SourceReads
 from tests.integration.own_postgres import OwnPostgres, hanging, own_postgres
 from tests.integration.serving_stack import until
 from tests.integration.test_monitoring_prediction_log import prediction
@@ -75,7 +76,9 @@ def test_the_alerts_become_stale_and_nothing_is_acknowledged(
     server: OwnPostgres, engine: Engine
 ) -> None:
     board = AlertBoard(engine)
-    runtime = cast("Runtime", SimpleNamespace(engine=engine, alerts=board))
+    runtime = cast(
+        "Runtime", SimpleNamespace(engine=engine, alerts=board, source=SourceReads(engine))
+    )
     given = Acknowledgement(alert_id=str(uuid4()), by="ann")
 
     def refused() -> None:
