@@ -122,8 +122,8 @@ def test_a_store_that_hangs_hangs_nobody_for_long(stack: Stack) -> None:
         # Finds out, and pays for it; the copy may still be of the clock of another test.
         until(lambda: duration(stack, other)["as_of"] == before["as_of"])
         started = time.monotonic()
-        answers = [duration(stack, workflow_id) for _ in range(10)]
-        assert time.monotonic() - started < 5
+        answers = [duration(stack, workflow_id) for _ in range(50)]
+        assert time.monotonic() - started < 20  # each would wait 0.8 s
         assert {a["is_degraded"] for a in answers} == {True}
         assert {a["remaining_time_s"] for a in answers} == {before["remaining_time_s"]}
         ready = stack.get("/readyz")
