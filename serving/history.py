@@ -53,7 +53,11 @@ class Copies(Protocol):
         """Why there is no copy, as far as is known."""
 
     def copy(self) -> tuple[Asked, str]:
-        """Return a copy of the source, and as of when it is, in words."""
+        """Return a copy of the source, and as of when it is, in words.
+
+        Raises:
+            ExtractError: there is none; or when it is asked, as it reads what it is asked for.
+        """
 
 
 class History:
@@ -82,9 +86,10 @@ class History:
         except HistoryAwayError as away:
             try:
                 copy, of_when = self._lake.copy()
+                found = ask(copy)
             except ExtractError as err:
                 raise away from err
-        return Read(ask(copy), f"the source database does not answer: {of_when}")
+        return Read(found, f"the source database does not answer: {of_when}")
 
 
 def nothing_in_copy(what: str, because: str) -> HistoryAwayError:

@@ -14,6 +14,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
+import duckdb
 import ibis
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,7 +26,7 @@ from pipelines.features.history import read_tables
 from serving.clock import FeatureClock
 from serving.people import Person
 from serving.poller import Poller
-from serving.problems import ProblemError
+from serving.problems import FeaturesAwayError
 from serving.tasks import EVENT_COLUMNS, WORKFLOW_COLUMNS, Task
 
 logger = logging.getLogger(__name__)
@@ -111,6 +112,7 @@ class LakeHistory:
         self._at: datetime | None = None
         self._kept: tuple[SourceCopy, str] | None = None
         self._missing: str | None = None
+        self._told: str | None = None
         self._poller = Poller("source-copy", self.prepare, _SECONDS)
 
     def start(self) -> None:
@@ -129,11 +131,14 @@ class LakeHistory:
     def prepare(self) -> None:
         """Read the copy before somebody waits for it, or let go of one that nobody needs."""
         if self._is_needed():
-            with suppress(ExtractError, ProblemError):
-                self.copy()[0].events((), self._clock.read().as_of)
+            with suppress(FeaturesAwayError):  # there is no clock yet: nobody can ask
+                try:
+                    self.copy()[0].events((), self._clock.read().as_of)
+                except ExtractError as err:
+                    self._tell(err)
         else:
             with self._lock:
-                self._kept = self._missing = None
+                self._kept = self._missing = self._told = None
 
     def copy(self) -> tuple[SourceCopy, str]:
         """Return a copy of the source, and as of when it is, in words.
@@ -148,12 +153,17 @@ class LakeHistory:
                 try:
                     self._kept, self._at = self._read(at), at
                 except ExtractError as err:
-                    if self._missing is None:
-                        logger.warning("There is no copy of the source database: %s", err)
+                    self._tell(err)
                     self._missing = str(err)
                     raise
                 self._missing = None
             return self._kept
+
+    def _tell(self, err: ExtractError) -> None:
+        """Log what is wrong with the copy, once however often it is met."""
+        if self._told != str(err):
+            logger.warning("The copy of the source database cannot be read: %s", err)
+            self._told = str(err)
 
     def _read(self, at: datetime) -> tuple[SourceCopy, str]:
         if not self._max_rows:
@@ -176,7 +186,17 @@ def running_events(lake: str, as_of: datetime, max_rows: int) -> pa.Table:
         lake: root of the lake.
         as_of: aware.
         max_rows: with more events, whole workflows are left out, the longest quiet first.
+
+    Raises:
+        ExtractError: the history cannot be read.
     """
+    try:
+        return _running_events(lake, as_of, max_rows)
+    except (duckdb.Error, OSError) as err:
+        raise ExtractError(f"The history in {lake} cannot be read: {err}") from err
+
+
+def _running_events(lake: str, as_of: datetime, max_rows: int) -> pa.Table:
     # One thread: the others answer requests.
     connection = ibis.duckdb.connect(threads=1)
     history = read_tables(lake, as_of, connection)

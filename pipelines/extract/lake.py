@@ -106,6 +106,8 @@ def _read(lake: str, path: str) -> pa.Table:
         raise ExtractError(f"Nothing at {path}: extract it first.") from None
     except pa.ArrowInvalid as err:
         raise ExtractError(f"The file at {path} is damaged ({err}): extract it again.") from err
+    except OSError as err:
+        raise ExtractError(f"The file at {path} cannot be read ({err}).") from err
 
 
 def replace_partition(lake: str, table: str, start: datetime, rows: pa.Table) -> None:

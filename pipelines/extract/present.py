@@ -32,6 +32,7 @@ PEOPLE: Final = pa.schema(
         pa.field("skill_ids", pa.string(), nullable=False),  # JSON, a list
     ]
 )
+_SCHEMAS: Final = {PresentTable.OPEN_TASKS: OPEN_TASKS, PresentTable.PEOPLE: PEOPLE}
 _AS_OF: Final = b"as_of"
 
 
@@ -51,11 +52,11 @@ def extract_present(engine: Engine, lake: str, as_of: datetime) -> dict[PresentT
     counts = {}
     try:
         with snapshot(engine) as connection:
-            for table, statement, schema in (
-                (PresentTable.OPEN_TASKS, _open_tasks(as_of), OPEN_TASKS),
-                (PresentTable.PEOPLE, _PEOPLE, PEOPLE),
+            for table, statement in (
+                (PresentTable.OPEN_TASKS, _open_tasks(as_of)),
+                (PresentTable.PEOPLE, _PEOPLE),
             ):
-                told = schema.with_metadata({_AS_OF: as_of.astimezone(UTC).isoformat()})
+                told = _SCHEMAS[table].with_metadata({_AS_OF: as_of.astimezone(UTC).isoformat()})
                 with (
                     closing(stream_query(connection, statement, told)) as rows,
                     writing_whole(lake, _folder(table), told) as writer,
@@ -74,10 +75,13 @@ def read_present(lake: str, table: PresentTable) -> tuple[pa.Table, datetime]:
     """Return a table of the present, and as of when.
 
     Raises:
-        ExtractError: it is not there, or its file is damaged.
+        ExtractError: it is not there, or its file is damaged or somebody else's.
     """
     rows = read_whole(lake, _folder(table))
-    return rows, datetime.fromisoformat(rows.schema.metadata[_AS_OF].decode())
+    told = rows.schema.metadata or {}
+    if _AS_OF not in told or not rows.schema.equals(_SCHEMAS[table]):
+        raise ExtractError(f"{_folder(table)} in {lake} is no table of an extract: extract again.")
+    return rows, datetime.fromisoformat(told[_AS_OF].decode())
 
 
 def _folder(table: PresentTable) -> str:

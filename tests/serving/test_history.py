@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.contracts import PresentTable
 from pipelines.errors import ExtractError
-from pipelines.extract.lake import writing_whole
+from pipelines.extract.lake import partition_path, writing_whole
 from pipelines.extract.present import OPEN_TASKS, PEOPLE
 from serving.history import Asked, History
 from serving.lake_history import LakeHistory
@@ -34,9 +35,16 @@ class Source:
     is_away = False
 
     def tasks(self, task_ids: Sequence[str]) -> Mapping[str, Task]:
+        self._refuse()
+        return {one: task(one, person_id="of the source") for one in task_ids}
+
+    def events(self, workflow_ids: Sequence[str], as_of: datetime) -> Mapping[str, Any]:
+        self._refuse()
+        return {}
+
+    def _refuse(self) -> None:
         if self.is_away:
             raise HistoryAwayError("away")
-        return {one: task(one, person_id="of the source") for one in task_ids}
 
 
 def leave(lake: Path, *task_ids: str, as_of: datetime = AS_OF) -> None:
@@ -127,6 +135,32 @@ def test_the_copy_is_at_hand_before_somebody_asks_and_let_go_of_afterwards(parts
     assert not parts.history.has_copy
     parts.copy.prepare()  # nobody needs one: it is not missed
     assert parts.history.has_copy
+
+
+def test_a_history_that_cannot_be_read_takes_tasks_from_nobody(
+    parts: Parts, caplog: pytest.LogCaptureFixture
+) -> None:
+    leave(parts.lake, "t")
+    broken = Path(partition_path(str(parts.lake), "history/task_events", AS_OF - 24 * HOUR))
+    broken.parent.mkdir(parents=True)
+    broken.write_bytes(b"no Parquet")
+    parts.source.is_away = True
+    with pytest.raises(HistoryAwayError):
+        parts.history.read(lambda of: of.events(["w"], AS_OF))
+    parts.copy.prepare()
+    parts.copy.prepare()
+    assert ["history" in one.getMessage() for one in caplog.records] == [True]
+    assert parts.person_of("t")[0] is None
+    assert parts.history.has_copy
+
+
+def test_somebody_elses_file_is_no_copy(parts: Parts) -> None:
+    leave(parts.lake, "t")
+    parts.source.is_away = True
+    for rows in (PEOPLE.empty_table(), PEOPLE.with_metadata({"as_of": "x"}).empty_table()):
+        pq.write_table(rows, Path(parts.lake, "present", "open_tasks.parquet"))
+        with pytest.raises(HistoryAwayError):
+            parts.person_of("t")
 
 
 def test_preparing_outlives_a_clock_that_is_not_there(parts: Parts) -> None:
