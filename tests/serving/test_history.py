@@ -157,7 +157,7 @@ def test_a_history_that_cannot_be_read_takes_tasks_from_nobody(
 def test_somebody_elses_file_is_no_copy(parts: Parts) -> None:
     leave(parts.lake, "t")
     parts.source.is_away = True
-    for rows in (PEOPLE.empty_table(), PEOPLE.with_metadata({"as_of": "x"}).empty_table()):
+    for rows in (OPEN_TASKS.empty_table(), PEOPLE.with_metadata({"as_of": "x"}).empty_table()):
         pq.write_table(rows, Path(parts.lake, "present", "open_tasks.parquet"))
         with pytest.raises(HistoryAwayError):
             parts.person_of("t")
