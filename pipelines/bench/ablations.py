@@ -12,8 +12,9 @@ import pandas as pd
 
 from pipelines.bench.log_frames import feature_frame, read_logs
 from pipelines.bench.prefix_medians import prefix_medians
-from pipelines.bench.prefix_rows import all_known_rows, prefix_rows
-from pipelines.bench.remaining_time import TRACKS, known_rows, learned
+from pipelines.bench.prefix_rows import PrefixRows, all_known_rows, prefix_rows
+from pipelines.bench.remaining_time import CUT_TRACKS, UNCUT, known_rows, learned
+from pipelines.bench.uncut_rows import uncut_rows
 from pipelines.errors import BenchmarkError
 from pipelines.learning.column_sets import EVERYTHING, OWN_HISTORY
 from pipelines.learning.examples import Values
@@ -24,7 +25,7 @@ from pipelines.learning.space import Learner, Space
 Progress = Callable[[str], None]
 
 WHOLE: Final = "the learner as it is"
-BEST_MEDIANS: Final = {track: f"best median, {track}" for track in TRACKS}
+BEST_MEDIANS: Final = {track: f"best median, {track}" for track in CUT_TRACKS}
 _PARTS: Final = ("train", "val", "test")
 _DAY_S: Final = 24 * HOUR_S
 _SPACE: Final = PROBLEM.space
@@ -32,18 +33,33 @@ _SPACE: Final = PROBLEM.space
 
 @dataclass(frozen=True)
 class Ablation:
-    """Other rows to learn from, a narrower search, or columns (a pattern) that are not read."""
+    """Other rows or weights, a narrower search, or columns (a pattern) that are not read."""
 
     name: str
     space: Space = _SPACE
     one_trial: bool = False
-    from_all_known: bool = False
+    of_rows: Callable[[PrefixRows], PrefixRows] = lambda rows: rows
     without: str | None = None
+
+
+def _latest_validate(rows: PrefixRows) -> PrefixRows:
+    """Let the latest opened of those that had ended choose, though only short ones had."""
+    latest = prefix_rows(rows.frame)
+    return replace(rows, fit=latest.fit, validation=latest.validation, search_weight=latest.weight)
+
+
+def _alike(rows: PrefixRows) -> PrefixRows:
+    """Let no workflow stand for those that had not ended."""
+    alike = np.ones(len(rows.frame))
+    return replace(rows, weight=alike, search_weight=alike)
 
 
 ABLATIONS: Final = (
     Ablation(WHOLE),
-    Ablation("learns from workflows not ended too", from_all_known=True),
+    Ablation("learns from workflows not ended too", of_rows=all_known_rows),
+    Ablation("none stands for what had not ended", of_rows=_alike),
+    Ablation("the latest ended validate", of_rows=_latest_validate),
+    Ablation("neither", of_rows=lambda rows: _alike(_latest_validate(rows))),
     Ablation("no search: the defaults, once", one_trial=True),
     Ablation("up to three pairs blended", replace(_SPACE, most_trials=3)),
     Ablation("boosted trees alone", replace(_SPACE, learners=(Learner.BOOSTING,))),
@@ -97,7 +113,7 @@ def measure_ablations(
     progress: Progress,
     ablations: Sequence[Ablation] = ABLATIONS,
 ) -> list[AblationResult]:
-    """Measure every ablation on every log, and the best medians of both tracks beside it.
+    """Measure every ablation on every log, cut and uncut, and the best medians beside it.
 
     Args:
         logs: paths of train, validation and test, by name.
@@ -113,22 +129,23 @@ def measure_ablations(
     errors: dict[str, dict[str, float]] = {name: {} for name in names}
     for log, paths in logs.items():
         with tempfile.TemporaryDirectory(prefix="workcast-bench-") as folder:
-            rows = prefix_rows(read_logs(paths, None, Path(folder)).events)
-        test = rows.frame[rows.test]
-        actual = test["remaining_time_s"].to_numpy()
-        for one in ablations:
-            progress(f"{log}: {one.name}")
-            said, _ = learned(
-                all_known_rows(rows) if one.from_all_known else rows,
-                _without(feature_frame(rows.frame), one.without),
-                1 if one.one_trial else trial_count,
-                seed,
-                replace(PROBLEM, space=one.space),
-            )
-            errors[one.name][log] = _mae_days(said["remaining_time_s"], actual)
-        for track, name in BEST_MEDIANS.items():
-            medians = prefix_medians(rows.frame[known_rows(track, rows)], test).values()
-            errors[name][log] = min(_mae_days(of, actual) for of in medians)
+            events = read_logs(paths, None, Path(folder)).events
+        for name, rows in ((log, prefix_rows(events)), (f"{log}, {UNCUT}", uncut_rows(events))):
+            test = rows.frame[rows.test]
+            actual = test["remaining_time_s"].to_numpy()
+            for one in ablations:
+                progress(f"{name}: {one.name}")
+                said, _ = learned(
+                    one.of_rows(rows),
+                    _without(feature_frame(rows.frame), one.without),
+                    1 if one.one_trial else trial_count,
+                    seed,
+                    replace(PROBLEM, space=one.space),
+                )
+                errors[one.name][name] = _mae_days(said["remaining_time_s"], actual)
+            for track, median in BEST_MEDIANS.items():
+                medians = prefix_medians(rows.frame[known_rows(track, rows)], test).values()
+                errors[median][name] = min(_mae_days(of, actual) for of in medians)
     return [AblationResult(name, of) for name, of in errors.items()]
 
 

@@ -2,7 +2,7 @@
 
 The way is the platform's own: the log's history, the feature views, the join as known. A
 benchmark differs in one point: a workflow counts as closed once it has been quiet for longer
-than 99 % of the pauses in the first log, those that ended before the last log began. That an event
+than 99 % of the pauses in the first log, those that ended before the next log began. That an event
 is the last one does not say so.
 """
 
@@ -147,7 +147,7 @@ def _closures(events: pd.DataFrame) -> pa.Table:
     """
     pauses = events["as_of"].shift(-1) - events["as_of"]
     is_last = events["prefix_length"] == events["event_count_total"]
-    is_known = events["as_of"].shift(-1) < _last_log_start(events)
+    is_known = events["as_of"].shift(-1) < _next_log_start(events)
     of_first = pauses[~is_last & (events["log"] == 0) & is_known]
     seconds = of_first.dt.total_seconds().quantile(_QUIET_QUANTILE) if len(of_first) else 0.0
     quiet = pd.Timedelta(seconds=float(seconds))
@@ -165,11 +165,10 @@ def _closures(events: pd.DataFrame) -> pa.Table:
     )
 
 
-def _last_log_start(events: pd.DataFrame) -> pd.Timestamp:
-    """Return when the last log begins, what is to be predicted; of one log alone, its very end."""
-    last = events["log"].max()
-    start = events["as_of"].max() if last == 0 else events.loc[events["log"] == last, "as_of"].min()
-    return pd.Timestamp(start)
+def _next_log_start(events: pd.DataFrame) -> pd.Timestamp:
+    """Return when the second log begins, the first to be predicted; of one alone, its very end."""
+    later = events.loc[events["log"] > 0, "as_of"]
+    return pd.Timestamp(events["as_of"].max() if later.empty else later.min())
 
 
 def _write_lake(lake: str, history: dict[str, pa.Table], closures: pa.Table) -> None:

@@ -4,6 +4,10 @@ The public protocol takes logs that others have split: all but the last may be l
 workflows of both sides may run at the same time. The strict track knows only the workflows that
 had ended before the first test workflow began, as a platform must. Whatever else may be learned
 from, the learner takes what a platform would: what it says on both tracks is the same.
+
+The last log ends where its publisher stopped, with workflows that had not: to predict when they
+are last heard of is to predict too early. The workflows that had ended before the test are cut
+alike, so here they stand for themselves, and the latest of them validate. See `uncut_rows`.
 """
 
 from dataclasses import dataclass, field, replace
@@ -14,7 +18,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipelines.errors import BenchmarkError
-from pipelines.learning.split import censoring_weights
 
 Mask = npt.NDArray[np.bool_]
 Values = npt.NDArray[np.float64]
@@ -33,7 +36,7 @@ class PrefixRows:
     had ended before the first test workflow began, is what is learned from; of these the latest
     opened fifth, `validation`, chooses what the ones that had ended before it, `fit`, learned.
     `test` are the scored prefixes: of two events at least, of test workflows of at least three.
-    `weight` stands for the workflows that had not ended (see `censoring_weights`).
+    `weight` and `search_weight` are those of `Examples`.
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -43,6 +46,7 @@ class PrefixRows:
     train: Mask
     test: Mask
     weight: Values
+    search_weight: Values
 
     def overlap_count(self, known: Mask) -> int:
         """Return how many of some prefixes lie at or after the first test workflow's start."""
@@ -54,14 +58,14 @@ def prefix_rows(events: pd.DataFrame) -> PrefixRows:
     """Split logs as they are split, the last one for testing, and what is learned from by time.
 
     Args:
-        events: `LogFrames.events` of at least two logs.
+        events: `LogFrames.events` of at least two logs, or the frame of what this returned.
 
     Raises:
         BenchmarkError: too few prefixes on one side.
     """
     frame = _with_labels(events)
     log, last = frame["log"].to_numpy(), int(frame["log"].max())
-    scored = _is_scored(frame)
+    scored = is_scored(frame)
     opened_at, closed_at = frame["opened_at"], frame["last_event_at_total"]
     test_start = opened_at[log == last].min()
     train = (log < last) & (closed_at < test_start).to_numpy()
@@ -71,7 +75,6 @@ def prefix_rows(events: pd.DataFrame) -> PrefixRows:
     validation = train & (opened_at >= start).to_numpy() & scored
     return _checked(
         frame,
-        _censoring_weights(frame, log < last, train, test_start),
         public=log < last,
         fit=train & (closed_at < start).to_numpy(),
         validation=validation,
@@ -90,27 +93,21 @@ def all_known_rows(rows: PrefixRows) -> PrefixRows:
     return replace(
         rows,
         fit=rows.public & ~is_late,
-        validation=rows.public & is_late & _is_scored(rows.frame),
+        validation=rows.public & is_late & is_scored(rows.frame),
         train=rows.public,
-        weight=np.ones(len(rows.frame)),
     )
+
+
+def is_scored(frame: pd.DataFrame) -> Mask:
+    """Return which prefixes the protocol scores: of two events, of workflows of three, at least."""
+    is_long = frame["event_count_total"] >= _FEWEST_EVENTS
+    return np.asarray(is_long & (frame["prefix_length"] >= 2))  # noqa: PLR2004 - the protocol's
 
 
 def _late_opening(frame: pd.DataFrame) -> pd.Timestamp:
     """Return when the latest opened fifth of the workflows begins."""
     openings = frame.groupby("workflow_id")["opened_at"].first().sort_values()
     return pd.Timestamp(openings.iloc[int(len(openings) * (1 - _VALIDATION_RATIO))])
-
-
-def _censoring_weights(
-    frame: pd.DataFrame, known: Mask, train: Mask, test_start: pd.Timestamp
-) -> Values:
-    """Return each prefix's weight, one where it is not in `train`."""
-    rows = frame.assign(is_train=train)[known & (frame["opened_at"] < test_start)]
-    facts = rows.groupby("workflow_id")[["opened_at", "last_event_at_total", "is_train"]].first()
-    closed = facts[facts["is_train"]].rename(columns={"last_event_at_total": "recorded_at"})
-    weights = censoring_weights(facts["opened_at"], closed, test_start)
-    return frame["workflow_id"].map(weights).fillna(1.0).to_numpy(dtype=float)
 
 
 def _with_labels(events: pd.DataFrame) -> pd.DataFrame:
@@ -121,16 +118,12 @@ def _with_labels(events: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(remaining_time_s=remaining.dt.total_seconds())
 
 
-def _is_scored(frame: pd.DataFrame) -> Mask:
-    is_long = frame["event_count_total"] >= _FEWEST_EVENTS
-    return np.asarray(is_long & (frame["prefix_length"] >= 2))  # noqa: PLR2004 - the protocol's
-
-
-def _checked(frame: pd.DataFrame, weight: Values, **masks: Mask) -> PrefixRows:
+def _checked(frame: pd.DataFrame, **masks: Mask) -> PrefixRows:
     for name, mask in masks.items():
         if mask.sum() < _FEWEST_ROWS:
             raise BenchmarkError(
                 f"{int(mask.sum())} prefixes for the part {name}, at least {_FEWEST_ROWS} are "
                 "needed: give longer logs."
             )
-    return PrefixRows(frame, weight=weight, **masks)
+    alike = np.ones(len(frame))
+    return PrefixRows(frame, weight=alike, search_weight=alike, **masks)

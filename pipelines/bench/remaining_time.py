@@ -5,7 +5,8 @@ The protocol is that of public comparisons of remaining-time predictors (Rama-Ma
 days of every prefix of at least two events of test workflows of at least three. The learner is
 trained as a platform must be, on nothing that ended after the first test workflow began; the
 medians of the public track know all that the protocol gives, those of the strict track no more
-than the learner.
+than the learner. The uncut track leaves the last log out and asks of the one before when its
+workflows really ended; there the medians know what the learner does, too.
 """
 
 import tempfile
@@ -22,6 +23,7 @@ from pipelines.bench.log_frames import feature_frame, read_logs
 from pipelines.bench.measure import Contender, Progress, Work, side_by_side
 from pipelines.bench.prefix_medians import prefix_medians
 from pipelines.bench.prefix_rows import Mask, PrefixRows, prefix_rows
+from pipelines.bench.uncut_rows import uncut_rows
 from pipelines.learning import remaining_time
 from pipelines.learning.examples import Examples, Values, age_ratios
 from pipelines.learning.fit_encoder import fit_encoder
@@ -29,7 +31,9 @@ from pipelines.learning.metrics import HOUR_S
 from pipelines.learning.problem import Problem
 
 LEARNER: Final = "Workcast's remaining time"
-TRACKS: Final = ("public", "strict")
+CUT_TRACKS: Final = ("public", "strict")
+UNCUT: Final = "uncut"
+_LOGS_OF_UNCUT: Final = 3
 _DAY_HOURS: Final = 24.0
 _DAY_S: Final = _DAY_HOURS * HOUR_S
 _SAMPLES: Final = 1_000
@@ -53,7 +57,7 @@ class PrefixError:
 
 @dataclass(frozen=True)
 class TrackFigures:
-    """Errors on one track, and what they are of.
+    """Errors on one track (public, strict or uncut), and what they are of.
 
     `known_prefix_count` prefixes make the medians, `overlap_count` of them in the test period;
     the learner learns from `train_prefix_count`, none of which is.
@@ -76,7 +80,7 @@ class TrackFigures:
 
 @dataclass(frozen=True)
 class RemainingTimeFigures:
-    """Both tracks, and what reading, training and predicting took altogether."""
+    """All tracks, and what reading, training and predicting took altogether."""
 
     tracks: tuple[TrackFigures, ...]
     seconds: float
@@ -91,6 +95,8 @@ def measure_remaining_time(
     progress: Progress | None = None,
 ) -> RemainingTimeFigures:
     """Train on the earlier logs and measure on the last, in a process of its own.
+
+    Of three logs the first is trained on, and the second measured on, without the third as well.
 
     Args:
         paths: logs to train, to choose (or none) and to test on, in this order.
@@ -113,8 +119,13 @@ def _prepare(paths: Sequence[Path], mapping_path: Path | None, trial_count: int,
         with tempfile.TemporaryDirectory(prefix="workcast-bench-") as folder:
             events = read_logs(paths, mapping_path, Path(folder)).events
         rows = prefix_rows(events)
-        said, tried = learned(rows, feature_frame(rows.frame), trial_count, seed)
-        return tuple(_measured(track, rows, said, tried) for track in TRACKS)
+        answer = learned(rows, feature_frame(rows.frame), trial_count, seed)
+        tracks = [_measured(track, rows, *answer) for track in CUT_TRACKS]
+        if len(paths) >= _LOGS_OF_UNCUT:
+            rows = uncut_rows(events)
+            answer = learned(rows, feature_frame(rows.frame), trial_count, seed)
+            tracks.append(_measured(UNCUT, rows, *answer))
+        return tuple(tracks)
 
     return work
 
@@ -184,6 +195,7 @@ def learned(
         fit=rows.fit[learned],
         validation=rows.validation[learned],
         workflow=pd.factorize(rows.frame.loc[learned, "workflow_id"])[0],
+        search_weight=rows.search_weight[learned],
     )
     fitted = remaining_time.fit(examples, trial_count, seed, problem=problem)
     raw = {name: score.raw(matrix[rows.test]) for name, score in fitted.scores.items()}

@@ -19,8 +19,9 @@ from pipelines.learning.column_sets import column_sets
 from pipelines.learning.columns import AS_OF, WEIGHT, find_column
 from pipelines.learning.encode import Encoder
 from pipelines.learning.encode_values import expand_json
-from pipelines.learning.examples import Examples, Values, age_ratios, validation_masks
+from pipelines.learning.examples import Examples, Values, age_ratios
 from pipelines.learning.fit_encoder import fit_encoder
+from pipelines.learning.holdout import hold_out
 
 LEARNER: Final = "Workcast's delay risk"
 Answer = Callable[[pd.DataFrame, pd.DataFrame, int, int], Values]
@@ -124,7 +125,7 @@ def _regression(train: pd.DataFrame, test: pd.DataFrame, _trials: int, seed: int
 
 def _learner(train: pd.DataFrame, test: pd.DataFrame, trials: int, seed: int) -> Values:
     """Train as the platform does."""
-    fit, validation = validation_masks(train)
+    holdout = hold_out(train)
     encoder = fit_encoder(train)
     examples = Examples(
         encoder=encoder,
@@ -132,8 +133,9 @@ def _learner(train: pd.DataFrame, test: pd.DataFrame, trials: int, seed: int) ->
         target=delay_risk.to_target(train["is_late"]),
         weight=train[WEIGHT].to_numpy(dtype=float),
         age_ratio=age_ratios(train[AS_OF]),
-        fit=fit,
-        validation=validation,
+        fit=holdout.fit,
+        validation=holdout.validation,
+        search_weight=holdout.weight,
     )
     fitted = delay_risk.fit(examples, trials, seed)
     matrix = encoder.matrix(test)

@@ -23,7 +23,7 @@ NO_HALF_LIFE: Final = float("inf")
 class TreeParams:
     """Hyper-parameters of both learners, boosted trees and forests.
 
-    `half_life_ratio` (of the period, see `Examples.recency`) and `threads` are both's,
+    `half_life_ratio` (of the period, see `Examples.tree_weight`) and `threads` are both's,
     `forest_rows_in_leaf` is a forest's, and the others are those of boosted trees.
     """
 
@@ -135,13 +135,13 @@ def dataset(  # noqa: PLR0917
     reference: lgb.Dataset | None = None,
     target: Values | None = None,
 ) -> lgb.Dataset:
-    """Return LightGBM's view of some rows and columns; validation rows are not weighted."""
-    is_weighted = reference is None and params.half_life_ratio != NO_HALF_LIFE
+    """Return LightGBM's view of some rows and columns; validation rows count whatever their age."""
+    half_life_ratio = params.half_life_ratio if reference is None else NO_HALF_LIFE
     categorical = set(examples.encoder.categorical)
     return lgb.Dataset(
         examples.matrix[mask][:, list(columns)],
         examples.target[mask] if target is None else target,
-        weight=examples.recency(mask, params.half_life_ratio) if is_weighted else None,
+        weight=examples.tree_weight(mask, half_life_ratio),
         reference=reference,
         feature_name=[f"f{position}" for position in columns],
         categorical_feature=[i for i, of in enumerate(columns) if of in categorical],

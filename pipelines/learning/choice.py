@@ -77,7 +77,11 @@ class Choice:
 
 
 def choose(
-    trials: Sequence[Trial], target: Values, problem: Problem, sets: Sequence[str]
+    trials: Sequence[Trial],
+    target: Values,
+    weight: Values,
+    problem: Problem,
+    sets: Sequence[str],
 ) -> Choice:
     """Blend trials: add one at a time, with repetition, while that lowers the loss.
 
@@ -87,9 +91,19 @@ def choose(
     Args:
         trials: what was tried, numbered in order.
         target: of the validation rows.
+        weight: of the validation rows.
         problem: how loss and price are reckoned.
         sets: names of the sets of columns, smallest first.
     """
+
+    def _price(weights: Mapping[int, float]) -> float:
+        """Return the loss of a blend with what its largest set of columns has to earn."""
+        blend = Choice(tuple(trials), weights, 0.0)
+        return problem.price(
+            problem.loss(blend.validation_raw, target, weight),
+            max(sets.index(one.column_set) for one in blend.members),
+        )
+
     space = problem.space
     picks: list[int | None] = []  # numbers of trials; None says zero
     least = float("inf")
@@ -100,16 +114,14 @@ def choose(
             candidates = [one.number for one in trials]
         if picks and space.shrinks:
             candidates.append(None)
-        prices = [
-            _price(_weighted([*picks, one]), trials, target, problem, sets) for one in candidates
-        ]
+        prices = [_price(_weighted([*picks, one])) for one in candidates]
         best = int(np.argmin(prices))
         if prices[best] >= least:
             break
         least = prices[best]
         picks.append(candidates[best])
     choice = Choice(tuple(trials), _weighted(picks), least)
-    return replace(choice, validation_loss=problem.loss(choice.validation_raw, target))
+    return replace(choice, validation_loss=problem.loss(choice.validation_raw, target, weight))
 
 
 def _weighted(picks: Sequence[int | None]) -> dict[int, float]:
@@ -118,18 +130,3 @@ def _weighted(picks: Sequence[int | None]) -> dict[int, float]:
         for number in dict.fromkeys(picks)
         if number is not None
     }
-
-
-def _price(
-    weights: Mapping[int, float],
-    trials: Sequence[Trial],
-    target: Values,
-    problem: Problem,
-    sets: Sequence[str],
-) -> float:
-    """Return the loss of a blend with what its largest set of columns has to earn."""
-    blend = Choice(tuple(trials), weights, 0.0)
-    return problem.price(
-        problem.loss(blend.validation_raw, target),
-        max(sets.index(one.column_set) for one in blend.members),
-    )

@@ -30,7 +30,7 @@ _LEAST_SHARE: Final = 1e-3
 _FAR: Final = 100.0  # log-odds beyond all that a model says
 
 
-def refinement_loss(raw: Values, target: Values) -> float:
+def refinement_loss(raw: Values, target: Values, weight: Values) -> float:
     """Return the mean log loss of log-odds once their level is right: what they tell apart.
 
     The share of late workflows drifts, and a column that tells the date drifts with it. On the
@@ -39,8 +39,9 @@ def refinement_loss(raw: Values, target: Values) -> float:
     """
     level = 0.0
     if 0 < target.mean() < 1:
-        level = brentq(lambda shift: float(np.sum(expit(raw + shift) - target)), -_FAR, _FAR)
-    return float(np.mean(np.logaddexp(0.0, raw + level) - target * (raw + level)))
+        level = brentq(lambda shift: float(weight @ (expit(raw + shift) - target)), -_FAR, _FAR)
+    losses = np.logaddexp(0.0, raw + level) - target * (raw + level)
+    return float(np.average(losses, weights=weight))
 
 
 PROBLEM: Final = Problem(
@@ -65,11 +66,12 @@ def fit(examples: Examples, trial_count: int, seed: int, base: TreeParams | None
     last have seen the validation rows' share of late ones. Being linear in the log-odds it keeps
     the ranking, and a prediction's contributions still add up to it.
     """
-    choice = search(examples, PROBLEM, trial_count, seed, base)
+    searching = examples.searching
+    choice = search(searching, PROBLEM, trial_count, seed, base)
     # The best by itself: a member may be worth its place by what it adds, and little alone.
     lead = min(choice.members, key=lambda one: (one.validation_loss, one.number))
     columns = column_sets(examples.encoder)[lead.column_set]
-    tried = grow_risk_forest(examples, columns, examples.fit, lead.params, seed)
+    tried = grow_risk_forest(searching, columns, examples.fit, lead.params, seed)
     validation_rows = examples.matrix[examples.validation][:, list(columns)]
     validation_raw = (1 - _FOREST_WEIGHT) * choice.validation_raw + _FOREST_WEIGHT * np.asarray(
         tried.predict(validation_rows, raw_score=True, num_threads=lead.params.threads)
@@ -80,8 +82,9 @@ def fit(examples: Examples, trial_count: int, seed: int, base: TreeParams | None
         *(replace(one, weight=(1 - _FOREST_WEIGHT) * one.weight) for one in boosted.members),
         Member(forest, columns, _FOREST_WEIGHT, is_bagged=True),
     )
-    slope = _slope(examples, validation_raw)
-    share = float(np.clip(examples.target.mean(), _LEAST_SHARE, 1 - _LEAST_SHARE))
+    slope = _slope(searching, validation_raw)
+    share = float(np.average(examples.target, weights=examples.weight))
+    share = float(np.clip(share, _LEAST_SHARE, 1 - _LEAST_SHARE))
     return Fitted(
         {RISK_SCORE: Blend(members)},
         # Turned around the log-odds of the whole: less sure means closer to it.

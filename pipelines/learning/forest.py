@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from pipelines.learning.boosting import NO_HALF_LIFE, TreeParams, dataset
+from pipelines.learning.boosting import TreeParams, dataset
 from pipelines.learning.encode_values import Matrix
 from pipelines.learning.examples import Examples, Mask, Values
 
@@ -99,9 +99,7 @@ def grow(
     ranks = rankdata(target) / len(target)
     rows = dataset(examples, columns, mask, params, settings, target=ranks)
     booster = lgb.train(settings, rows, tree_count)
-    weight = None
-    if params.half_life_ratio != NO_HALF_LIFE:
-        weight = examples.recency(mask, params.half_life_ratio)
+    weight = examples.tree_weight(mask, params.half_life_ratio)
     matrix = examples.matrix[mask][:, list(columns)]
     return _with_leaf_values(booster, matrix, target, weight, seed)
 

@@ -7,8 +7,8 @@ from typing import Any
 from pipelines.learning.examples import Values
 from pipelines.learning.space import Space
 
-Loss = Callable[[Values, Values], float]
-"""Takes what is said of rows and their targets, both in the model's own scale."""
+Loss = Callable[[Values, Values, Values], float]
+"""Takes what is said of rows, their targets, both in the model's own scale, and their weights."""
 
 
 @dataclass(frozen=True)

@@ -36,9 +36,9 @@ _COLUMNS: Final = {
 }
 
 
-def mean_absolute_error_hours(raw: Values, target: Values) -> float:
-    """Return the mean absolute error in hours of log hours."""
-    return float(np.abs(np.expm1(raw) - np.expm1(target)).mean())
+def mean_absolute_error_hours(raw: Values, target: Values, weight: Values) -> float:
+    """Return the weighted mean absolute error in hours of log hours."""
+    return float(np.average(np.abs(np.expm1(raw) - np.expm1(target)), weights=weight))
 
 
 PROBLEM: Final = Problem(
@@ -70,14 +70,15 @@ def fit(
     result includes them.
     """
     base = base or _defaults(len(examples.target))
-    choice = search(examples, problem, trial_count, seed, base)
+    searching = examples.searching
+    choice = search(searching, problem, trial_count, seed, base)
     scores = {MEDIAN_SCORE: train_choice(choice, examples, problem, seed)}
     validation_raw = {MEDIAN_SCORE: choice.validation_raw}
     like = choice.members[0]
     columns = column_sets(examples.encoder)[like.column_set]
     for name, alpha in _QUANTILES.items():
         objective = {"objective": "quantile", "alpha": alpha, "metric": "quantile"}
-        stopped = stop_early(examples, columns, objective, like.params, seed)
+        stopped = stop_early(searching, columns, objective, like.params, seed)
         validation_raw[name] = stopped.validation_raw
         booster = boost(examples, columns, objective, like.params, seed, stopped.rounds)
         scores[name] = Blend((Member(booster, columns),))
@@ -85,7 +86,7 @@ def fit(
     groups = groups_of(examples.encoder, examples.matrix[examples.validation], column)
     ends = validation_raw["p10"], validation_raw["p90"]
     actual = examples.target[examples.validation]
-    weight = examples.weight[examples.validation]
+    weight = searching.weight[examples.validation]
     workflow = None if examples.workflow is None else examples.workflow[examples.validation]
     margins = calibrate(*ends, actual, groups, COVERAGE, weight=weight, workflow=workflow)
     validation_raw |= dict(zip(("p10", "p90"), margins.widen(*ends, groups), strict=True))

@@ -49,7 +49,9 @@ def grow_risk_forest(
         "feature_fraction_bynode": _FEATURE_RATIO,
     }
     booster = lgb.train(settings, dataset(examples, columns, mask, params, settings), _TREES)
-    weight = examples.recency(mask, params.half_life_ratio)
+    weight = examples.tree_weight(mask, params.half_life_ratio)
+    if weight is None:
+        weight = np.ones(len(target))
     return _in_log_odds(booster, examples.matrix[mask][:, list(columns)], target, weight)
 
 

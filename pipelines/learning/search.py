@@ -32,7 +32,7 @@ def search(
     """Try learners, columns and hyper-parameters; choose by the validation rows alone.
 
     Args:
-        examples: encoded training rows.
+        examples: encoded training rows, as a search sees them (`Examples.searching`).
         problem: what to learn, and what may be tried.
         trial_count: learners to try, at least one.
         seed: of the search; each trial's trees have the seed after the one before.
@@ -41,6 +41,8 @@ def search(
     sets = column_sets(examples.encoder)
     names = problem.space.sets_of(list(sets))
     trials: list[Trial] = []
+    target = examples.target[examples.validation]
+    weight = examples.weight[examples.validation]
 
     def objective(trial: optuna.Trial) -> float:
         learner, name, params = problem.space.suggest(trial, names, base or TreeParams())
@@ -66,7 +68,7 @@ def search(
             rounds = stopped.rounds
             said.append(stopped.validation_raw)
         raw = np.mean(said, axis=0)
-        loss = problem.loss(raw, examples.target[examples.validation])
+        loss = problem.loss(raw, target, weight)
         return Trial(number, learner, name, params, rounds, loss, raw)
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -75,7 +77,7 @@ def search(
     for fixed in problem.space.first_trials(names)[:trial_count]:
         study.enqueue_trial(fixed)
     study.optimize(objective, n_trials=trial_count)
-    return choose(trials, examples.target[examples.validation], problem, names)
+    return choose(trials, target, weight, problem, names)
 
 
 def train_choice(choice: Choice, examples: Examples, problem: Problem, seed: int) -> Blend:

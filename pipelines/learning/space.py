@@ -40,7 +40,7 @@ class Space:
     """The bounds of a search; to narrow it shows what a choice is worth.
 
     `least_gain` is the share of the loss that each larger set of columns has to earn,
-    `half_lives` how recent rows may be weighted (see `Examples.recency`), and `shrinks` whether
+    `half_lives` how recent rows may be weighted (see `Examples.tree_weight`), and `shrinks` whether
     answers may be drawn towards zero, where zero is an answer like any other.
     """
 

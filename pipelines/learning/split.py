@@ -94,6 +94,7 @@ def split_by_time(
                 f"are needed ({int((before & ~is_train).sum())} of {len(known)} were still open "
                 "then). Import a longer history or change the test ratio."
             )
+    trained = known[is_train].set_index(WORKFLOW_ID)
     parts = pd.Series(Part.TRAIN.value, index=known[WORKFLOW_ID], name=PART)
     parts[is_test.to_numpy()] = Part.TEST.value
     return TimeSplit(
@@ -106,28 +107,39 @@ def split_by_time(
         not_closed_count=int((~before & ~is_test).sum()),
         parts=parts[(is_train | is_test).to_numpy()],
         weights=censoring_weights(
-            known.loc[before, "opened_at"], known[is_train].set_index(WORKFLOW_ID), test_start
+            known.loc[before, "opened_at"],
+            trained["recorded_at"] - trained["opened_at"],
+            test_start,
         ),
     )
 
 
 def censoring_weights(
-    opened_at: pd.Series, closed: pd.DataFrame, train_end: pd.Timestamp
+    opened_at: pd.Series,
+    lead_time: pd.Series,
+    end: pd.Timestamp,
+    count: pd.Series | None = None,
 ) -> pd.Series:
     """Weigh closed workflows so that they stand for the open ones that had to be left out.
 
-    A workflow of lead time L is among the closed only if it was opened by `train_end` - L, so
-    long ones are under-represented near the end. The inverse of the share of openings early
-    enough is the inverse-probability-of-censoring weight (Robins and Rotnitzky, 1992) where
-    the moment of censoring is known for everyone; it is capped at 5.
+    A workflow of lead time L is among the closed only if it was opened by `end` - L, so long
+    ones are under-represented near the end. The inverse of the share of openings early enough
+    is the inverse-probability-of-censoring weight (Robins and Rotnitzky, 1992) where the moment
+    of censoring is known for everyone; it is capped at 5.
 
     Args:
-        opened_at: opening of every workflow opened before `train_end`, closed or not, sorted.
-        closed: opened_at and recorded_at of the closed ones, indexed by workflow_id.
-        train_end: end of the training period.
+        opened_at: opening of every workflow of a period, closed by its `end` or not.
+        lead_time: of the closed ones, until it was known that they had ended.
+        end: when the period ends for them all; what closed later is not known.
+        count: how many workflows each opening stands for; one where None.
+
+    Returns:
+        A weight of at least one for each lead time, with its index.
     """
-    openings = np.sort(opened_at.to_numpy())
-    latest = (train_end - (closed["recorded_at"] - closed["opened_at"])).to_numpy()
-    early_enough = np.searchsorted(openings, latest, side="right")
-    weights = len(openings) / np.maximum(early_enough, 1)
-    return pd.Series(np.minimum(weights, _LONGEST_WEIGHT), index=closed.index, name="weight")
+    openings = opened_at.to_numpy()
+    order = np.argsort(openings, kind="stable")
+    counts = np.ones(len(openings)) if count is None else count.to_numpy(dtype=float)[order]
+    until = np.concatenate([[0.0], np.cumsum(counts)])
+    early = until[np.searchsorted(openings[order], (end - lead_time).to_numpy(), side="right")]
+    weights = until[-1] / np.maximum(early, until[-1] / _LONGEST_WEIGHT)
+    return pd.Series(weights, index=lead_time.index, name="weight")

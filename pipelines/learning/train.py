@@ -13,9 +13,10 @@ from pipelines.learning.baselines import MEDIAN, baseline_predictions
 from pipelines.learning.blend import trimmed
 from pipelines.learning.columns import AS_OF, WEIGHT, WORKFLOW_ID
 from pipelines.learning.evaluate import segment_metrics
-from pipelines.learning.examples import Examples, age_ratios, validation_masks
+from pipelines.learning.examples import Examples, age_ratios
 from pipelines.learning.fit_encoder import fit_encoder
 from pipelines.learning.gate import beats_baseline
+from pipelines.learning.holdout import hold_out
 from pipelines.learning.metrics import measure
 from pipelines.learning.model_card import model_card
 from pipelines.learning.plots import figures
@@ -58,7 +59,7 @@ def train(
     train_rows = rows_of(training_set.frame, Part.TRAIN)
     test_rows = rows_of(training_set.frame, Part.TEST)
 
-    fit_rows, validation_rows = validation_masks(train_rows)
+    holdout = hold_out(train_rows)
     encoder = fit_encoder(train_rows)
     examples = Examples(
         encoder=encoder,
@@ -66,9 +67,10 @@ def train(
         target=method.to_target(train_rows[label]),
         weight=train_rows[WEIGHT].to_numpy(dtype=float),
         age_ratio=age_ratios(train_rows[AS_OF]),
-        fit=fit_rows,
-        validation=validation_rows,
+        fit=holdout.fit,
+        validation=holdout.validation,
         workflow=pd.factorize(train_rows[WORKFLOW_ID])[0],
+        search_weight=holdout.weight,
     )
     fitted = method.fit(examples, trial_count, seed)
     choice = fitted.choice
@@ -96,7 +98,7 @@ def train(
         params={"seed": seed, "trial_count": trial_count, **choice.members[0].settings},
         metrics=metrics,
         validation_metrics=method.validation_metrics(
-            fitted, train_rows.loc[validation_rows, label]
+            fitted, train_rows.loc[holdout.validation, label]
         ),
         baseline_metrics=baselines,
         segments=segments,

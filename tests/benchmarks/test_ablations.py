@@ -15,7 +15,8 @@ from pipelines.bench.ablations import (
 from pipelines.errors import BenchmarkError
 from tests.benchmarks.logs import write_logs
 
-ALL_KNOWN = Ablation("all known", from_all_known=True)
+ALL_KNOWN = next(one for one in ABLATIONS if one.name == "learns from workflows not ended too")
+NEITHER = next(one for one in ABLATIONS if one.name == "neither")
 BLIND = Ablation("the hour alone", without=r"^(?!hour$)", one_trial=True)
 
 
@@ -29,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def results(folder: Path) -> dict[str, AblationResult]:
-    ablations = (ABLATIONS[0], ALL_KNOWN, BLIND)
+    ablations = (ABLATIONS[0], ALL_KNOWN, NEITHER, BLIND)
     found = measure_ablations(split_logs(folder), 2, 0, lambda _: None, ablations)
     return {one.name: one for one in found}
 
@@ -46,7 +47,7 @@ def test_what_carries_the_result_shows(results: dict[str, AblationResult]) -> No
     whole, without = results[WHOLE], results[BLIND.name]
     assert without.ratio(whole) > 1.3
     assert whole.ratio(whole) == 1
-    assert set(whole.mae_days) == {"small"}
+    assert set(whole.mae_days) == {"small", "small, uncut"}
 
 
 def test_rows_of_workflows_not_ended_make_a_difference(results: dict[str, AblationResult]) -> None:
@@ -55,17 +56,26 @@ def test_rows_of_workflows_not_ended_make_a_difference(results: dict[str, Ablati
     assert medians[0] != medians[1]
 
 
+def test_that_some_had_not_ended_matters_where_the_test_is_not_cut_alike(
+    results: dict[str, AblationResult],
+) -> None:
+    whole, neither = results[WHOLE].mae_days, results[NEITHER.name].mae_days
+    assert neither["small"] == whole["small"]
+    assert neither["small, uncut"] != whole["small, uncut"]
+
+
 def test_a_table_compares_with_the_whole(results: dict[str, AblationResult]) -> None:
     header, rows = ablation_rows(list(results.values()))
-    assert header == ["", "of whole", "small"]
+    assert header == ["", "of whole", "small", "small, uncut"]
     assert rows[0][:2] == [WHOLE, "1.000"]
-    assert [row[0] for row in rows] == [WHOLE, ALL_KNOWN.name, BLIND.name, *BEST_MEDIANS.values()]
+    names = [WHOLE, ALL_KNOWN.name, NEITHER.name, BLIND.name]
+    assert [row[0] for row in rows] == [*names, *BEST_MEDIANS.values()]
 
 
 def test_every_pattern_takes_something_away() -> None:
-    names = [one.name for one in ABLATIONS]
+    whole, names = ABLATIONS[0], [one.name for one in ABLATIONS]
     assert len(set(names)) == len(names)
     assert all(
-        one.without or one.one_trial or one.from_all_known or one.space != ABLATIONS[0].space
+        one.without or one.one_trial or one.space != whole.space or one.of_rows != whole.of_rows
         for one in ABLATIONS[1:]
     )

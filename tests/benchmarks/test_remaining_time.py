@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from pipelines.bench.log_frames import LogFrames, feature_frame, read_logs
 from pipelines.bench.prefix_medians import prefix_medians
 from pipelines.bench.prefix_rows import all_known_rows, prefix_rows
+from pipelines.bench.uncut_rows import uncut_rows
 from pipelines.cli import app
 from pipelines.errors import BenchmarkError
 from tests.benchmarks.logs import write_logs
@@ -102,11 +103,34 @@ def test_nothing_is_learned_from_what_had_not_ended(frames: LogFrames) -> None:
     assert (rows.frame.loc[rows.fit, "last_event_at_total"] < validated).all()
     assert (rows.train | ~rows.fit).all()
     assert (rows.train | ~rows.validation).all()
+    # The last log is cut where what had ended is: nobody stands for anybody.
+    assert (rows.weight == 1).all()
+    assert (rows.search_weight == 1).all()
+
+
+def test_what_is_followed_to_its_end_is_learned_as_a_platform_must(frames: LogFrames) -> None:
+    cut, rows = prefix_rows(frames.events), uncut_rows(frames.events)
+    frame, opened = rows.frame, rows.frame["opened_at"]
+    assert set(frame.loc[rows.test, "log"]) == {1}
+    assert set(frame.loc[rows.train, "log"]) == {0}
+    start = opened[rows.test].min()
+    assert (frame.loc[rows.train, "last_event_at_total"] < start).all()
+    validated = opened[rows.validation]
+    assert (frame.loc[rows.fit, "last_event_at_total"] < validated.min()).all()
+    assert (rows.train | ~(rows.fit | rows.validation)).all()
     # Long workflows are rare among those that had ended: the others stand for them.
-    lead_time = rows.frame["last_event_at_total"] - rows.frame["opened_at"]
+    lead_time = frame["last_event_at_total"] - opened
     weight = pd.Series(rows.weight).groupby(lead_time[rows.train]).first()
     assert weight.is_monotonic_increasing
     assert weight.iloc[0] < weight.iloc[-1]
+    assert rows.search_weight[rows.fit].max() > 1
+    # Those opened too late to have ended choose nothing.
+    assert start - validated.max() >= lead_time[rows.train].quantile(0.5)
+    assert opened[rows.train].max() > validated.max()
+    # Nothing of the last log is in it, nor are its features of the time after it.
+    same = ["workflow_id", "as_of", *feature_frame(frame).columns[2:]]
+    before = cut.frame[cut.frame["log"] < 2].reset_index(drop=True)
+    pd.testing.assert_frame_equal(frame[same], before[same])
 
 
 def test_what_the_protocol_gives_can_be_learned_from_whole(frames: LogFrames) -> None:
@@ -117,7 +141,6 @@ def test_what_the_protocol_gives_can_be_learned_from_whole(frames: LogFrames) ->
     assert opened[rows.fit].max() < opened[rows.validation].min()
     assert opened[rows.validation].min() == opened[ended.validation].min()
     assert rows.fit.sum() > ended.fit.sum()
-    assert (rows.weight == 1).all()
 
 
 def test_of_two_logs_the_end_of_the_first_chooses(frames: LogFrames) -> None:
@@ -157,7 +180,8 @@ def test_the_command_prints_and_writes_the_figures(logs: list[Path], tmp_path: P
     assert result.exit_code == 0, result.output
     assert "strict" in result.output
     figures = json.loads(out.read_text())["figures"]
-    assert [track["track"] for track in figures["tracks"]] == ["public", "strict"]
+    assert [track["track"] for track in figures["tracks"]] == ["public", "strict", "uncut"]
+    assert figures["tracks"][2]["errors"][0] != figures["tracks"][1]["errors"][0]
     assert figures["tracks"][0]["errors"][0] == figures["tracks"][1]["errors"][0]
     for track in figures["tracks"]:
         own, *others = track["errors"]

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,17 +15,21 @@ def _examples(count: int = 600) -> Examples:
     return examples_of(matrix, late, ["severity", "noise"])
 
 
+def _loss(raw: np.ndarray, late: np.ndarray) -> float:
+    return delay_risk.refinement_loss(raw, late, np.ones(len(late)))
+
+
 def test_the_level_of_the_answers_is_no_loss() -> None:
     raw, late = np.array([-2.0, -1.0, 1.0, 2.0]), np.array([0.0, 1.0, 0.0, 1.0])
-    loss = delay_risk.refinement_loss(raw, late)
-    assert delay_risk.refinement_loss(raw + 5, late) == pytest.approx(loss)
-    assert delay_risk.refinement_loss(-raw, late) > loss
+    loss = _loss(raw, late)
+    assert _loss(raw + 5, late) == pytest.approx(loss)
+    assert _loss(-raw, late) > loss
     assert loss == pytest.approx(np.mean(np.logaddexp(0, raw) - late * raw))  # level is right
-    assert delay_risk.refinement_loss(np.full(4, 7.0), late) == pytest.approx(np.log(2))
+    assert _loss(np.full(4, 7.0), late) == pytest.approx(np.log(2))
 
 
 def test_one_class_has_its_plain_loss() -> None:
-    assert delay_risk.refinement_loss(np.zeros(3), np.ones(3)) == pytest.approx(np.log(2))
+    assert _loss(np.zeros(3), np.ones(3)) == pytest.approx(np.log(2))
 
 
 def test_what_tells_late_from_in_time_is_preferred_to_what_knows_the_level() -> None:
@@ -32,9 +38,32 @@ def test_what_tells_late_from_in_time_is_preferred_to_what_knows_the_level() -> 
     tells_apart = np.array([1.0, 1.0, 1.0, 3.0, 1.0])
     plain = [float(np.mean(np.logaddexp(0, r) - late * r)) for r in (knows_level, tells_apart)]
     assert plain[0] < plain[1]
-    assert delay_risk.refinement_loss(tells_apart, late) < delay_risk.refinement_loss(
-        knows_level, late
-    )
+    assert _loss(tells_apart, late) < _loss(knows_level, late)
+
+
+def test_a_row_of_weight_two_counts_twice() -> None:
+    raw, late = np.array([-2.0, -1.0, 1.0, 2.0]), np.array([0.0, 1.0, 0.0, 1.0])
+    twice = np.array([0, 1, 1, 2, 3])
+    loss = delay_risk.refinement_loss(raw, late, np.array([1.0, 2.0, 1.0, 1.0]))
+    assert loss == pytest.approx(_loss(raw[twice], late[twice]))
+    assert loss != pytest.approx(_loss(raw, late))
+
+
+def test_rows_stand_for_others_like_them() -> None:
+    """Where the late ones count threefold, everybody is that much more at risk."""
+    plain = _examples()
+    weight = np.where(plain.target > 0, 3.0, 1.0)
+    answers = [
+        delay_risk.answers(
+            {name: score.raw(of.matrix) for name, score in fitted.scores.items()}, fitted.constants
+        )["late_probability"]
+        for of in (plain, replace(plain, weight=weight), replace(plain, search_weight=weight))
+        for fitted in [delay_risk.fit(of, 2, 0)]
+    ]
+    odds = [(of / (1 - of)).mean() for of in answers]
+    assert odds[1] == pytest.approx(3 * odds[0], rel=0.35)
+    # While searching only: what is trained at last does not know.
+    assert odds[2] == pytest.approx(odds[0], rel=0.1)
 
 
 def test_boosters_and_forest_count_half_each() -> None:

@@ -11,7 +11,7 @@ from pipelines.learning.encode import Column, Encoder, Kind
 from pipelines.learning.examples import Examples
 from pipelines.learning.forest import grow
 from pipelines.learning.problem import Problem
-from pipelines.learning.remaining_time import PROBLEM, mean_absolute_error_hours
+from pipelines.learning.remaining_time import PROBLEM, fit, mean_absolute_error_hours
 from pipelines.learning.search import search, train_choice
 from pipelines.learning.space import Learner, Space
 
@@ -93,7 +93,8 @@ def test_a_blend_is_no_worse_than_what_it_is_made_of() -> None:
     assert sum(choice.weights.values()) == pytest.approx(1)
     assert choice.validation_loss <= min(one.validation_loss for one in choice.members)
     target = examples.target[examples.validation]
-    assert PROBLEM.loss(choice.validation_raw, target) == pytest.approx(choice.validation_loss)
+    loss = PROBLEM.loss(choice.validation_raw, target, np.ones(len(target)))
+    assert loss == pytest.approx(choice.validation_loss)
 
 
 def test_the_validation_rows_alone_choose() -> None:
@@ -144,11 +145,56 @@ def test_what_lately_became_half_as_long_is_drawn_to_zero(
     problem = replace(PROBLEM, space=Space(shrinks=shrinks))
     said = np.full(10, 4.0)
     trial = Trial(0, Learner.FOREST, OWN_HISTORY, TreeParams(), 0, 1.0, said)
-    choice = choose([trial], said / 2, problem, [OWN_HISTORY])
+    choice = choose([trial], said / 2, np.ones(10), problem, [OWN_HISTORY])
     assert choice.weights == weights
     assert choice.validation_loss == pytest.approx(
-        mean_absolute_error_hours(weights[0] * said, said / 2)
+        mean_absolute_error_hours(weights[0] * said, said / 2, np.ones(10))
     )
+
+
+@pytest.mark.parametrize("heavy", [0, 1])
+def test_what_is_right_of_the_rows_that_stand_for_more_is_chosen(heavy: int) -> None:
+    target = np.array([1.0, 4.0])
+    trials = [
+        Trial(number, Learner.FOREST, OWN_HISTORY, TreeParams(), 0, 1.0, np.full(2, target[number]))
+        for number in (0, 1)
+    ]
+    problem = replace(PROBLEM, space=Space(most_trials=1))
+    weight = np.where(np.arange(2) == heavy, 3.0, 1.0)
+    choice = choose(trials, target, weight, problem, [OWN_HISTORY])
+    assert choice.weights == {heavy: 1.0}
+    off = mean_absolute_error_hours(choice.validation_raw, target, np.ones(2))
+    assert choice.validation_loss == pytest.approx(off / 2)  # a quarter of the weight, not half
+
+
+def test_trees_answer_as_if_rows_were_there_as_often_as_they_stand_for() -> None:
+    rng = np.random.default_rng(0)
+    is_long = rng.random(_ROWS) < 0.3
+    target = np.where(is_long, 8.0, 2.0) + rng.normal(0, 0.1, _ROWS)
+    plain = _examples(rng.integers(0, 5, _ROWS), target, rng.normal(size=_ROWS))
+    for of, answer in ((plain, 2), (replace(plain, weight=np.where(is_long, 5.0, 1.0)), 8)):
+        forest = grow(of, (0, 1), of.everything, TreeParams(), 0)
+        booster = boost(of, (0, 1), PROBLEM.objective, TreeParams(), 0, 60)
+        rows = of.matrix[:200]
+        assert np.median(forest.median(rows)) == pytest.approx(answer, abs=0.5)
+        assert np.median(booster.predict(rows)) == pytest.approx(answer, abs=0.5)
+        stopped = stop_early(of, (0, 1), PROBLEM.objective, TreeParams(), 0)
+        assert np.median(stopped.validation_raw) == pytest.approx(answer, abs=0.5)
+
+
+def test_weights_of_a_search_are_of_the_search_alone() -> None:
+    plain = _queueing(7)
+    weight = np.where(plain.target > np.median(plain.target), 4.0, 1.0)
+    other = replace(plain, search_weight=weight)
+    assert plain.searching is plain
+    np.testing.assert_array_equal(other.searching.weight, weight)
+    fitted = [fit(of, 2, 3) for of in (plain, other, replace(plain, weight=weight))]
+    losses = [one.choice.validation_loss for one in fitted]
+    assert losses[0] < losses[1] == losses[2]
+    margins = [one.constants["margins"] for one in fitted]
+    assert margins[0] != margins[1] == margins[2]
+    raw = [one.scores["p50"].raw(plain.matrix).mean() for one in fitted]
+    assert raw[2] - raw[0] > 5 * abs(raw[1] - raw[0])
 
 
 def test_a_forest_answers_with_the_median_of_what_is_near() -> None:

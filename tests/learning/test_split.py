@@ -84,14 +84,17 @@ def test_too_short_a_history_says_what_is_missing(leads: list[float | None], mes
 
 def test_long_workflows_stand_for_those_still_open() -> None:
     opened = pd.Series([START + i * DAY for i in range(10)])
-    closed = pd.DataFrame(
-        {
-            "opened_at": [START, START],
-            "recorded_at": [START + 1 * DAY, START + 8 * DAY],
-        },
-        index=["short", "long"],
-    )
-    weights = censoring_weights(opened, closed, START + 10 * DAY)
+    lead_time = pd.Series({"short": 1 * DAY, "long": 8 * DAY, "longest": 10 * DAY})
+    weights = censoring_weights(opened, lead_time, START + 10 * DAY)
     # A lead time of 1 day is seen of all ten; of 8 days of the three opened by day 2; 10/3.
     assert weights["short"] == pytest.approx(1.0)
     assert weights["long"] == pytest.approx(10 / 3)
+    assert weights["longest"] == pytest.approx(5.0)  # one in ten; no workflow stands for more
+
+
+def test_an_opening_may_stand_for_several() -> None:
+    opened = pd.Series([START + i * DAY for i in (0, 9, 1)])
+    lead_time = pd.Series({"short": 1 * DAY, "long": 9 * DAY})
+    counts = pd.Series([2.0, 1.0, 3.0])
+    weights = censoring_weights(opened, lead_time, START + 10 * DAY, counts)
+    assert weights.to_dict() == {"short": pytest.approx(1.0), "long": pytest.approx(6 / 5)}
