@@ -127,10 +127,11 @@ def _trials(facts: Mapping[str, Any]) -> list[str]:
     header[1] = f"validation {facts['validation_measure']}"
     return [
         (
-            "Tried on later training workflows; what has a weight is blended. A set of columns "
-            "holds those before it and has to earn half a percent: counts that grow with the "
-            "history tell what day it is, and a model must not learn the days by heart. With a "
-            "half-life, recent rows count more."
+            "Tried on later training workflows that had time to end, each counting for those like "
+            "it that had not; what has a weight is blended. A set of columns holds those before it "
+            "and has to earn half a percent: counts that grow with the history tell what day it "
+            "is, and a model must not learn the days by heart. With a half-life, recent rows count "
+            "more."
         ),
         "",
         *_table(header, rows),
