@@ -53,17 +53,18 @@ def test_rows_stand_for_others_like_them() -> None:
     """Where the late ones count threefold, everybody is that much more at risk."""
     plain = _examples()
     weight = np.where(plain.target > 0, 3.0, 1.0)
-    answers = [
-        delay_risk.answers(
-            {name: score.raw(of.matrix) for name, score in fitted.scores.items()}, fitted.constants
-        )["late_probability"]
-        for of in (plain, replace(plain, weight=weight), replace(plain, search_weight=weight))
-        for fitted in [delay_risk.fit(of, 2, 0)]
-    ]
-    odds = [(of / (1 - of)).mean() for of in answers]
+    heavy, searched = replace(plain, weight=weight), replace(plain, search_weight=weight)
+    fitted = [delay_risk.fit(of, 2, 0) for of in (plain, heavy, searched)]
+    odds = []
+    for one in fitted:
+        raw = {name: score.raw(plain.matrix) for name, score in one.scores.items()}
+        late = delay_risk.answers(raw, one.constants)["late_probability"]
+        odds.append((late / (1 - late)).mean())
     assert odds[1] == pytest.approx(3 * odds[0], rel=0.35)
     # While searching only: what is trained at last does not know.
     assert odds[2] == pytest.approx(odds[0], rel=0.1)
+    losses = [one.choice.validation_loss for one in fitted]
+    assert losses[0] != losses[1] == losses[2]
 
 
 def test_boosters_and_forest_count_half_each() -> None:

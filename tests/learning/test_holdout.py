@@ -70,6 +70,10 @@ def test_what_validates_stands_for_the_few_that_had_not_ended() -> None:
     assert weights[~is_long].max() < 1.1
     assert 1.5 < weights[is_long].min() <= 5
     assert (held.weight[~held.fit & ~held.validation] == 1).all()
+    # The more were opened too late for a long one to have ended, the more it stands for.
+    is_late = train["as_of"] > START + 180 * DAY
+    busier = hold_out(train.assign(censoring_weight=np.where(is_late, 3.0, 1.0)))
+    assert busier.weight[held.validation][is_long].min() > weights[is_long].min()
 
 
 def test_no_more_than_a_third_of_the_period_is_waited_for() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines.learning.blend import trimmed
-from pipelines.learning.boosting import NO_HALF_LIFE, TreeParams, boost, stop_early
+from pipelines.learning.boosting import NO_HALF_LIFE, TreeParams, boost, dataset, stop_early
 from pipelines.learning.choice import Choice, Trial, choose
 from pipelines.learning.column_sets import EVERYTHING, OWN_HISTORY, column_sets
 from pipelines.learning.encode import Column, Encoder, Kind
@@ -180,6 +180,19 @@ def test_trees_answer_as_if_rows_were_there_as_often_as_they_stand_for() -> None
         assert np.median(booster.predict(rows)) == pytest.approx(answer, abs=0.5)
         stopped = stop_early(of, (0, 1), PROBLEM.objective, TreeParams(), 0)
         assert np.median(stopped.validation_raw) == pytest.approx(answer, abs=0.5)
+
+
+def test_validation_rows_count_whatever_their_age() -> None:
+    weight = np.linspace(1, 3, _ROWS)
+    examples = replace(_queueing(8), weight=weight)
+    params = TreeParams(half_life_ratio=0.1)
+    to_fit = dataset(examples, (0, 1), examples.fit, params, {}).construct()
+    validation = dataset(examples, (0, 1), examples.validation, params, {}, to_fit).construct()
+    of_validation = weight[examples.validation]
+    np.testing.assert_allclose(
+        validation.get_weight(), of_validation / of_validation.mean(), rtol=1e-6
+    )
+    assert np.ptp(to_fit.get_weight() / weight[examples.fit]) > 1
 
 
 def test_weights_of_a_search_are_of_the_search_alone() -> None:
