@@ -95,6 +95,8 @@ def all_known_rows(rows: PrefixRows) -> PrefixRows:
         fit=rows.public & ~is_late,
         validation=rows.public & is_late & is_scored(rows.frame),
         train=rows.public,
+        weight=np.ones(len(rows.frame)),
+        search_weight=np.ones(len(rows.frame)),
     )
 
 

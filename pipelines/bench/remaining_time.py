@@ -24,6 +24,7 @@ from pipelines.bench.measure import Contender, Progress, Work, side_by_side
 from pipelines.bench.prefix_medians import prefix_medians
 from pipelines.bench.prefix_rows import Mask, PrefixRows, prefix_rows
 from pipelines.bench.uncut_rows import uncut_rows
+from pipelines.errors import BenchmarkError, TrainingError
 from pipelines.learning import remaining_time
 from pipelines.learning.examples import Examples, Values, age_ratios
 from pipelines.learning.fit_encoder import fit_encoder
@@ -33,7 +34,6 @@ from pipelines.learning.problem import Problem
 LEARNER: Final = "Workcast's remaining time"
 CUT_TRACKS: Final = ("public", "strict")
 UNCUT: Final = "uncut"
-_LOGS_OF_UNCUT: Final = 3
 _DAY_HOURS: Final = 24.0
 _DAY_S: Final = _DAY_HOURS * HOUR_S
 _SAMPLES: Final = 1_000
@@ -80,9 +80,13 @@ class TrackFigures:
 
 @dataclass(frozen=True)
 class RemainingTimeFigures:
-    """All tracks, and what reading, training and predicting took altogether."""
+    """All tracks, and what reading, training and predicting took altogether.
+
+    `why_not_uncut` says why that track is missing, where it is.
+    """
 
     tracks: tuple[TrackFigures, ...]
+    why_not_uncut: str
     seconds: float
     peak_mib: float
 
@@ -96,7 +100,7 @@ def measure_remaining_time(
 ) -> RemainingTimeFigures:
     """Train on the earlier logs and measure on the last, in a process of its own.
 
-    Of three logs the first is trained on, and the second measured on, without the third as well.
+    Of three logs the second is measured on as well, without the third, if the first tells enough.
 
     Args:
         paths: logs to train, to choose (or none) and to test on, in this order.
@@ -111,21 +115,23 @@ def measure_remaining_time(
     """
     contender = Contender(LEARNER, partial(_prepare, tuple(paths), mapping_path, trial_count, seed))
     (measured,) = side_by_side([contender], 1, progress)
-    return RemainingTimeFigures(measured.result, measured.median_s, measured.peak_mib)
+    tracks, why_not_uncut = measured.result
+    return RemainingTimeFigures(tracks, why_not_uncut, measured.median_s, measured.peak_mib)
 
 
 def _prepare(paths: Sequence[Path], mapping_path: Path | None, trial_count: int, seed: int) -> Work:
-    def work() -> tuple[TrackFigures, ...]:
+    def work() -> tuple[tuple[TrackFigures, ...], str]:
         with tempfile.TemporaryDirectory(prefix="workcast-bench-") as folder:
             events = read_logs(paths, mapping_path, Path(folder)).events
         rows = prefix_rows(events)
         answer = learned(rows, feature_frame(rows.frame), trial_count, seed)
-        tracks = [_measured(track, rows, *answer) for track in CUT_TRACKS]
-        if len(paths) >= _LOGS_OF_UNCUT:
+        tracks = tuple(_measured(track, rows, *answer) for track in CUT_TRACKS)
+        try:
             rows = uncut_rows(events)
             answer = learned(rows, feature_frame(rows.frame), trial_count, seed)
-            tracks.append(_measured(UNCUT, rows, *answer))
-        return tuple(tracks)
+        except (BenchmarkError, TrainingError) as err:
+            return tracks, str(err)
+        return (*tracks, _measured(UNCUT, rows, *answer)), ""
 
     return work
 

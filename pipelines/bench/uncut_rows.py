@@ -6,26 +6,35 @@ they test, and the training workflows stand for what had not ended when the test
 """
 
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from pipelines.bench.prefix_rows import Mask, PrefixRows, is_scored, prefix_rows
+from pipelines.errors import BenchmarkError
 from pipelines.learning.columns import WEIGHT, WORKFLOW_ID
 from pipelines.learning.holdout import hold_out
 from pipelines.learning.split import censoring_weights
+
+_LOGS: Final = 3
 
 
 def uncut_rows(events: pd.DataFrame) -> PrefixRows:
     """Leave out the last log, and test on the one before.
 
     Args:
-        events: `LogFrames.events` of at least three logs.
+        events: `LogFrames.events`.
 
     Raises:
-        BenchmarkError, TrainingError: too few prefixes on one side.
+        BenchmarkError: fewer than three logs, or too few prefixes on one side.
+        TrainingError: too few prefixes to choose by.
     """
+    if events["log"].max() < _LOGS - 1:
+        raise BenchmarkError(
+            f"The uncut track needs {_LOGS} logs: to train, to predict, to follow."
+        )
     rows = prefix_rows(events[events["log"] < events["log"].max()])
     frame, train = rows.frame, rows.train
     lead_time = frame["last_event_at_total"] - frame["opened_at"]

@@ -141,6 +141,10 @@ def test_what_the_protocol_gives_can_be_learned_from_whole(frames: LogFrames) ->
     assert opened[rows.fit].max() < opened[rows.validation].min()
     assert opened[rows.validation].min() == opened[ended.validation].min()
     assert rows.fit.sum() > ended.fit.sum()
+    # Nobody needs to stand for what is there itself.
+    uncut = all_known_rows(uncut_rows(frames.events))
+    assert (uncut.weight == 1).all()
+    assert (uncut.search_weight == 1).all()
 
 
 def test_of_two_logs_the_end_of_the_first_chooses(frames: LogFrames) -> None:
@@ -190,3 +194,27 @@ def test_the_command_prints_and_writes_the_figures(logs: list[Path], tmp_path: P
         assert own["mae_low_days"] < own["mae_days"] < own["mae_high_days"]
         assert len(track["tried"]) == 2
     assert figures["peak_mib"] > 100
+    assert not figures["why_not_uncut"]
+
+
+@pytest.mark.parametrize(
+    ("count", "why"),
+    [(2, "needs 3 logs"), (3, "No workflow had ended when the first test workflow")],
+)
+def test_what_cannot_be_measured_uncut_is_measured_otherwise(
+    count: int, why: str, logs: list[Path], tmp_path: Path
+) -> None:
+    """Of three logs, the first two began together: the cut tracks need no more."""
+    paths = logs if count == 3 else [logs[0], logs[2]]
+    if count == 3:
+        rows = pd.read_csv(paths[0])
+        rest = rows["case:concept:name"].isin(rows["case:concept:name"].unique()[1::2])
+        paths = [tmp_path / "even.csv", tmp_path / "odd.csv", paths[2]]
+        rows[rest].to_csv(paths[0], index=False)
+        rows[~rest].to_csv(paths[1], index=False)
+    names = ["--train", "--val", "--test"] if count == 3 else ["--train", "--test"]
+    options = [one for pair in zip(names, map(str, paths), strict=True) for one in pair]
+    result = CliRunner().invoke(app, ["bench", "remaining-time", *options, "--trials", "1"])
+    assert result.exit_code == 0, result.output
+    assert why in " ".join(result.output.split())
+    assert "strict" in result.output

@@ -21,7 +21,11 @@ def remaining_time(
     seed: SeedOption = 0,
     json_path: JsonOption = None,
 ) -> None:
-    """Predict the remaining time of prefixes, beside medians; publicly and strictly."""
+    """Predict the remaining time of prefixes, beside medians; publicly, strictly, and uncut.
+
+    The uncut track needs --val: its workflows are predicted as if there were no test log. How they
+    ended is known; of workflows that still ran where the test log stops it is not.
+    """
     from dataclasses import asdict
 
     from pipelines.bench.remaining_time import error_rows, measure_remaining_time
@@ -40,6 +44,8 @@ def remaining_time(
             f"{track.test_prefix_count:,} of {track.test_workflow_count:,} workflows to predict"
         )
         print_table(console, title, header, error_rows(track))
+    if figures.why_not_uncut:
+        console.print(f"Not measured uncut: {figures.why_not_uncut}")
     console.print(f"{figures.seconds:.0f} s altogether, {figures.peak_mib:,.0f} MiB at most.")
     if json_path is not None:
         content = {"seed": seed, "trial_count": trials, **asdict(figures)}
