@@ -1,7 +1,10 @@
-"""How far predictions are from what happened; plain numbers, None where one is undefined."""
+"""How far predictions are from what happened; plain numbers, None where one is undefined.
+
+Weights say how many rows each stands for; without them all rows count alike.
+"""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +12,7 @@ import pandas as pd
 from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
 from pipelines.contracts import Model
+from pipelines.learning.columns import WEIGHT
 
 Metrics = dict[str, float | None]
 Values = npt.NDArray[np.float64]
@@ -25,86 +29,108 @@ def measure(model: Model, truth: pd.DataFrame, predicted: pd.DataFrame) -> Metri
 
     Args:
         model: which labels and which measures.
-        truth: rows with remaining_time_s, or is_late.
+        truth: rows with remaining_time_s, or is_late, and maybe censoring_weight.
         predicted: what `Predictor.predict` returned for them, in the same order.
     """
+    weight = weights_of(truth)
     if model is Model.REMAINING_TIME:
         return duration_metrics(
             truth["remaining_time_s"].to_numpy(dtype=float) / HOUR_S,
             {name: predicted[name].to_numpy(dtype=float) / HOUR_S for name in predicted.columns},
+            weight,
         )
     return risk_metrics(
         truth["is_late"].to_numpy(dtype=bool),
         predicted["late_probability"].to_numpy(dtype=float),
+        weight,
     )
 
 
-def duration_metrics(actual: Values, predicted: Mapping[str, Values]) -> Metrics:
+def weights_of(rows: pd.DataFrame) -> Values | None:
+    """Return how many rows each stands for (see `censoring_weights`), if the frame says so."""
+    return rows[WEIGHT].to_numpy(dtype=float) if WEIGHT in rows.columns else None
+
+
+def duration_metrics(
+    actual: Values, predicted: Mapping[str, Values], weight: Values | None = None
+) -> Metrics:
     """Measure durations in hours: errors of the median, and of the interval where given."""
     error = predicted["remaining_time_s"] - actual
     metrics: Metrics = {
-        "mae_hours": float(np.abs(error).mean()),
-        "median_absolute_error_hours": float(np.median(np.abs(error))),
-        "bias_hours": float(error.mean()),
-        "pinball_p50_hours": pinball(actual, predicted["remaining_time_s"], 0.5),
+        "mae_hours": _mean(np.abs(error), weight),
+        "median_absolute_error_hours": _median(np.abs(error), weight),
+        "bias_hours": _mean(error, weight),
+        "pinball_p50_hours": pinball(actual, predicted["remaining_time_s"], 0.5, weight),
     }
     low, high = predicted.get("remaining_time_s_p10"), predicted.get("remaining_time_s_p90")
     if low is not None and high is not None:
         metrics |= {
-            "pinball_p10_hours": pinball(actual, low, 0.1),
-            "pinball_p90_hours": pinball(actual, high, 0.9),
-            "coverage_p10_p90_ratio": float(((low <= actual) & (actual <= high)).mean()),
-            "width_p10_p90_hours": float((high - low).mean()),
+            "pinball_p10_hours": pinball(actual, low, 0.1, weight),
+            "pinball_p90_hours": pinball(actual, high, 0.9, weight),
+            "coverage_p10_p90_ratio": _mean((low <= actual) & (actual <= high), weight),
+            "width_p10_p90_hours": _mean(high - low, weight),
         }
     return metrics
 
 
-def pinball(actual: Values, predicted: Values, quantile: float) -> float:
+def pinball(
+    actual: Values, predicted: Values, quantile: float, weight: Values | None = None
+) -> float:
     """Return the mean quantile loss (Koenker and Bassett, 1978) in the values' unit."""
     error = actual - predicted
-    return float(np.maximum(quantile * error, (quantile - 1) * error).mean())
+    return _mean(np.maximum(quantile * error, (quantile - 1) * error), weight)
 
 
-def risk_metrics(actual: npt.NDArray[np.bool_], probability: Values) -> Metrics:
+def risk_metrics(
+    actual: npt.NDArray[np.bool_], probability: Values, weight: Values | None = None
+) -> Metrics:
     """Measure probabilities; AUC and average precision are None where one class only occurs."""
     clipped = np.clip(probability, _CLIP, 1 - _CLIP)
     has_both = bool(actual.any() and not actual.all())
     return {
-        "auc": float(roc_auc_score(actual, probability)) if has_both else None,
+        "auc": float(roc_auc_score(actual, probability, sample_weight=weight))
+        if has_both
+        else None,
         "average_precision": (
-            float(average_precision_score(actual, probability)) if has_both else None
+            float(average_precision_score(actual, probability, sample_weight=weight))
+            if has_both
+            else None
         ),
-        "brier": float(np.square(probability - actual).mean()),
-        "log_loss": float(log_loss(actual, clipped, labels=[False, True])),
-        "calibration_error": calibration_error(actual, probability),
-        "mean_probability": float(probability.mean()),
-        "late_ratio": float(actual.mean()),
+        "brier": _mean(np.square(probability - actual), weight),
+        "log_loss": float(log_loss(actual, clipped, labels=[False, True], sample_weight=weight)),
+        "calibration_error": calibration_error(actual, probability, weight),
+        "mean_probability": _mean(probability, weight),
+        "late_ratio": _mean(actual, weight),
     }
 
 
-def reliability(actual: npt.NDArray[np.bool_], probability: Values) -> pd.DataFrame:
+def reliability(
+    actual: npt.NDArray[np.bool_], probability: Values, weight: Values | None = None
+) -> pd.DataFrame:
     """Return one row per tenth of the probabilities that occurs, the index its number (0 to 9).
 
-    Columns: row_count, mean_probability (predicted) and late_ratio (happened).
+    Columns: row_count, weight (their sum), mean_probability (predicted) and late_ratio (happened).
     """
     bins = np.minimum((probability * RELIABILITY_BINS).astype(int), RELIABILITY_BINS - 1)
-    rows = pd.DataFrame({"late": actual.astype(float), "probability": probability}).groupby(bins)
-    return rows.agg(
-        row_count=("late", "size"),
-        mean_probability=("probability", "mean"),
-        late_ratio=("late", "mean"),
-    )
+    each = np.ones(len(actual)) if weight is None else weight
+    sums = {"weight": each, "mean_probability": each * probability, "late_ratio": each * actual}
+    rows = pd.DataFrame(sums).groupby(bins)
+    table = rows.sum()
+    means = table[["mean_probability", "late_ratio"]].div(table["weight"], axis=0)
+    return table.assign(row_count=rows.size(), **means)
 
 
-def calibration_error(actual: npt.NDArray[np.bool_], probability: Values) -> float:
+def calibration_error(
+    actual: npt.NDArray[np.bool_], probability: Values, weight: Values | None = None
+) -> float:
     """Return the expected calibration error (Naeini and others, AAAI 2015), 0 to 1.
 
     The mean distance between what was predicted and what happened in each tenth of the
     probabilities, weighted by its rows.
     """
-    table = reliability(actual, probability)
+    table = reliability(actual, probability, weight)
     distance = (table["mean_probability"] - table["late_ratio"]).abs()
-    return float(np.average(distance, weights=table["row_count"]))
+    return float(np.average(distance, weights=table["weight"]))
 
 
 def by_segment(
@@ -136,3 +162,13 @@ def progress_bin(truth: pd.DataFrame) -> pd.Series:
     passed = 1 - truth["remaining_time_s"] / truth["lead_time_s"].where(truth["lead_time_s"] > 0)
     bins: pd.Series = np.floor(passed * PROGRESS_BINS).clip(0, PROGRESS_BINS - 1).astype("Int64")
     return bins
+
+
+def _mean(values: npt.NDArray[Any], weight: Values | None) -> float:
+    return float(np.average(values, weights=weight))
+
+
+def _median(values: Values, weight: Values | None) -> float:
+    if weight is None:
+        return float(np.median(values))
+    return float(np.quantile(values, 0.5, weights=weight, method="inverted_cdf"))

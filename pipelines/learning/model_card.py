@@ -39,6 +39,10 @@ _RARE_VALUES: Final = (
     "People, teams, activities and attribute values with fewer than five training workflows are "
     "treated alike."
 )
+_STAND_FOR_OTHERS: Final = (
+    " The others count for those like them that were left out, in training and in the figures "
+    "below: the longer a workflow takes, the less time it had to end."
+)
 _LIMITS: Final = {
     Model.ASSIGNEE: "It learned who took tasks, not who did them best; who is on leave it sees "
     "only by their silence.",
@@ -114,6 +118,7 @@ def _data(model: Model, facts: Mapping[str, Any]) -> list[str]:
         (
             f"Left out: {facts['open_at_split_count']} workflows still open when the later period "
             f"began, {facts['not_closed_count']} opened later and not closed yet."
+            f"{_STAND_FOR_OTHERS if model in WORKFLOW_MODELS else ''}"
         ),
     ]
 

@@ -18,7 +18,14 @@ from pipelines.learning.canvas import (
     figure_of,
     legend,
 )
-from pipelines.learning.metrics import HOUR_S, RELIABILITY_BINS, progress_bin, reliability
+from pipelines.learning.metrics import (
+    HOUR_S,
+    RELIABILITY_BINS,
+    Values,
+    progress_bin,
+    reliability,
+    weights_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,11 +73,19 @@ def _progress_axis(axes: "Axes") -> None:
     axes.set_xlabel("Share of the workflow's lead time passed, %")
 
 
+def _mean_by_progress(truth: pd.DataFrame, values: Values) -> pd.Series:
+    """Return the mean of each tenth of the lead time; rows count as often as they stand for."""
+    weight = weights_of(truth)
+    each = np.ones(len(truth)) if weight is None else weight
+    bins = progress_bin(truth).to_numpy(dtype=float, na_value=np.nan)
+    sums = pd.DataFrame({"value": values * each, "weight": each}).groupby(bins).sum()
+    return (sums["value"] / sums["weight"]).reindex(range(_BINS))
+
+
 def _error_by_progress(
     truth: pd.DataFrame, predicted: pd.DataFrame, baseline: pd.DataFrame
 ) -> "Figure":
     actual = truth["remaining_time_s"].to_numpy(dtype=float)
-    bins = progress_bin(truth).to_numpy(dtype=float, na_value=np.nan)
     unit, per_unit = _unit(actual)
     axes = canvas(
         "Error by progress",
@@ -81,7 +96,7 @@ def _error_by_progress(
         (predicted, BLUE, "model", 0.2),
     ):
         error = np.abs(answer["remaining_time_s"].to_numpy(dtype=float) - actual) / per_unit
-        mean = pd.Series(error).groupby(bins).mean().reindex(range(_BINS))
+        mean = _mean_by_progress(truth, error)
         axes.bar(mean.index + shift, mean, width=0.38, color=colour, label=label)
     axes.set_ylabel(f"Mean absolute error, {unit}")
     _progress_axis(axes)
@@ -158,9 +173,11 @@ def _coverage(truth: pd.DataFrame, predicted: pd.DataFrame) -> "Figure":
 
 def _calibration(truth: pd.DataFrame, predicted: pd.DataFrame) -> "Figure":
     table = reliability(
-        truth["is_late"].to_numpy(dtype=bool), predicted["late_probability"].to_numpy(dtype=float)
+        truth["is_late"].to_numpy(dtype=bool),
+        predicted["late_probability"].to_numpy(dtype=float),
+        weights_of(truth),
     )
-    shares = table["row_count"] / table["row_count"].sum()
+    shares = table["weight"] / table["weight"].sum()
     shown = table[table["row_count"] >= _LEAST_OF_BIN]
     axes = canvas(
         "Calibration of the late probability",
@@ -221,7 +238,6 @@ def _risk_by_progress(
     truth: pd.DataFrame, predicted: pd.DataFrame, baseline: pd.DataFrame
 ) -> "Figure":
     late = truth["is_late"].to_numpy(dtype=float)
-    bins = progress_bin(truth).to_numpy(dtype=float, na_value=np.nan)
     axes = canvas(
         "Error of the risk by progress",
         f"Brier score on {len(truth):,} later moments; smaller is better",
@@ -231,7 +247,7 @@ def _risk_by_progress(
         (predicted, BLUE, "model", 0.2),
     ):
         error = np.square(answer["late_probability"].to_numpy(dtype=float) - late)
-        mean = pd.Series(error).groupby(bins).mean().reindex(range(_BINS))
+        mean = _mean_by_progress(truth, error)
         axes.bar(mean.index + shift, mean, width=0.38, color=colour, label=label)
     axes.set_ylabel("Brier score")
     _progress_axis(axes)

@@ -37,7 +37,7 @@ class TimeSplit:
     open_at_split_count: int
     not_closed_count: int
     parts: pd.Series = field(repr=False)  # workflow_id -> Part, of the workflows that are kept
-    weights: pd.Series = field(repr=False)  # workflow_id -> weight, of the training workflows
+    weights: pd.Series = field(repr=False)  # workflow_id -> how many of its side it stands for
 
     @property
     def workflow_ids(self) -> pd.Index:
@@ -94,7 +94,7 @@ def split_by_time(
                 f"are needed ({int((before & ~is_train).sum())} of {len(known)} were still open "
                 "then). Import a longer history or change the test ratio."
             )
-    trained = known[is_train].set_index(WORKFLOW_ID)
+    ended_by = closed["recorded_at"].max()  # what is known of the test side
     parts = pd.Series(Part.TRAIN.value, index=known[WORKFLOW_ID], name=PART)
     parts[is_test.to_numpy()] = Part.TEST.value
     return TimeSplit(
@@ -106,12 +106,18 @@ def split_by_time(
         open_at_split_count=int((before & ~is_train).sum()),
         not_closed_count=int((~before & ~is_test).sum()),
         parts=parts[(is_train | is_test).to_numpy()],
-        weights=censoring_weights(
-            known.loc[before, "opened_at"],
-            trained["recorded_at"] - trained["opened_at"],
-            test_start,
+        weights=pd.concat(
+            [
+                _weights(known[before], known[is_train], test_start),
+                _weights(known[~before], known[is_test], ended_by),
+            ]
         ),
     )
+
+
+def _weights(side: pd.DataFrame, ended: pd.DataFrame, end: pd.Timestamp) -> pd.Series:
+    ended = ended.set_index(WORKFLOW_ID)
+    return censoring_weights(side["opened_at"], ended["recorded_at"] - ended["opened_at"], end)
 
 
 def censoring_weights(

@@ -14,9 +14,10 @@ from pipelines.learning.split import Part, TimeSplit
 class TrainingSet:
     """Labelled rows with `part` (train or test), ordered by as_of.
 
-    Rows about running workflows have a `censoring_weight` too. `late_rule` is the rule most
-    rows were labelled by, where lateness matters; `censored_row_count` and
-    `left_out_row_count` are the moments without a label, and those on neither side.
+    Rows about running workflows have a `censoring_weight` too: how many of their side each stands
+    for, as the long ones had less time to end. `late_rule` is the rule most rows were labelled by,
+    where lateness matters; `censored_row_count` and `left_out_row_count` are the moments without a
+    label, and those on neither side.
     """
 
     frame: pd.DataFrame = field(repr=False)

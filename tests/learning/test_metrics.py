@@ -37,6 +37,32 @@ def test_durations_are_measured_in_hours() -> None:
     )
 
 
+def test_a_row_of_weight_three_counts_three_times() -> None:
+    rng = np.random.default_rng(0)
+    actual, said = rng.exponential(9e3, 200), rng.exponential(9e3, 200)
+    truth = pd.DataFrame({"remaining_time_s": actual, "is_late": actual > 9e3})
+    predicted = pd.DataFrame(
+        {
+            "remaining_time_s": said,
+            "remaining_time_s_p10": said / 2,
+            "remaining_time_s_p90": said * 2,
+            "late_probability": np.clip(said / 2e4, 0, 1),
+        }
+    )
+    weight = rng.integers(1, 4, 200)
+    weight[0] += 1 - weight.sum() % 2  # the middle of an odd count is one of them
+    often = np.repeat(np.arange(200), weight)
+    for model in (Model.REMAINING_TIME, Model.DELAY_RISK):
+        columns = predicted.columns.str.startswith("late") == (model is Model.DELAY_RISK)
+        answer = predicted.loc[:, columns]
+        weighted = measure(model, truth.assign(censoring_weight=weight), answer)
+        repeated = measure(
+            model, *(one.iloc[often].reset_index(drop=True) for one in (truth, answer))
+        )
+        assert weighted == pytest.approx(repeated, rel=1e-3)
+        assert weighted != pytest.approx(measure(model, truth, answer), rel=1e-3)
+
+
 def test_risk_of_one_class_has_no_auc() -> None:
     truth = pd.DataFrame({"is_late": pd.array([False, False], dtype="boolean")})
     predicted = pd.DataFrame({"late_probability": [0.0, 0.5]})

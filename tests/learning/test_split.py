@@ -57,7 +57,17 @@ def test_the_future_does_not_move_the_past() -> None:
     )
     again = split_by_time(workflows, moved, 0.25, min_train=1, min_test=1)
     pd.testing.assert_series_equal(split.parts, again.parts)
-    pd.testing.assert_series_equal(split.weights, again.weights)
+    trained = split.parts[split.parts == Part.TRAIN].index
+    pd.testing.assert_series_equal(split.weights[trained], again.weights[trained])
+
+
+def test_long_test_workflows_stand_for_those_that_had_no_time_to_end() -> None:
+    # The last ten of forty are the test; w30 takes nine days, the others one.
+    workflows, closures = _history([1] * 30 + [9] + [1] * 9)
+    split = split_by_time(workflows, closures, 0.25, min_train=1, min_test=1)
+    assert split.weights["w30"] == pytest.approx(10 / 2)  # opened early enough: w30 and w31
+    assert split.weights["w31"] == pytest.approx(1.0)
+    assert set(split.weights.index) == set(split.parts.index)
 
 
 def test_openings_at_one_instant_stay_on_one_side() -> None:
