@@ -65,6 +65,10 @@ def test_rows_stand_for_others_like_them() -> None:
     assert odds[2] == pytest.approx(odds[0], rel=0.1)
     losses = [one.choice.validation_loss for one in fitted]
     assert losses[0] != losses[1] == losses[2]
+    raws = [one.validation_raw[delay_risk.RISK_SCORE] for one in fitted]
+    np.testing.assert_array_equal(raws[1], raws[2])
+    slopes = [one.constants["slope"] for one in fitted]
+    assert slopes[0] != slopes[1] == slopes[2]
 
 
 def test_boosters_and_forest_count_half_each() -> None:
