@@ -67,8 +67,6 @@ def test_rows_stand_for_others_like_them() -> None:
     assert losses[0] != losses[1] == losses[2]
     raws = [one.validation_raw[delay_risk.RISK_SCORE] for one in fitted]
     np.testing.assert_array_equal(raws[1], raws[2])
-    slopes = [one.constants["slope"] for one in fitted]
-    assert slopes[0] != slopes[1] == slopes[2]
 
 
 def test_boosters_and_forest_count_half_each() -> None:
@@ -94,6 +92,20 @@ def test_answers_may_become_less_sure_but_never_surer() -> None:
     assert unsure["slope"] < 0.3
     answered = delay_risk.answers(raw, unsure)["late_probability"]
     assert np.abs(answered - target.mean()).max() < 0.25
+
+
+def test_how_sure_it_may_be_is_what_the_heavy_rows_say() -> None:
+    """Of the validation rows one half says nothing."""
+    plain = _examples()
+    rng = np.random.default_rng(1)
+    says_nothing = plain.validation & (np.arange(len(plain.target)) % 2 == 0)
+    target = plain.target.copy()
+    target[says_nothing] = rng.permutation(target[says_nothing])
+    slopes = [
+        delay_risk.fit(replace(plain, target=target, search_weight=weight), 2, 0).constants["slope"]
+        for weight in (np.where(says_nothing, 1.0, 20.0), np.where(says_nothing, 20.0, 1.0))
+    ]
+    assert slopes[0] > slopes[1] + 0.3
 
 
 def test_the_same_seed_gives_the_same_answers() -> None:
