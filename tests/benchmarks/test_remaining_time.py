@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 from pipelines.bench.log_frames import LogFrames, feature_frame, read_logs
 from pipelines.bench.prefix_medians import prefix_medians
 from pipelines.bench.prefix_rows import all_known_rows, prefix_rows
+from pipelines.bench.remaining_time import learned
 from pipelines.bench.uncut_rows import uncut_rows
 from pipelines.cli import app
 from pipelines.errors import BenchmarkError
@@ -127,6 +129,10 @@ def test_what_is_followed_to_its_end_is_learned_as_a_platform_must(frames: LogFr
     # Those opened too late to have ended choose nothing.
     assert start - validated.max() >= lead_time[rows.train].quantile(0.5)
     assert opened[rows.train].max() > validated.max()
+    # Who stands for others chooses by that.
+    alike = replace(rows, search_weight=np.ones(len(frame)))
+    losses = [learned(of, feature_frame(frame), 1, 0)[1][0]["loss"] for of in (rows, alike)]
+    assert losses[0] != losses[1]
     # Nothing of the last log is in it, nor are its features of the time after it.
     same = ["workflow_id", "as_of", *feature_frame(frame).columns[2:]]
     before = cut.frame[cut.frame["log"] < 2].reset_index(drop=True)

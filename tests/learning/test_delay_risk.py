@@ -101,11 +101,24 @@ def test_how_sure_it_may_be_is_what_the_heavy_rows_say() -> None:
     says_nothing = plain.validation & (np.arange(len(plain.target)) % 2 == 0)
     target = plain.target.copy()
     target[says_nothing] = rng.permutation(target[says_nothing])
-    slopes = [
-        delay_risk.fit(replace(plain, target=target, search_weight=weight), 2, 0).constants["slope"]
-        for weight in (np.where(says_nothing, 1.0, 20.0), np.where(says_nothing, 20.0, 1.0))
-    ]
-    assert slopes[0] > slopes[1] + 0.3
+    weights = np.where(says_nothing, 1.0, 20.0), np.where(says_nothing, 20.0, 1.0)
+    examples = replace(plain, target=target)
+    sure, unsure = (
+        delay_risk.fit(replace(examples, search_weight=of), 2, 0).constants for of in weights
+    )
+    assert sure["slope"] > unsure["slope"] + 0.3
+
+
+def test_less_sure_is_nearer_to_the_share_of_what_rows_stand_for() -> None:
+    plain = _examples()
+    weight = np.where(plain.target > 0, 3.0, 1.0)
+    rng = np.random.default_rng(1)
+    target = np.where(plain.validation, rng.permutation(plain.target), plain.target)
+    constants = delay_risk.fit(replace(plain, target=target, weight=weight), 2, 0).constants
+    share = np.average(target, weights=weight)
+    assert constants["slope"] < 0.5
+    middle = constants["intercept"] / (1 - constants["slope"])
+    assert middle == pytest.approx(np.log(share / (1 - share)))
 
 
 def test_the_same_seed_gives_the_same_answers() -> None:
