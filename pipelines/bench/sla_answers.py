@@ -16,12 +16,12 @@ from sklearn.preprocessing import OneHotEncoder, QuantileTransformer
 from pipelines.bench.measure import Work
 from pipelines.learning import delay_risk
 from pipelines.learning.column_sets import column_sets
-from pipelines.learning.columns import AS_OF, WEIGHT, find_column
+from pipelines.learning.columns import find_column
 from pipelines.learning.encode import Encoder
 from pipelines.learning.encode_values import expand_json
-from pipelines.learning.examples import Examples, Values, age_ratios
+from pipelines.learning.examples import Values
 from pipelines.learning.fit_encoder import fit_encoder
-from pipelines.learning.holdout import hold_out
+from pipelines.learning.holdout import held_out_examples
 
 LEARNER: Final = "Workcast's delay risk"
 Answer = Callable[[pd.DataFrame, pd.DataFrame, int, int], Values]
@@ -125,18 +125,8 @@ def _regression(train: pd.DataFrame, test: pd.DataFrame, _trials: int, seed: int
 
 def _learner(train: pd.DataFrame, test: pd.DataFrame, trials: int, seed: int) -> Values:
     """Train as the platform does."""
-    holdout = hold_out(train)
     encoder = fit_encoder(train)
-    examples = Examples(
-        encoder=encoder,
-        matrix=encoder.matrix(train),
-        target=delay_risk.to_target(train["is_late"]),
-        weight=train[WEIGHT].to_numpy(dtype=float),
-        age_ratio=age_ratios(train[AS_OF]),
-        fit=holdout.fit,
-        validation=holdout.validation,
-        search_weight=holdout.weight,
-    )
+    examples = held_out_examples(train, encoder, delay_risk.to_target(train["is_late"]))
     fitted = delay_risk.fit(examples, trials, seed)
     matrix = encoder.matrix(test)
     raw = {name: score.raw(matrix) for name, score in fitted.scores.items()}

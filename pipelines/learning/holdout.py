@@ -14,7 +14,8 @@ import pandas as pd
 
 from pipelines.errors import TrainingError
 from pipelines.learning.columns import AS_OF, WEIGHT, WORKFLOW_ID
-from pipelines.learning.examples import Mask, Values
+from pipelines.learning.encode import Encoder
+from pipelines.learning.examples import Examples, Mask, Values, age_ratios
 from pipelines.learning.split import censoring_weights
 
 _VALIDATION_RATIO: Final = 0.2
@@ -33,6 +34,31 @@ class Holdout:
     fit: Mask
     validation: Mask
     weight: Values
+
+
+def held_out_examples(train: pd.DataFrame, encoder: Encoder, target: Values) -> Examples:
+    """Return training rows as a learner reads them, of which late ones choose.
+
+    Args:
+        train: see `hold_out`.
+        encoder: fitted on them.
+        target: what should be answered, in the model's own scale.
+
+    Raises:
+        TrainingError: too few rows to choose by.
+    """
+    holdout = hold_out(train)
+    return Examples(
+        encoder=encoder,
+        matrix=encoder.matrix(train),
+        target=target,
+        weight=train[WEIGHT].to_numpy(dtype=float),
+        age_ratio=age_ratios(train[AS_OF]),
+        fit=holdout.fit,
+        validation=holdout.validation,
+        workflow=pd.factorize(train[WORKFLOW_ID])[0],
+        search_weight=holdout.weight,
+    )
 
 
 def hold_out(train: pd.DataFrame) -> Holdout:

@@ -5,18 +5,15 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Final
 
-import pandas as pd
-
 from pipelines.contracts import Model
 from pipelines.learning import delay_risk, remaining_time
 from pipelines.learning.baselines import MEDIAN, baseline_predictions
 from pipelines.learning.blend import trimmed
-from pipelines.learning.columns import AS_OF, WEIGHT, WORKFLOW_ID
+from pipelines.learning.columns import AS_OF, WORKFLOW_ID
 from pipelines.learning.evaluate import segment_metrics
-from pipelines.learning.examples import Examples, age_ratios
 from pipelines.learning.fit_encoder import fit_encoder
 from pipelines.learning.gate import beats_baseline
-from pipelines.learning.holdout import hold_out
+from pipelines.learning.holdout import held_out_examples
 from pipelines.learning.metrics import measure
 from pipelines.learning.model_card import model_card
 from pipelines.learning.plots import figures
@@ -59,19 +56,8 @@ def train(
     train_rows = rows_of(training_set.frame, Part.TRAIN)
     test_rows = rows_of(training_set.frame, Part.TEST)
 
-    holdout = hold_out(train_rows)
     encoder = fit_encoder(train_rows)
-    examples = Examples(
-        encoder=encoder,
-        matrix=encoder.matrix(train_rows),
-        target=method.to_target(train_rows[label]),
-        weight=train_rows[WEIGHT].to_numpy(dtype=float),
-        age_ratio=age_ratios(train_rows[AS_OF]),
-        fit=holdout.fit,
-        validation=holdout.validation,
-        workflow=pd.factorize(train_rows[WORKFLOW_ID])[0],
-        search_weight=holdout.weight,
-    )
+    examples = held_out_examples(train_rows, encoder, method.to_target(train_rows[label]))
     fitted = method.fit(examples, trial_count, seed)
     choice = fitted.choice
     encoder, scores = trimmed(encoder, fitted.scores, keep=fitted.constants.get("group_column"))
@@ -98,7 +84,7 @@ def train(
         params={"seed": seed, "trial_count": trial_count, **choice.members[0].settings},
         metrics=metrics,
         validation_metrics=method.validation_metrics(
-            fitted, train_rows.loc[holdout.validation, label]
+            fitted, train_rows.loc[examples.validation, label]
         ),
         baseline_metrics=baselines,
         segments=segments,
