@@ -61,20 +61,21 @@ def test_a_cut_changes_no_feature_before_it(
     pd.testing.assert_frame_equal(feature_frame(before), feature_frame(whole))
 
 
-def test_pauses_of_the_test_period_change_no_feature_before_it(
-    frames: LogFrames, logs: list[Path], tmp_path: Path
+@pytest.mark.parametrize("number", [1, 2])
+def test_pauses_of_a_later_log_change_no_feature_before_it(
+    number: int, frames: LogFrames, logs: list[Path], tmp_path: Path
 ) -> None:
+    """Both later logs are predicted, the second one without the third."""
+    starts = frames.events.groupby("log")["as_of"].min()
     first = pd.read_csv(logs[0])
-    moments = pd.to_datetime(first["time:timestamp"], utc=True, format="ISO8601")
     late = first.groupby("case:concept:name").tail(1).head(20)
-    late = late.assign(**{"time:timestamp": moments[late.index] + pd.Timedelta(days=100)})
+    late = late.assign(**{"time:timestamp": (starts[number] + pd.Timedelta(hours=1)).isoformat()})
     path = tmp_path / "log.csv"
     pd.concat([first, late]).to_csv(path, index=False)
     (tmp_path / "frames").mkdir()
     longer = read_logs([path, *logs[1:]], None, tmp_path / "frames").events
-    start = frames.events.loc[frames.events["log"] == 2, "as_of"].min()
     then, now = (
-        feature_frame(of[of["as_of"] < start]).reset_index(drop=True)
+        feature_frame(of[of["as_of"] < starts[number]]).reset_index(drop=True)
         for of in (longer, frames.events)
     )
     pd.testing.assert_frame_equal(then, now)
