@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,7 @@ from pipelines.bench.prefix_medians import prefix_medians
 from pipelines.bench.prefix_rows import PrefixRows, all_known_rows, prefix_rows
 from pipelines.bench.remaining_time import CUT_TRACKS, UNCUT, known_rows, learned
 from pipelines.bench.uncut_rows import uncut_rows
-from pipelines.errors import BenchmarkError
+from pipelines.errors import BenchmarkError, TrainingError
 from pipelines.learning.column_sets import EVERYTHING, OWN_HISTORY
 from pipelines.learning.examples import Values
 from pipelines.learning.metrics import HOUR_S
@@ -130,7 +130,7 @@ def measure_ablations(
     for log, paths in logs.items():
         with tempfile.TemporaryDirectory(prefix="workcast-bench-") as folder:
             events = read_logs(paths, None, Path(folder)).events
-        for name, rows in ((log, prefix_rows(events)), (f"{log}, {UNCUT}", uncut_rows(events))):
+        for name, rows in _tracks(log, events, progress):
             test = rows.frame[rows.test]
             actual = test["remaining_time_s"].to_numpy()
             for one in ablations:
@@ -147,6 +147,16 @@ def measure_ablations(
                 medians = prefix_medians(rows.frame[known_rows(track, rows)], test).values()
                 errors[median][name] = min(_mae_days(of, actual) for of in medians)
     return [AblationResult(name, of) for name, of in errors.items()]
+
+
+def _tracks(log: str, events: pd.DataFrame, progress: Progress) -> Iterator[tuple[str, PrefixRows]]:
+    yield log, prefix_rows(events)
+    try:
+        rows = uncut_rows(events)
+    except (BenchmarkError, TrainingError) as err:
+        progress(f"{log} is not measured uncut: {err}")
+    else:
+        yield f"{log}, {UNCUT}", rows
 
 
 def ablation_rows(results: Sequence[AblationResult]) -> tuple[list[str], list[list[str]]]:

@@ -84,19 +84,23 @@ def hold_out(train: pd.DataFrame) -> Holdout:
             WEIGHT: train[WEIGHT],
         }
     )
+    # Reckoned back, one moment may differ from row to row by a rounding: a workflow has one.
     workflows = rows.groupby(WORKFLOW_ID).first().sort_values("opened_at", kind="stable")
+    opened_at, closed_at = (
+        rows[WORKFLOW_ID].map(workflows[at]) for at in ("opened_at", "closed_at")
+    )
     train_end = workflows["closed_at"].max()
     last = train_end - _time_to_end(workflows, train_end)
-    if (rows["opened_at"] <= last).sum() * _VALIDATION_RATIO < _LEAST_ROWS:
+    if (opened_at <= last).sum() * _VALIDATION_RATIO < _LEAST_ROWS:
         last = train_end  # too short a history to wait
     opened = workflows["opened_at"]
     settled = opened[opened <= last]
     start = settled.iloc[int(len(settled) * (1 - _VALIDATION_RATIO))]
-    validation = ((rows["opened_at"] >= start) & (rows["opened_at"] <= last)).to_numpy()
+    validation = ((opened_at >= start) & (opened_at <= last)).to_numpy()
     fit = (closed_at < start).to_numpy()
     if fit.sum() < _LEAST_ROWS:
         # Nearly everything overlaps: better to validate a little kindly than not at all.
-        fit = (rows["opened_at"] < start).to_numpy()
+        fit = (opened_at < start).to_numpy()
     for side, mask in (("to fit on", fit), ("to validate on", validation)):
         if mask.sum() < _LEAST_ROWS:
             raise TrainingError(

@@ -23,11 +23,11 @@ from pipelines.learning.split import Part
 from pipelines.learning.trained import TrainedModel, training_facts
 from pipelines.learning.training_set import TrainingSet, rows_of
 
-METHODS: Final[Mapping[Model, ModuleType]] = {
+_METHODS: Final[Mapping[Model, ModuleType]] = {
     Model.REMAINING_TIME: remaining_time,
     Model.DELAY_RISK: delay_risk,
 }
-LABELS: Final = {Model.REMAINING_TIME: "remaining_time_s", Model.DELAY_RISK: "is_late"}
+_LABELS: Final = {Model.REMAINING_TIME: "remaining_time_s", Model.DELAY_RISK: "is_late"}
 _EXPLAINED_ROWS: Final = 1_000
 _SAMPLE_ROWS: Final = 5
 
@@ -52,7 +52,7 @@ def train(
     Raises:
         TrainingError: too few rows, or no feature that varies.
     """
-    method, label = METHODS[model], LABELS[model]
+    method, label = _METHODS[model], _LABELS[model]
     train_rows = rows_of(training_set.frame, Part.TRAIN)
     test_rows = rows_of(training_set.frame, Part.TEST)
 

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from pipelines.bench.ablations import (
@@ -62,6 +63,22 @@ def test_that_some_had_not_ended_matters_where_the_test_is_not_cut_alike(
     whole, neither = results[WHOLE].mae_days, results[NEITHER.name].mae_days
     assert neither["small"] == whole["small"]
     assert neither["small, uncut"] != whole["small, uncut"]
+
+
+def test_a_log_that_tells_too_little_uncut_is_measured_cut(folder: Path, tmp_path: Path) -> None:
+    """Its first two logs began together: nothing had ended when the second began."""
+    (paths,) = split_logs(folder).values()
+    rows = pd.read_csv(paths[0])
+    ids = rows["case:concept:name"].unique()[::2]
+    is_first = rows["case:concept:name"].isin(ids)
+    halves = [tmp_path / "train.csv", tmp_path / "val.csv"]
+    for path, mask in zip(halves, (is_first, ~is_first), strict=True):
+        rows[mask].to_csv(path, index=False)
+    told: list[str] = []
+    logs = {"together": [*halves, paths[2]]}
+    whole, *_ = measure_ablations(logs, 1, 0, told.append, ABLATIONS[:1])
+    assert set(whole.mae_days) == {"together"}
+    assert any("not measured uncut: No workflow had ended" in one for one in told)
 
 
 def test_a_table_compares_with_the_whole(results: dict[str, AblationResult]) -> None:

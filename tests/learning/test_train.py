@@ -7,14 +7,16 @@ import pytest
 
 from pipelines.contracts import WORKFLOW_MODELS, Model
 from pipelines.errors import TrainingError
+from pipelines.learning import delay_risk, remaining_time
 from pipelines.learning.canvas import feature_label
 from pipelines.learning.columns import WORKFLOW_ID
 from pipelines.learning.evaluate import evaluate
 from pipelines.learning.holdout import hold_out
 from pipelines.learning.judge import judge
 from pipelines.learning.predictor import EXPECTED, Predictor
+from pipelines.learning.problem import Problem
 from pipelines.learning.split import Part
-from pipelines.learning.train import LABELS, METHODS, train
+from pipelines.learning.train import train
 from pipelines.learning.trained import TrainedModel
 from pipelines.learning.training_set import TrainingSet, rows_of
 from tests.learning.history import make_training_set
@@ -38,17 +40,29 @@ def test_both_models_beat_their_baselines(trained: dict[Model, TrainedModel]) ->
     assert 0.6 < (duration.metrics["coverage_p10_p90_ratio"] or 0) < 0.97
 
 
-@pytest.mark.parametrize("model", WORKFLOW_MODELS)
+@pytest.mark.parametrize(
+    ("model", "problem"),
+    [
+        (Model.REMAINING_TIME, remaining_time.PROBLEM),
+        (Model.DELAY_RISK, delay_risk.PROBLEM),
+    ],
+)
 def test_rows_that_stand_for_others_choose(
-    model: Model, trained: dict[Model, TrainedModel], training_set: TrainingSet
+    model: Model,
+    problem: Problem,
+    trained: dict[Model, TrainedModel],
+    training_set: TrainingSet,
 ) -> None:
     rows = rows_of(training_set.frame, Part.TRAIN)
-    held, method = hold_out(rows), METHODS[model]
+    held = hold_out(rows)
     assert np.ptp(held.weight[held.validation]) > 0
-    target = method.to_target(rows[LABELS[model]])[held.validation]
+    if model is Model.REMAINING_TIME:
+        target = remaining_time.to_target(rows["remaining_time_s"])[held.validation]
+    else:
+        target = delay_risk.to_target(rows["is_late"])[held.validation]
     for trial in trained[model].trials:
         weighted, plain = (
-            method.PROBLEM.loss(trial.validation_raw, target, weight)
+            problem.loss(trial.validation_raw, target, weight)
             for weight in (held.weight[held.validation], np.ones(len(target)))
         )
         assert trial.validation_loss == pytest.approx(weighted)
