@@ -66,6 +66,7 @@ ABLATIONS: Final = (
     Ablation("forests alone", replace(_SPACE, learners=(Learner.FOREST,))),
     Ablation("never drawn to zero", replace(_SPACE, shrinks=False)),
     Ablation("recent rows not weighted", replace(_SPACE, half_lives=("none",))),
+    Ablation("weights by age earn nothing", replace(_SPACE, recency_gain=0.0)),
     Ablation("own history alone", replace(_SPACE, column_sets=(OWN_HISTORY,))),
     Ablation("every column always", replace(_SPACE, column_sets=(EVERYTHING,))),
     Ablation("columns earn nothing", replace(_SPACE, least_gain=0.0)),

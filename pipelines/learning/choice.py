@@ -97,11 +97,12 @@ def choose(
     """
 
     def _price(weights: Mapping[int, float]) -> float:
-        """Return the loss of a blend with what its largest set of columns has to earn."""
+        """Return the loss of a blend with what the dearest of its members has to earn."""
         blend = Choice(tuple(trials), weights, 0.0)
-        return problem.price(
-            problem.loss(blend.validation_raw, target, weight),
-            max(sets.index(one.column_set) for one in blend.members),
+        loss = problem.loss(blend.validation_raw, target, weight)
+        return max(
+            problem.price(loss, sets.index(one.column_set), one.params.half_life_ratio)
+            for one in blend.members
         )
 
     space = problem.space

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.learning.boosting import NO_HALF_LIFE
 from pipelines.learning.examples import Values
 from pipelines.learning.space import Space
 
@@ -20,6 +21,9 @@ class Problem:
     loss_name: str
     space: Space = field(default_factory=Space)
 
-    def price(self, loss: float, set_position: int) -> float:
-        """Return a loss with what the larger sets of columns have to earn."""
-        return loss * (1 + self.space.least_gain * set_position)
+    def price(self, loss: float, set_position: int, half_life_ratio: float) -> float:
+        """Return a loss with what larger sets of columns and weights by age have to earn."""
+        to_earn = self.space.least_gain * set_position
+        if half_life_ratio != NO_HALF_LIFE:
+            to_earn += self.space.recency_gain
+        return loss * (1 + to_earn)

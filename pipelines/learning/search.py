@@ -48,7 +48,7 @@ def search(
         learner, name, params = problem.space.suggest(trial, names, base or TreeParams())
         done = _tried(trial.number, learner, name, params)
         trials.append(done)
-        return problem.price(done.validation_loss, names.index(name))
+        return problem.price(done.validation_loss, names.index(name), done.params.half_life_ratio)
 
     def _tried(number: int, learner: Learner, name: str, params: TreeParams) -> Trial:
         columns, rounds = sets[name], 0

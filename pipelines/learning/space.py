@@ -40,14 +40,16 @@ class Space:
     """The bounds of a search; to narrow it shows what a choice is worth.
 
     `least_gain` is the share of the loss that each larger set of columns has to earn,
-    `half_lives` how recent rows may be weighted (see `Examples.tree_weight`), and `shrinks` whether
-    answers may be drawn towards zero, where zero is an answer like any other.
+    `half_lives` how recent rows may be weighted (see `Examples.tree_weight`), `recency_gain` the
+    share of the loss that this has to earn, and `shrinks` whether answers may be drawn towards
+    zero, where zero is an answer like any other.
     """
 
     learners: tuple[Learner, ...] = (Learner.BOOSTING,)
     column_sets: tuple[str, ...] = SETS
     half_lives: tuple[str, ...] = tuple(_HALF_LIVES)
     least_gain: float = 0.005
+    recency_gain: float = 0.0
     most_trials: int = 3
     shrinks: bool = False
 

@@ -167,6 +167,38 @@ def test_what_is_right_of_the_rows_that_stand_for_more_is_chosen(heavy: int) -> 
     assert choice.validation_loss == pytest.approx(off / 2)  # a quarter of the weight, not half
 
 
+@pytest.mark.parametrize(("gain", "chosen"), [(0.0, 1), (0.02, 0), (0.005, 1)])
+def test_weights_by_age_have_to_earn_their_place(gain: float, chosen: int) -> None:
+    """The loss of the trial that weighs recent rows more is one percent smaller."""
+    target, params = np.full(4, 3.0), (TreeParams(), TreeParams(half_life_ratio=0.1))
+    # Hours of log hours: 100 too many, or 99.
+    off = [np.log1p(np.expm1(target) + hours) for hours in (100, 99)]
+    trials = [
+        Trial(number, Learner.FOREST, OWN_HISTORY, params[number], 0, 1.0, off[number])
+        for number in (0, 1)
+    ]
+    problem = replace(PROBLEM, space=Space(most_trials=1, recency_gain=gain))
+    choice = choose(trials, target, np.ones(4), problem, [OWN_HISTORY])
+    assert choice.weights == {chosen: 1.0}
+    assert choice.validation_loss == pytest.approx(100 - chosen)  # what it has to earn left out
+
+
+def test_both_prices_add_up() -> None:
+    problem = replace(PROBLEM, space=Space(least_gain=0.01, recency_gain=0.02))
+    assert problem.price(100, 3, NO_HALF_LIFE) == pytest.approx(103)
+    assert problem.price(100, 3, 0.5) == pytest.approx(105)
+
+
+def test_a_search_looks_where_the_price_is_low() -> None:
+    """What weights by age cost is told to the search, not only to the choice at its end."""
+    counts = []
+    for gain in (0.0, 10.0):
+        problem = replace(PROBLEM, space=Space(recency_gain=gain))
+        trials = search(_queueing(1), problem, 16, 0).trials
+        counts.append(sum(one.params.half_life_ratio < NO_HALF_LIFE for one in trials))
+    assert counts[1] < counts[0]
+
+
 def test_trees_answer_as_if_rows_were_there_as_often_as_they_stand_for() -> None:
     rng = np.random.default_rng(0)
     is_long = rng.random(_ROWS) < 0.3
