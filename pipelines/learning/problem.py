@@ -21,7 +21,7 @@ class Problem:
     loss_name: str
     space: Space = field(default_factory=Space)
 
-    def price(self, loss: float, set_position: int, half_life_ratio: float) -> float:
+    def price(self, loss: float, set_position: int, half_life_ratio: float = NO_HALF_LIFE) -> float:
         """Return a loss with what larger sets of columns and weights by age have to earn."""
         to_earn = self.space.least_gain * set_position
         if half_life_ratio != NO_HALF_LIFE:

@@ -48,7 +48,8 @@ def search(
         learner, name, params = problem.space.suggest(trial, names, base or TreeParams())
         done = _tried(trial.number, learner, name, params)
         trials.append(done)
-        return problem.price(done.validation_loss, names.index(name), done.params.half_life_ratio)
+        # What weights by age have to earn is asked once all is tried (decision 0026).
+        return problem.price(done.validation_loss, names.index(name))
 
     def _tried(number: int, learner: Learner, name: str, params: TreeParams) -> Trial:
         columns, rounds = sets[name], 0
