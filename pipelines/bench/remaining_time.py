@@ -124,7 +124,7 @@ def _prepare(paths: Sequence[Path], mapping_path: Path | None, trial_count: int,
     def work() -> tuple[tuple[TrackFigures, ...], str]:
         with tempfile.TemporaryDirectory(prefix="workcast-bench-") as folder:
             events = read_logs(paths, mapping_path, Path(folder)).events
-        # Trees are trained without Python's lock, each by one thread: so two logs' at a time.
+        # Trees grow outside Python's lock, on one thread each: two tests keep two cores busy.
         with ThreadPoolExecutor(max_workers=2) as pool:
             uncut = pool.submit(_tracks, (UNCUT,), uncut_rows, events, trial_count, seed)
             cut = _tracks(CUT_TRACKS, prefix_rows, events, trial_count, seed)
