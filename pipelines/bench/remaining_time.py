@@ -10,7 +10,7 @@ workflows really ended; there the medians know what the learner does, too.
 """
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -124,10 +124,11 @@ def _prepare(paths: Sequence[Path], mapping_path: Path | None, trial_count: int,
     def work() -> tuple[tuple[TrackFigures, ...], str]:
         with tempfile.TemporaryDirectory(prefix="workcast-bench-") as folder:
             events = read_logs(paths, mapping_path, Path(folder)).events
+        rows = prefix_rows(events)  # refuses what is too short before anything is trained
         # Trees grow outside Python's lock, on one thread each: two tests keep two cores busy.
         with ThreadPoolExecutor(max_workers=2) as pool:
-            uncut = pool.submit(_tracks, (UNCUT,), uncut_rows, events, trial_count, seed)
-            cut = _tracks(CUT_TRACKS, prefix_rows, events, trial_count, seed)
+            uncut = pool.submit(lambda: _tracks((UNCUT,), uncut_rows(events), trial_count, seed))
+            cut = _tracks(CUT_TRACKS, rows, trial_count, seed)
             try:
                 return cut + uncut.result(), ""
             except (BenchmarkError, TrainingError) as err:
@@ -137,14 +138,9 @@ def _prepare(paths: Sequence[Path], mapping_path: Path | None, trial_count: int,
 
 
 def _tracks(
-    names: Sequence[str],
-    split: Callable[[pd.DataFrame], PrefixRows],
-    events: pd.DataFrame,
-    trial_count: int,
-    seed: int,
+    names: Sequence[str], rows: PrefixRows, trial_count: int, seed: int
 ) -> tuple[TrackFigures, ...]:
-    """Train once on what the split gives, and measure it on tracks of the same test."""
-    rows = split(events)
+    """Train once, and measure it on tracks of the same test."""
     answer = learned(rows, feature_frame(rows.frame), trial_count, seed)
     return tuple(_measured(name, rows, *answer) for name in names)
 

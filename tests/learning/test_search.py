@@ -172,7 +172,7 @@ def test_what_is_right_of_the_rows_that_stand_for_more_is_chosen(heavy: int) -> 
     [
         (Space(most_trials=1), 1),
         (Space(most_trials=1, recency_gain=0.005), 1),
-        (PROBLEM.space, 0),
+        (replace(PROBLEM.space, shrinks=False), 0),
     ],
 )
 def test_weights_by_age_have_to_earn_their_place(space: Space, chosen: int) -> None:
@@ -185,9 +185,8 @@ def test_weights_by_age_have_to_earn_their_place(space: Space, chosen: int) -> N
         for number in (0, 1)
     ]
     choice = choose(trials, target, np.ones(4), replace(PROBLEM, space=space), [OWN_HISTORY])
-    assert max(choice.weights) == chosen
-    if not space.shrinks:
-        assert choice.validation_loss == pytest.approx(100 - chosen)  # without what it has to earn
+    assert choice.weights == {chosen: 1.0}
+    assert choice.validation_loss == pytest.approx(100 - chosen)  # without what it has to earn
 
 
 def test_both_prices_add_up() -> None:
