@@ -44,7 +44,9 @@ class SlaFigures:
     test_start: str
     train_workflow_count: int
     train_row_count: int
-    open_at_split_count: int
+    undecided_at_split_count: int
+    not_followed_count: int
+    undecided_count: int
     test_workflow_count: int
     test_row_count: int
     test_rows_by_update_count: dict[str, int]
@@ -81,7 +83,8 @@ def measure_sla(
         progress: told what is done.
 
     Raises:
-        BenchmarkError: all or none of the rows of one side are late.
+        BenchmarkError: the log ends too soon after the split, or all or none of the rows of one
+            side are late.
         TrainingError: one side has too few workflows.
         LogFormatError, MappingError: see `read_logs`.
     """
@@ -151,7 +154,9 @@ def _figures(
         test_start=f"{rows.test_start:%Y-%m-%d %H:%M}",
         train_workflow_count=int(rows.train["workflow_id"].nunique()),
         train_row_count=len(rows.train),
-        open_at_split_count=rows.open_at_split_count,
+        undecided_at_split_count=rows.undecided_at_split_count,
+        not_followed_count=rows.not_followed_count,
+        undecided_count=rows.undecided_count,
         test_workflow_count=int(rows.test["workflow_id"].nunique()),
         test_row_count=len(rows.test),
         test_rows_by_update_count={one: int((bins == one).sum()) for one in _UPDATE_BINS},

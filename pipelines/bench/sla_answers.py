@@ -16,7 +16,7 @@ from sklearn.preprocessing import OneHotEncoder, QuantileTransformer
 from pipelines.bench.measure import Work
 from pipelines.learning import delay_risk
 from pipelines.learning.column_sets import column_sets
-from pipelines.learning.columns import find_column
+from pipelines.learning.columns import LABELS, find_column
 from pipelines.learning.encode import Encoder
 from pipelines.learning.encode_values import expand_json
 from pipelines.learning.examples import Values
@@ -58,7 +58,7 @@ def prepare(name: str, folder: Path, trial_count: int, seed: int) -> Work:
     """
     train, test = (pd.read_parquet(folder / f"{side}.parquet") for side in ("train", "test"))
     # No answer may know the labels of the test rows, nor what follows from them.
-    test = test.drop(columns=["is_late", "remaining_time_s", "lead_time_s", "late_rule"])
+    test = test.drop(columns=list(LABELS))
     return lambda: ANSWERS[name](train, test, trial_count, seed)
 
 
@@ -126,7 +126,8 @@ def _regression(train: pd.DataFrame, test: pd.DataFrame, _trials: int, seed: int
 def _learner(train: pd.DataFrame, test: pd.DataFrame, trials: int, seed: int) -> Values:
     """Train as the platform does."""
     encoder = fit_encoder(train)
-    examples = held_out_examples(train, encoder, delay_risk.to_target(train["is_late"]))
+    target = delay_risk.to_target(train["is_late"])
+    examples = held_out_examples(train, encoder, target, has_classes=True)
     fitted = delay_risk.fit(examples, trials, seed)
     matrix = encoder.matrix(test)
     raw = {name: score.raw(matrix) for name, score in fitted.scores.items()}

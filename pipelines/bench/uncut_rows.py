@@ -14,7 +14,7 @@ import pandas as pd
 
 from pipelines.bench.prefix_rows import Mask, PrefixRows, is_scored, prefix_rows
 from pipelines.errors import BenchmarkError
-from pipelines.learning.columns import WEIGHT, WORKFLOW_ID
+from pipelines.learning.columns import KNOWN_AT, WAIT, WEIGHT, WORKFLOW_ID
 from pipelines.learning.holdout import hold_out
 from pipelines.learning.split import censoring_weights
 
@@ -38,7 +38,13 @@ def uncut_rows(events: pd.DataFrame) -> PrefixRows:
     rows = prefix_rows(events[events["log"] < events["log"].max()])
     frame, train = rows.frame, rows.train
     lead_time = frame["last_event_at_total"] - frame["opened_at"]
-    frame = frame.assign(lead_time_s=lead_time.dt.total_seconds(), **{WEIGHT: _weights(rows)})
+    frame = frame.assign(
+        **{
+            KNOWN_AT: frame["last_event_at_total"],
+            WAIT: lead_time.dt.total_seconds(),
+            WEIGHT: _weights(rows),
+        }
+    )
     holdout = hold_out(frame[train])
     search_weight = np.ones(len(frame))
     search_weight[train] = holdout.weight

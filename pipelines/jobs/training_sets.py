@@ -11,8 +11,10 @@ from pipelines.contracts import FEATURE_MODELS, WORKFLOW_MODELS, Model
 from pipelines.features.history import read_history
 from pipelines.features.request_time import add_request_time
 from pipelines.learning.assignee.takings import task_takings
+from pipelines.learning.columns import WORKFLOW_ID
+from pipelines.learning.labels import workflow_labels
 from pipelines.learning.next_activity.rows import next_activity_rows
-from pipelines.learning.split import TimeSplit, split_by_time
+from pipelines.learning.split import TimeSplit, split_at, split_by_time
 from pipelines.learning.task_duration.rows import task_questions, task_training_set
 from pipelines.learning.template.rows import template_rows
 from pipelines.learning.training_set import TrainingSet, build_training_set
@@ -35,6 +37,16 @@ class _Past:
     task_events: pd.DataFrame = field(repr=False)
     split: TimeSplit = field(repr=False)
 
+    def labels(self, events: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Return what became of the workflows; see `workflow_labels`."""
+        return workflow_labels(
+            self.workflows,
+            self.closures,
+            self.settings.late_quantile,
+            self.split.test_start,
+            events,
+        )
+
 
 def make_training_set(
     settings: Settings, model: Model, until: datetime, seed: int, max_rows: int
@@ -48,9 +60,11 @@ def make_training_set(
     history = read_history(settings.lake, until)
     workflows, closures = history.workflows.to_pandas(), history.workflow_closures.to_pandas()
     split = split_by_time(workflows, closures, settings.test_ratio)
-    # Moments of workflows are sampled in the lake itself: no need of the events here.
-    events = pd.DataFrame() if model in WORKFLOW_MODELS else history.task_events.to_pandas()
-    past = _Past(settings, until, seed, max_rows, workflows, closures, events, split)
+    events = history.task_events
+    if model in WORKFLOW_MODELS:
+        # Their moments are sampled in the lake itself.
+        events = events.select(WORKFLOW_ID, "occurred_at", "recorded_at")
+    past = _Past(settings, until, seed, max_rows, workflows, closures, events.to_pandas(), split)
     return _MAKERS[model](past, model)
 
 
@@ -59,15 +73,23 @@ def feature_service(model: Model) -> str:
     return model.value if model in FEATURE_MODELS else ""
 
 
-def _of_workflows(past: _Past, model: Model) -> TrainingSet:
+def _of_endings(past: _Past, model: Model) -> TrainingSet:
+    return _of_workflows(past, model, past.labels(), past.split)
+
+
+def _of_lateness(past: _Past, model: Model) -> TrainingSet:
+    # What is overdue is late, whenever it will end: that is known before the end is.
+    labels = past.labels(past.task_events)
+    return _of_workflows(past, model, labels, split_at(labels.reset_index(), past.split.test_start))
+
+
+def _of_workflows(past: _Past, model: Model, labels: pd.DataFrame, split: TimeSplit) -> TrainingSet:
     settings = past.settings
     moments = prediction_moments(
-        settings.lake, past.until, past.seed, past.max_rows, past.split.workflow_ids
+        settings.lake, past.until, past.seed, past.max_rows, split.workflow_ids
     )
     features = add_request_time(training_set(open_store(settings), moments, model.value))
-    return build_training_set(
-        features, past.workflows, past.closures, past.split, settings.late_quantile
-    )
+    return build_training_set(features, labels, split)
 
 
 def _of_tasks(past: _Past, model: Model) -> TrainingSet:
@@ -100,8 +122,8 @@ def _of_next_activities(past: _Past, _model: Model) -> TrainingSet:
 
 
 _MAKERS: Final[Mapping[Model, Callable[[_Past, Model], TrainingSet]]] = {
-    Model.REMAINING_TIME: _of_workflows,
-    Model.DELAY_RISK: _of_workflows,
+    Model.REMAINING_TIME: _of_endings,
+    Model.DELAY_RISK: _of_lateness,
     Model.TASK_DURATION: _of_tasks,
     Model.ASSIGNEE: _of_takings,
     Model.TEMPLATE: _of_templates,

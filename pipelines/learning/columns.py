@@ -12,12 +12,17 @@ WORKFLOW_ID: Final = "workflow_id"
 AS_OF: Final = "as_of"
 PART: Final = "part"
 WEIGHT: Final = "censoring_weight"
+KNOWN_AT: Final = "label_known_at"  # when the label of a row's workflow was known
+WAIT: Final = "label_wait_s"  # seconds from the workflow's opening until then
 ATTRIBUTES_SUFFIX: Final = "_attributes"
 COUNTS_SUFFIX: Final = "_counts"
 JSON_SUFFIXES: Final = (ATTRIBUTES_SUFFIX, COUNTS_SUFFIX)
 
 LABELS: Final = frozenset(
-    {"remaining_time_s", "is_late", "lead_time_s", "late_rule", "is_censored", PART, WEIGHT}
+    {
+        *("remaining_time_s", "is_late", "lead_time_s", "late_rule"),
+        *(PART, WEIGHT, KNOWN_AT, WAIT),
+    }
 )
 
 # The entity keys repeat last_activity, last_person_id and last_team_id. `opened_at`, `due_at` and

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from pipelines.learning.columns import AS_OF, WORKFLOW_ID, require_columns
+from pipelines.learning.columns import AS_OF, KNOWN_AT, WAIT, WORKFLOW_ID, require_columns
 
 # A template with fewer ended workflows has no quantile of its own: all templates' is taken.
 _LEAST_OF_TEMPLATE: Final = 20
@@ -20,48 +20,34 @@ class LateRule(StrEnum):
     LEAD_TIME_QUANTILE = "lead_time_quantile"
 
 
-def add_labels(
-    moments: pd.DataFrame,
-    workflows: pd.DataFrame,
-    closures: pd.DataFrame,
-    late_quantile: float,
-    train_end: pd.Timestamp,
-) -> pd.DataFrame:
-    """Add remaining_time_s, lead_time_s, is_late, late_rule and is_censored to prediction moments.
+def add_labels(moments: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+    """Add what became of their workflows to prediction moments.
 
-    Late means closed after `due_at`; without a due date, what the log itself says
-    (`outcome_is_late`); without either, a lead time beyond the `late_quantile` of the
-    template's lead times, taken over the workflows recorded as closed before `train_end`.
-    Rows of workflows that have not ended are censored: their labels are missing. Moments at or
-    after the closing, where nothing is left to predict, are dropped.
+    Adds remaining_time_s, lead_time_s, is_late, late_rule, label_known_at and label_wait_s
+    (seconds from the opening until then). Moments at or after the closing, where nothing is left
+    to predict, are dropped.
 
     Args:
         moments: workflow_id, as_of and any features; not changed.
-        workflows: workflow_id, template_id, opened_at, due_at.
-        closures: workflow_id, closed_at, outcome_is_late, recorded_at.
-        late_quantile: between 0 and 1.
-        train_end: end of the training period.
+        labels: of `workflow_labels`.
 
     Raises:
         TrainingError: a column is missing.
     """
     require_columns(moments, [WORKFLOW_ID, AS_OF], "prediction moments")
-    require_columns(workflows, [WORKFLOW_ID, "template_id", "opened_at", "due_at"], "workflows")
-    require_columns(
-        closures, [WORKFLOW_ID, "closed_at", "outcome_is_late", "recorded_at"], "closures"
-    )
-    facts = workflow_labels(workflows, closures, late_quantile, train_end)
-    of_moment = facts.reindex(moments[WORKFLOW_ID])
-    closed_at = of_moment["closed_at"].reset_index(drop=True)
+    facts = labels.reindex(moments[WORKFLOW_ID]).reset_index(drop=True)
     as_of = moments[AS_OF].reset_index(drop=True)
     labelled = moments.reset_index(drop=True).assign(
-        remaining_time_s=(closed_at - as_of).dt.total_seconds(),
-        lead_time_s=of_moment["lead_time_s"].to_numpy(),
-        is_late=of_moment["is_late"].array,
-        late_rule=of_moment["late_rule"].array,
-        is_censored=closed_at.isna(),
+        remaining_time_s=(facts["closed_at"] - as_of).dt.total_seconds(),
+        lead_time_s=facts["lead_time_s"],
+        is_late=facts["is_late"],
+        late_rule=facts["late_rule"],
+        **{
+            KNOWN_AT: facts[KNOWN_AT],
+            WAIT: (facts[KNOWN_AT] - facts["opened_at"]).dt.total_seconds(),
+        },
     )
-    return labelled[~(closed_at <= as_of)].reset_index(drop=True)
+    return labelled[~(facts["closed_at"] <= as_of)].reset_index(drop=True)
 
 
 def workflow_labels(
@@ -69,8 +55,35 @@ def workflow_labels(
     closures: pd.DataFrame,
     late_quantile: float,
     train_end: pd.Timestamp,
+    events: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Return closed_at, lead_time_s, is_late (missing if open) and late_rule by workflow_id."""
+    """Return what became of each workflow, and when that was known.
+
+    Late means closed after `due_at`; without a due date, what the log itself says
+    (`outcome_is_late`); without either, a lead time beyond the `late_quantile` of the
+    template's lead times, taken over the workflows recorded as closed before `train_end`.
+
+    A workflow is late, whenever it will end, once something happens to it after that moment. With
+    `events` this counts as known from then on, and otherwise with the closing.
+
+    Args:
+        workflows: workflow_id, template_id, opened_at, due_at.
+        closures: workflow_id, closed_at, outcome_is_late, recorded_at.
+        late_quantile: between 0 and 1.
+        train_end: end of the training period.
+        events: workflow_id, occurred_at, recorded_at.
+
+    Returns:
+        opened_at, closed_at, lead_time_s, is_late, late_rule and label_known_at by workflow_id;
+        the last three are missing as long as it is not known whether it is late.
+
+    Raises:
+        TrainingError: a column is missing.
+    """
+    require_columns(workflows, [WORKFLOW_ID, "template_id", "opened_at", "due_at"], "workflows")
+    require_columns(
+        closures, [WORKFLOW_ID, "closed_at", "outcome_is_late", "recorded_at"], "closures"
+    )
     facts = workflows[[WORKFLOW_ID, "template_id", "opened_at", "due_at"]].merge(
         closures[[WORKFLOW_ID, "closed_at", "outcome_is_late", "recorded_at"]],
         on=WORKFLOW_ID,
@@ -81,7 +94,7 @@ def workflow_labels(
         facts[column] = pd.to_datetime(facts[column], utc=True)
     facts["lead_time_s"] = (facts["closed_at"] - facts["opened_at"]).dt.total_seconds()
     outcome = facts["outcome_is_late"].astype("boolean")
-    limit = _lead_time_limits(facts, late_quantile, train_end)
+    usual_s = _lead_time_limits(facts, late_quantile, train_end)
     has_due, has_outcome = facts["due_at"].notna(), outcome.notna()
     facts["late_rule"] = np.select(
         [has_due, has_outcome],
@@ -91,11 +104,32 @@ def workflow_labels(
     is_late = np.select(
         [has_due, has_outcome],
         [facts["closed_at"] > facts["due_at"], outcome.fillna(value=False).to_numpy(dtype=bool)],
-        facts["lead_time_s"] > limit,
+        facts["lead_time_s"] > usual_s,
     )
+    # In a log whose closings say what was late, nothing else can say it before them.
+    has_limit = has_due | (not has_outcome.any())
+    limit_at = facts["due_at"].fillna(facts["opened_at"] + pd.to_timedelta(usual_s, unit="s"))
+    overdue_at = _overdue_at(
+        facts[[WORKFLOW_ID]].assign(limit_at=limit_at.where(has_limit)), events
+    )
+    is_late |= facts["closed_at"].isna()  # of those open, only the overdue are known
+    first = pd.concat([facts["recorded_at"], overdue_at], axis=1).min(axis=1)
+    facts[KNOWN_AT] = facts["recorded_at"].where(~is_late, first)
     facts["is_late"] = pd.array(is_late, dtype="boolean")
-    facts.loc[facts["closed_at"].isna(), ["is_late", "late_rule"]] = pd.NA
-    return facts.set_index(WORKFLOW_ID)[["closed_at", "lead_time_s", "is_late", "late_rule"]]
+    facts.loc[facts[KNOWN_AT].isna(), ["is_late", "late_rule"]] = pd.NA
+    return facts.set_index(WORKFLOW_ID)[
+        ["opened_at", "closed_at", "lead_time_s", "is_late", "late_rule", KNOWN_AT]
+    ]
+
+
+def _overdue_at(facts: pd.DataFrame, events: pd.DataFrame | None) -> pd.Series:
+    """Return when the first event beyond each workflow's `limit_at` was known, row by row."""
+    if events is None:
+        return pd.Series(pd.NaT, index=facts.index, dtype="datetime64[us, UTC]")
+    require_columns(events, [WORKFLOW_ID, "occurred_at", "recorded_at"], "events")
+    limit_at = events[WORKFLOW_ID].map(facts.set_index(WORKFLOW_ID)["limit_at"])
+    beyond = events[events["occurred_at"] > limit_at]
+    return facts[WORKFLOW_ID].map(beyond.groupby(WORKFLOW_ID)["recorded_at"].min())
 
 
 def _lead_time_limits(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.errors import TrainingError
-from pipelines.learning.columns import PART, WORKFLOW_ID, require_columns
+from pipelines.learning.columns import KNOWN_AT, PART, WORKFLOW_ID, require_columns
 
 _LONGEST_WEIGHT: Final = 5.0
 
@@ -24,9 +24,10 @@ class Part(StrEnum):
 class TimeSplit:
     """Workflows on either side of `test_start`, and how many had to be left out.
 
-    Training workflows were recorded as closed before `test_start`, the opening of the first
-    test workflow. Left out are those open at that moment (`open_at_split_count`) and those
-    opened later whose end is not known yet (`not_closed_count`).
+    What is to be learned of the training workflows was recorded before `test_start`, the opening
+    of the first test workflow: their closing, or for delay risk that they would be late. Left out
+    are those of which it was not (`open_at_split_count`) and those opened later of which it is not
+    known yet (`not_closed_count`).
     """
 
     test_start: pd.Timestamp
@@ -71,21 +72,39 @@ def split_by_time(
     require_columns(workflows, [WORKFLOW_ID, "opened_at"], "workflows")
     require_columns(closures, [WORKFLOW_ID, "closed_at", "recorded_at"], "closures")
     known = workflows[[WORKFLOW_ID, "opened_at"]].merge(
-        closures[[WORKFLOW_ID, "closed_at", "recorded_at"]], on=WORKFLOW_ID, how="left"
+        closures[[WORKFLOW_ID, "recorded_at"]], on=WORKFLOW_ID, how="left"
     )
-    known = known.sort_values(["opened_at", WORKFLOW_ID], ignore_index=True)
-    closed = known[known["closed_at"].notna()]
+    known = known.rename(columns={"recorded_at": KNOWN_AT})
+    closed_at = known.loc[known[KNOWN_AT].notna(), "opened_at"].sort_values()
     needed = max(min_train, min_test)
-    if len(closed) < needed:
+    if len(closed_at) < needed:
         raise TrainingError(
-            f"{len(closed)} of {len(known)} workflows have ended; at least {needed} must have: "
+            f"{len(closed_at)} of {len(known)} workflows have ended; at least {needed} must have: "
             "import more history or wait until more workflows close."
         )
-    position = min(len(closed) - 1, int(np.floor(len(closed) * (1 - test_ratio))))
-    test_start = closed["opened_at"].iloc[position]
+    position = min(len(closed_at) - 1, int(np.floor(len(closed_at) * (1 - test_ratio))))
+    return split_at(known, closed_at.iloc[position], min_train=min_train, min_test=min_test)
+
+
+def split_at(
+    known: pd.DataFrame, test_start: pd.Timestamp, *, min_train: int = 30, min_test: int = 10
+) -> TimeSplit:
+    """Split workflows at a moment by when what is to be learned of them was known.
+
+    Args:
+        known: one row per workflow: workflow_id, opened_at, label_known_at (missing where it is
+            not known).
+        test_start: opening of the first test workflow.
+        min_train: fewest training workflows to go on with.
+        min_test: fewest test workflows to go on with.
+
+    Raises:
+        TrainingError: too few workflows on one side; says how many there are and are needed.
+    """
+    known = known.sort_values(["opened_at", WORKFLOW_ID], ignore_index=True)
     before = known["opened_at"] < test_start
-    is_train = before & (known["recorded_at"] < test_start)
-    is_test = ~before & known["closed_at"].notna()
+    is_train = before & (known[KNOWN_AT] < test_start)
+    is_test = ~before & known[KNOWN_AT].notna()
     counts = {"training": (int(is_train.sum()), min_train), "test": (int(is_test.sum()), min_test)}
     for side, (count, least) in counts.items():
         if count < least:
@@ -94,7 +113,6 @@ def split_by_time(
                 f"are needed ({int((before & ~is_train).sum())} of {len(known)} were still open "
                 "then). Import a longer history or change the test ratio."
             )
-    ended_by = closed["recorded_at"].max()  # what is known of the test side
     parts = pd.Series(Part.TRAIN.value, index=known[WORKFLOW_ID], name=PART)
     parts[is_test.to_numpy()] = Part.TEST.value
     return TimeSplit(
@@ -109,15 +127,15 @@ def split_by_time(
         weights=pd.concat(
             [
                 _weights(known[before], known[is_train], test_start),
-                _weights(known[~before], known[is_test], ended_by),
+                _weights(known[~before], known[is_test], known[KNOWN_AT].max()),
             ]
         ),
     )
 
 
-def _weights(side: pd.DataFrame, ended: pd.DataFrame, end: pd.Timestamp) -> pd.Series:
-    ended = ended.set_index(WORKFLOW_ID)
-    return censoring_weights(side["opened_at"], ended["recorded_at"] - ended["opened_at"], end)
+def _weights(side: pd.DataFrame, known: pd.DataFrame, end: pd.Timestamp) -> pd.Series:
+    known = known.set_index(WORKFLOW_ID)
+    return censoring_weights(side["opened_at"], known[KNOWN_AT] - known["opened_at"], end)
 
 
 def censoring_weights(

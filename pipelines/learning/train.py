@@ -57,7 +57,12 @@ def train(
     test_rows = rows_of(training_set.frame, Part.TEST)
 
     encoder = fit_encoder(train_rows)
-    examples = held_out_examples(train_rows, encoder, method.to_target(train_rows[label]))
+    examples = held_out_examples(
+        train_rows,
+        encoder,
+        method.to_target(train_rows[label]),
+        has_classes=model is Model.DELAY_RISK,
+    )
     fitted = method.fit(examples, trial_count, seed)
     choice = fitted.choice
     encoder, scores = trimmed(encoder, fitted.scores, keep=fitted.constants.get("group_column"))

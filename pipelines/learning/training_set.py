@@ -5,7 +5,14 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from pipelines.errors import TrainingError
-from pipelines.learning.columns import AS_OF, PART, WEIGHT, WORKFLOW_ID, require_columns
+from pipelines.learning.columns import (
+    AS_OF,
+    KNOWN_AT,
+    PART,
+    WEIGHT,
+    WORKFLOW_ID,
+    require_columns,
+)
 from pipelines.learning.labels import add_labels
 from pipelines.learning.split import Part, TimeSplit
 
@@ -28,30 +35,26 @@ class TrainingSet:
 
 
 def build_training_set(
-    moments: pd.DataFrame,
-    workflows: pd.DataFrame,
-    closures: pd.DataFrame,
-    split: TimeSplit,
-    late_quantile: float,
+    moments: pd.DataFrame, labels: pd.DataFrame, split: TimeSplit
 ) -> TrainingSet:
     """Label prediction moments and put each on its side of the split.
 
+    A training workflow that had not ended when the test began gives its moments until then.
+
     Args:
         moments: workflow_id, as_of and the features as known then; not changed.
-        workflows: workflow_id, template_id, opened_at, due_at.
-        closures: workflow_id, closed_at, outcome_is_late, recorded_at.
-        split: made by `split_by_time` from the same workflows and closures.
-        late_quantile: between 0 and 1, for workflows without a due date and an outcome.
+        labels: of `workflow_labels`.
+        split: made from the same workflows.
 
     Raises:
         TrainingError: a column is missing, or a side has no row.
     """
-    labelled = add_labels(moments, workflows, closures, late_quantile, split.test_start)
-    known = labelled[~labelled["is_censored"]]
-    part = known[WORKFLOW_ID].map(split.parts)
-    frame = known.assign(
-        **{PART: part, WEIGHT: known[WORKFLOW_ID].map(split.weights).fillna(1.0).astype(float)}
-    )[part.notna()]
+    labelled = add_labels(moments, labels)
+    part = labelled[WORKFLOW_ID].map(split.parts)
+    is_early = (part == Part.TEST.value) | (labelled[AS_OF] < split.test_start)
+    frame = labelled.assign(
+        **{PART: part, WEIGHT: labelled[WORKFLOW_ID].map(split.weights).fillna(1.0).astype(float)}
+    )[part.notna() & is_early]
     for side in Part:
         if not (frame[PART] == side.value).any():
             raise TrainingError(
@@ -59,12 +62,13 @@ def build_training_set(
                 f"(split at {split.test_start:%Y-%m-%d %H:%M}): sample moments of the workflows "
                 "of the split."
             )
+    is_censored = labelled[KNOWN_AT].isna()
     return TrainingSet(
         frame=frame.sort_values([AS_OF, WORKFLOW_ID], kind="stable", ignore_index=True),
         split=split,
         late_rule=str(frame["late_rule"].mode().iloc[0]),
-        censored_row_count=int(labelled["is_censored"].sum()),
-        left_out_row_count=len(known) - len(frame),
+        censored_row_count=int(is_censored.sum()),
+        left_out_row_count=int((~is_censored).sum()) - len(frame),
     )
 
 

@@ -1,5 +1,6 @@
 """What really happened to the workflows that were predicted."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -34,6 +35,7 @@ _COLUMNS: Final = (
     "variant",
     "propensity",
 )
+_MOMENT_COLUMNS: Final = ("workflow_id", "occurred_at", "recorded_at")
 
 
 def read_predictions(
@@ -81,19 +83,20 @@ def read_outcomes(
     `late_quantile` and `train_end` are those the model's labels were made with.
 
     Returns:
-        closed_at, lead_time_s, is_late (missing if open) and late_rule, by workflow_id.
+        See `workflow_labels`.
     """
     with duckdb_session() as connection:
         workflows = _known(connection, lake, HistoryTable.WORKFLOWS, until)
         closures = _known(connection, lake, HistoryTable.WORKFLOW_CLOSURES, until)
-    return workflow_labels(workflows, closures, late_quantile, pd.Timestamp(train_end))
+        events = _known(connection, lake, HistoryTable.TASK_EVENTS, until, _MOMENT_COLUMNS)
+    return workflow_labels(workflows, closures, late_quantile, pd.Timestamp(train_end), events)
 
 
 def join_outcomes(answered: pd.DataFrame, outcomes: pd.DataFrame, model: Model) -> pd.DataFrame:
     """Put what was predicted beside what happened.
 
     Adds `predicted` and `actual`: seconds for remaining time, a probability and 0 or 1 for
-    delay risk; `actual` is missing while the workflow is open. The inputs stay as they are.
+    delay risk; `actual` is missing as long as it is not known. The inputs stay as they are.
 
     Raises:
         MonitoringError: an answer lacks the model's figure.
@@ -114,11 +117,16 @@ def join_outcomes(answered: pd.DataFrame, outcomes: pd.DataFrame, model: Model) 
 
 
 def _known(
-    connection: duckdb.DuckDBPyConnection, lake: str, table: HistoryTable, until: datetime
+    connection: duckdb.DuckDBPyConnection,
+    lake: str,
+    table: HistoryTable,
+    until: datetime,
+    columns: Sequence[str] | None = None,
 ) -> pd.DataFrame:
+    names = list(columns or SCHEMAS[table].names)
     rows = scan_parquet(connection, f"{lake.rstrip('/')}/history/{table.value}")
     if rows is None:
-        return typed_frame(SCHEMAS[table].empty_table())
+        return typed_frame(SCHEMAS[table].empty_table().select(names))
     recorded = duckdb.ColumnExpression("recorded_at")
-    known = rows.filter(recorded < duckdb.ConstantExpression(until)).to_arrow_table()
-    return typed_frame(known)
+    known = rows.filter(recorded < duckdb.ConstantExpression(until)).select(*names)
+    return typed_frame(known.to_arrow_table())

@@ -44,6 +44,14 @@ def lake(tmp_path: Path) -> Path:
     ]
     write(tmp_path, HistoryTable.WORKFLOWS, opened)
     write(tmp_path, HistoryTable.WORKFLOW_CLOSURES, closed)
+    # Beyond its due date, the one recorded in time and the other not.
+    happened = [
+        {"event_id": name, "workflow_id": name, "task_id": "t", "sequence": 1, "activity": "a",
+         "transition": "completed", "attributes": "{}", "occurred_at": START + 6 * DAY,
+         "recorded_at": START + days * DAY}
+        for name, days in (("not known yet", 7), ("open", 9))
+    ]  # fmt: skip
+    write(tmp_path, HistoryTable.TASK_EVENTS, happened)
     return tmp_path
 
 
@@ -89,7 +97,8 @@ def test_remaining_time_beside_what_happened(database: Engine, lake: Path) -> No
 def test_lateness_beside_what_happened(database: Engine, lake: Path) -> None:
     frame = joined(database, lake, Model.DELAY_RISK, {"late_probability": 0.25})
 
-    np.testing.assert_array_equal(frame["actual"], [0.0, 1.0, np.nan, np.nan, np.nan])
+    # That the fourth would be late was known before that it had ended.
+    np.testing.assert_array_equal(frame["actual"], [0.0, 1.0, np.nan, 1.0, np.nan])
 
 
 def test_interval_is_half_open_and_of_one_model(database: Engine, lake: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from pipelines.learning.labels import workflow_labels
 from pipelines.learning.split import split_by_time
 from pipelines.learning.training_set import TrainingSet, build_training_set
 
@@ -77,4 +78,5 @@ def make_history(count: int = 400, seed: int = 0) -> History:
 def make_training_set(count: int = 400, seed: int = 0) -> TrainingSet:
     history = make_history(count, seed)
     split = split_by_time(history.workflows, history.closures, 0.25)
-    return build_training_set(history.moments, history.workflows, history.closures, split, 0.8)
+    labels = workflow_labels(history.workflows, history.closures, 0.8, split.test_start)
+    return build_training_set(history.moments, labels, split)

@@ -3,7 +3,9 @@ import pandas as pd
 import pytest
 
 from pipelines.errors import TrainingError
-from pipelines.learning.holdout import hold_out
+from pipelines.learning.examples import Examples
+from pipelines.learning.fit_encoder import fit_encoder
+from pipelines.learning.holdout import held_out_examples, hold_out
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
 DAY = pd.Timedelta(days=1)
@@ -17,8 +19,8 @@ def rows(lead_days: list[float], ended_by: float = np.inf) -> pd.DataFrame:
         {
             "workflow_id": [f"w{n:03d}" for n in opened],
             "as_of": START + pd.to_timedelta(opened, unit="D"),
-            "remaining_time_s": seconds,
-            "lead_time_s": seconds,
+            "label_known_at": START + pd.to_timedelta(opened + np.array(lead_days), unit="D"),
+            "label_wait_s": seconds,
             "censoring_weight": 1.0,
         }
     )
@@ -30,7 +32,7 @@ def test_those_to_fit_on_had_ended_before_the_first_to_validate_on_opened() -> N
     train = rows([30 if n % 5 == 0 else 1 for n in range(200)])
     held = hold_out(train)
     opened = train["as_of"]
-    closed = opened + pd.to_timedelta(train["lead_time_s"], unit="s")
+    closed = opened + pd.to_timedelta(train["label_wait_s"], unit="s")
     assert closed[held.fit].max() < opened[held.validation].min()
     assert opened[held.fit].max() < opened[held.validation].min()
     assert held.validation.sum() == 40
@@ -41,7 +43,7 @@ def test_who_validates_had_time_to_end() -> None:
     # Every fifth workflow takes 30 days; the period ends on day 200, and w170 is the last that had.
     train = rows([30 if n % 5 == 0 else 1 for n in range(200)], ended_by=200)
     held = hold_out(train)
-    opened, is_long = train["as_of"], train["lead_time_s"] > 2 * 86_400
+    opened, is_long = train["as_of"], train["label_wait_s"] > 2 * 86_400
     assert opened[held.validation].max() == START + 170 * DAY
     assert is_long[held.validation].mean() == pytest.approx(1 / 5, abs=0.03)
     # Of the latest opened fifth of all that had ended, few had been able to be long.
@@ -56,7 +58,7 @@ def test_a_row_that_counts_more_makes_the_wait_longer() -> None:
     # One workflow in twenty takes 40 days: nine in ten take one, unless it stands for three.
     train = rows([40 if n % 20 == 0 else 1 for n in range(200)], ended_by=200)
     last = train["as_of"][hold_out(train).validation].max()
-    heavy = train.assign(censoring_weight=np.where(train["lead_time_s"] > 86_400, 3.0, 1.0))
+    heavy = train.assign(censoring_weight=np.where(train["label_wait_s"] > 86_400, 3.0, 1.0))
     assert last == START + 199 * DAY
     assert train["as_of"][hold_out(heavy).validation].max() == START + 160 * DAY
 
@@ -66,7 +68,7 @@ def test_what_validates_stands_for_the_few_that_had_not_ended() -> None:
     train = rows([20 if n % 20 == 0 else 1 for n in range(200)], ended_by=200)
     held = hold_out(train)
     weights = pd.Series(held.weight[held.validation])
-    is_long = (train["lead_time_s"] > 86_400).to_numpy()[held.validation]
+    is_long = (train["label_wait_s"] > 86_400).to_numpy()[held.validation]
     assert weights[~is_long].max() < 1.1
     assert 1.5 < weights[is_long].min() <= 5
     assert (held.weight[~held.fit & ~held.validation] == 1).all()
@@ -101,3 +103,32 @@ def test_where_all_overlap_the_earlier_opened_are_fitted_on() -> None:
 def test_too_few_rows_are_refused() -> None:
     with pytest.raises(TrainingError, match="8 training rows to validate on, at least 20"):
         hold_out(rows([1] * 40))
+
+
+def test_no_row_to_fit_on_is_later_than_the_first_to_validate_on() -> None:
+    # It is known at once of every workflow that it is late; each goes on for 60 days.
+    train = rows([1] * 200)
+    later = train.assign(as_of=train["as_of"] + 60 * DAY)
+    both = pd.concat([train, later], ignore_index=True)
+    held = hold_out(both)
+    start = both["as_of"][held.validation].min()
+    assert both["as_of"][held.fit].max() < start
+    assert (later["as_of"].to_numpy()[held.fit[200:]] < start).all()
+    assert held.fit[200:].sum() > 50
+
+
+def of_classes(is_late: np.ndarray) -> Examples:
+    train = rows([1] * len(is_late)).assign(steps=np.arange(len(is_late)) % 7)
+    return held_out_examples(train, fit_encoder(train), is_late.astype(float), has_classes=True)
+
+
+def test_both_classes_on_both_sides_are_held_out_by_time() -> None:
+    examples = of_classes(np.arange(200) % 3 == 0)
+    assert np.flatnonzero(examples.fit).max() < np.flatnonzero(examples.validation).min()
+
+
+def test_where_one_side_has_one_class_every_fifth_workflow_chooses() -> None:
+    examples = of_classes(np.arange(200) >= 180)  # late is a thing of the last days alone
+    assert np.flatnonzero(examples.validation).tolist() == list(range(4, 200, 5))
+    assert (examples.fit == ~examples.validation).all()
+    assert {0.0, 1.0} == set(examples.target[examples.validation])

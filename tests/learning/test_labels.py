@@ -40,14 +40,16 @@ def test_labels_of_each_rule() -> None:
         }
     )
     before = moments.copy()
-    labelled = add_labels(moments, workflows, closures, 0.8, END)
+    labelled = add_labels(moments, workflow_labels(workflows, closures, 0.8, END))
 
     pd.testing.assert_frame_equal(moments, before)
     assert labelled["remaining_time_s"].tolist()[:3] == [4 * 3600, 5 * 3600, 3600]
     assert labelled["lead_time_s"].tolist()[:3] == [5 * 3600, 6 * 3600, 2 * 3600]
     assert labelled["is_late"].tolist() == [False, True, True, pd.NA]
     assert labelled["late_rule"].tolist()[:3] == ["due_date", "due_date", "outcome"]
-    assert labelled["is_censored"].tolist() == [False, False, False, True]
+    assert labelled["label_known_at"].tolist()[:3] == [START + 6 * HOUR] * 3
+    assert labelled["label_wait_s"].tolist()[:3] == [6 * 3600] * 3
+    assert pd.isna(labelled.loc[3, "label_known_at"])
     assert pd.isna(labelled.loc[3, "remaining_time_s"])
 
 
@@ -59,7 +61,7 @@ def test_moments_at_or_after_the_closing_are_dropped() -> None:
             "as_of": [START + 1.99 * HOUR, START + 2 * HOUR, START + 3 * HOUR],
         }
     )
-    assert len(add_labels(moments, workflows, closures, 0.8, END)) == 1
+    assert len(add_labels(moments, workflow_labels(workflows, closures, 0.8, END))) == 1
 
 
 def _lead_times(hours: list[float], template: str) -> pd.DataFrame:
@@ -108,4 +110,60 @@ def test_a_missing_column_is_named() -> None:
     workflows, closures = _tables()
     moments = pd.DataFrame({"workflow_id": ["open"]})
     with pytest.raises(TrainingError, match="prediction moments lack the columns as_of"):
-        add_labels(moments, workflows, closures, 0.8, END)
+        add_labels(moments, workflow_labels(workflows, closures, 0.8, END))
+
+
+def _happened(of: dict[str, list[float]]) -> pd.DataFrame:
+    """Events after so many hours, each recorded half an hour later."""
+    rows = [(name, START + h * HOUR) for name, hours in of.items() for h in hours]
+    events = pd.DataFrame(rows, columns=["workflow_id", "occurred_at"])
+    return events.assign(recorded_at=events["occurred_at"] + 0.5 * HOUR)
+
+
+def test_what_is_overdue_is_late_before_it_has_ended() -> None:
+    workflows, closures = _tables()
+    workflows = workflows.assign(due_at=START + 5 * HOUR)
+    events = _happened(
+        {"due_met": [1, 5], "due_missed": [4, 5.2, 5.6], "labelled": [1], "open": [2, 5, 7, 8]}
+    )
+    labels = workflow_labels(workflows, closures, 0.8, END, events)
+    assert labels["is_late"].to_dict() == {
+        "due_met": False,
+        "due_missed": True,
+        "labelled": False,
+        "open": True,
+    }
+    # By the closing, by the first event beyond the due date, by the closing, by the first event.
+    assert labels["label_known_at"].tolist() == [START + hours * HOUR for hours in (6, 5.7, 6, 7.5)]
+    assert pd.isna(labels.loc["open", "closed_at"])
+    assert labels.loc["open", "late_rule"] == "due_date"
+    # At the due date itself it was in time; silence says nothing.
+    early = events[events["occurred_at"] <= START + 5 * HOUR]
+    assert pd.isna(workflow_labels(workflows, closures, 0.8, END, early).loc["open", "is_late"])
+
+
+def test_without_due_dates_what_goes_on_beyond_the_quantile_is_late() -> None:
+    facts = _lead_times([float(i) for i in range(1, 41)], "t")  # 80 %: 32.2 hours
+    closed = facts[["workflow_id", "closed_at"]].assign(
+        outcome_is_late=None, recorded_at=facts["closed_at"]
+    )
+    opened = pd.concat(
+        [facts, facts.head(2).assign(workflow_id=["slow", "unknown"])], ignore_index=True
+    ).drop(columns="closed_at")
+    labels = workflow_labels(
+        opened, closed, 0.8, END, _happened({"slow": [32.3], "unknown": [32.1]})
+    )
+    assert labels.loc["slow", "is_late"] == True  # noqa: E712 - not "missing"
+    assert pd.isna(labels.loc["unknown", "is_late"])
+    # Where closings say what was late, going on for long does not.
+    told = closed.assign(outcome_is_late=False)
+    labels = workflow_labels(opened, told, 0.8, END, _happened({"slow": [32.3]}))
+    assert pd.isna(labels.loc["slow", "is_late"])
+
+
+def test_what_happens_after_a_closing_in_time_makes_nothing_late() -> None:
+    workflows, closures = _tables()
+    events = _happened({"due_met": [7, 9]})
+    labels = workflow_labels(workflows, closures, 0.8, END, events)
+    assert labels["is_late"]["due_met"] == False  # noqa: E712 - not "missing"
+    assert labels.loc["due_met", "label_known_at"] == START + 6 * HOUR

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from pipelines.errors import TrainingError
-from pipelines.learning.split import Part, censoring_weights, split_by_time
+from pipelines.learning.split import Part, censoring_weights, split_at, split_by_time
 
 DAY = pd.Timedelta(days=1)
 START = pd.Timestamp("2024-01-01", tz="UTC")
@@ -108,3 +108,19 @@ def test_an_opening_may_stand_for_several() -> None:
     counts = pd.Series([2.0, 1.0, 3.0])
     weights = censoring_weights(opened, lead_time, START + 10 * DAY, counts)
     assert weights.to_dict() == {"short": pytest.approx(1.0), "long": pytest.approx(6 / 5)}
+
+
+def test_a_split_at_a_moment_takes_what_was_known_by_then() -> None:
+    known_days = [1, 30, 5, None, 12, None, 15]  # of workflows opened one a day
+    known = pd.DataFrame(
+        {
+            "workflow_id": [f"w{i}" for i in range(7)],
+            "opened_at": [START + i * DAY for i in range(7)],
+            "label_known_at": [START + d * DAY if d else pd.NaT for d in known_days],
+        }
+    )
+    split = split_at(known, START + 4 * DAY, min_train=1, min_test=1)
+    assert split.parts.to_dict() == {"w0": Part.TRAIN, "w4": Part.TEST, "w6": Part.TEST}
+    assert (split.open_at_split_count, split.not_closed_count) == (3, 1)
+    # Until day 30, when the last label was known: all three test openings were early enough.
+    assert split.weights.to_dict() == {"w0": 1.0, "w4": 1.0, "w6": 1.0}

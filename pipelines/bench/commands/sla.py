@@ -50,9 +50,11 @@ def sla(
         )
     title = (
         f"{figures.train_row_count:,} updates of {figures.train_workflow_count:,} workflows to "
-        f"learn from ({figures.open_at_split_count:,} more were open at the split, "
+        f"learn from ({figures.undecided_at_split_count:,} more were undecided at the split, "
         f"{figures.test_start}), {figures.test_row_count:,} of {figures.test_workflow_count:,} "
-        f"later ones; late by {figures.late_rule}: {figures.learner.metrics['late_ratio']:.1%}"
+        f"later ones ({figures.not_followed_count:,} more were opened too late to be followed, "
+        f"{figures.undecided_count:,} are undecided); late by {figures.late_rule}: "
+        f"{figures.learner.metrics['late_ratio']:.1%}"
     )
     header = ["", "AUC", "avg. precision", "Brier", "calibration error", "mean", "seconds", "MiB"]
     print_table(console, title, header, sla_table(figures))
