@@ -88,7 +88,15 @@ def _by_groups(rows: DurationRows, _span: Span, _seed: int) -> dict[str, pd.Data
 
 
 def _learners(rows: DurationRows, span: Span, seed: int) -> dict[str, pd.DataFrame]:
-    fitted = fit_task_duration(rows.known, rows.fit, rows.validation, span, seed=seed)
+    fitted = fit_task_duration(
+        rows.known,
+        rows.fit,
+        rows.validation,
+        span,
+        weight=rows.weight,
+        search_weight=rows.search_weight,
+        seed=seed,
+    )
     return {
         LEARNER: _named(span, fitted.model.predict(rows.test)),
         FOLLOWING: _named(span, _following(fitted, rows)),

@@ -9,6 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipelines.errors import BenchmarkError
+from pipelines.learning.intervals import Values
+from pipelines.learning.split import censoring_weights
 from pipelines.learning.task_duration.features import task_features
 from pipelines.learning.task_duration.spans import Span, task_spans
 
@@ -16,6 +18,7 @@ Mask = npt.NDArray[np.bool_]
 
 _FIT_RATIO, _LEARN_RATIO = 0.64, 0.8  # of the workflows, in the order of their start
 _FEWEST_ROWS: Final = 100
+_BESIDE: Final = ("fit", "validation", "weight", "search_weight")
 _SIDES: Final = ("to fit on", "to validate on", "to test on")
 
 
@@ -25,7 +28,9 @@ class DurationRows:
 
     `known` are ended tasks of the first 80 % of the workflows; `fit` and `validation` are masks
     of it: the first 64 %, as far as they had ended when the first of the others started, and
-    the next 16 %. `test` are the ended tasks of the last 20 %.
+    the next 16 %. `test` are the ended tasks of the last 20 %. Of the known ones `weight` says how
+    many tasks each stands for, as the long ones had less time to end, and `search_weight` the same
+    when only those to fit on and those to validate on are looked at.
     """
 
     known: pd.DataFrame = field(repr=False)
@@ -33,6 +38,8 @@ class DurationRows:
     validation: Mask
     test: pd.DataFrame = field(repr=False)
     test_start: pd.Timestamp
+    weight: Values
+    search_weight: Values
 
     @property
     def validating(self) -> pd.DataFrame:
@@ -41,9 +48,8 @@ class DurationRows:
 
     def save(self, folder: Path) -> None:
         """Write the rows as Parquet into `folder`."""
-        self.known.assign(fit=self.fit, validation=self.validation).to_parquet(
-            folder / "known.parquet"
-        )
+        beside = {name: getattr(self, name) for name in _BESIDE}
+        self.known.assign(**beside).to_parquet(folder / "known.parquet")
         self.test.assign(test_start=self.test_start).to_parquet(folder / "test.parquet")
 
     @classmethod
@@ -52,9 +58,8 @@ class DurationRows:
         known = pd.read_parquet(folder / "known.parquet")
         test = pd.read_parquet(folder / "test.parquet")
         return cls(
-            known=known.drop(columns=["fit", "validation"]),
-            fit=known["fit"].to_numpy(dtype=bool),
-            validation=known["validation"].to_numpy(dtype=bool),
+            known=known.drop(columns=list(_BESIDE)),
+            **{name: known[name].to_numpy() for name in _BESIDE},
             test=test.drop(columns="test_start"),
             test_start=test["test_start"].iloc[0],
         )
@@ -97,10 +102,25 @@ def duration_rows(tasks: pd.DataFrame, events: pd.DataFrame, span: Span) -> Dura
                 f"{int(count)} tasks {side} have a {span.value}, at least {_FEWEST_ROWS} are "
                 "needed: take a longer log, or another span."
             )
+    search_weight = np.ones(len(known))
+    # Whatever happens to a workflow is when its next task may begin.
+    begun = events["as_of"]
+    for mask, of, end in (
+        (fit, begun, validation_start),
+        (~is_first, begun[begun >= validation_start], test_start),
+    ):
+        search_weight[mask] = _weights(known[mask], of, end)
     return DurationRows(
         known=known.reset_index(drop=True),
         fit=fit,
         validation=~is_first,
         test=test.reset_index(drop=True),
         test_start=test_start,
+        weight=_weights(known, begun, test_start),
+        search_weight=search_weight,
     )
+
+
+def _weights(ended: pd.DataFrame, begun: pd.Series, end: pd.Timestamp) -> Values:
+    took = ended["ended_at"] - ended["as_of"]
+    return censoring_weights(begun[begun < end], took, end).to_numpy(dtype=float)

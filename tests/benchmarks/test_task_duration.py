@@ -103,6 +103,18 @@ def test_sides_follow_the_start_of_workflows() -> None:
     assert (split.known.loc[split.fit, "ended_at"] < validation_start).all()
 
 
+def test_long_tasks_stand_for_those_that_had_no_time_to_end() -> None:
+    split = rows()
+    took = (split.known["ended_at"] - split.known["as_of"]).to_numpy()
+    assert (split.weight >= 1).all()
+    # Where the period is shorter, a task that takes as long stands for more.
+    assert (split.search_weight[split.validation] >= split.weight[split.validation]).all()
+    for mask in (split.fit, split.validation):
+        order = np.argsort(took[mask], kind="stable")
+        assert (np.diff(split.search_weight[mask][order]) >= 0).all()
+        assert split.search_weight[mask].max() > split.search_weight[mask].min()
+
+
 def test_what_test_tasks_take_moves_nothing_to_learn_from() -> None:
     before = rows()
     start, day = before.test_start, pd.Timedelta(days=1)
@@ -112,7 +124,10 @@ def test_what_test_tasks_take_moves_nothing_to_learn_from() -> None:
         completed_at = tasks["completed_at"].where(~is_late, tasks["completed_at"] + day)
         return tasks.assign(completed_at=completed_at)
 
-    pd.testing.assert_frame_equal(rows(longer).known, before.known)
+    after = rows(longer)
+    pd.testing.assert_frame_equal(after.known, before.known)
+    np.testing.assert_array_equal(after.weight, before.weight)
+    np.testing.assert_array_equal(after.search_weight, before.search_weight)
 
 
 @pytest.mark.parametrize("contender", [*ANSWERING])

@@ -146,6 +146,8 @@ def fit_task_duration(
     validation: Mask,
     span: Span,
     *,
+    weight: Values | None = None,
+    search_weight: Values | None = None,
     params: TreeParams | None = None,
     seed: int = 0,
 ) -> Fitted:
@@ -158,6 +160,10 @@ def fit_task_duration(
         fit: rows to fit on while trees are counted.
         validation: later rows to count and calibrate on.
         span: which duration it is.
+        weight: how many tasks each row stands for, as the long ones had less time to end (see
+            `censoring_weights`); one where None.
+        search_weight: the same while trees are counted and intervals calibrated, when the rows to
+            fit on had less time still.
         params: hyper-parameters; the defaults where None.
         seed: of bagging and feature sampling.
 
@@ -176,21 +182,32 @@ def fit_task_duration(
         encoder=encoder,
         matrix=encoder.matrix(features),
         target=to_score(features["duration_s"], unit_s),
-        weight=np.ones(len(features)),
+        weight=np.ones(len(features)) if weight is None else weight,
         age_ratio=age_ratios(features[AS_OF]),
         fit=fit,
         validation=validation,
+        search_weight=search_weight,
     )
+    searching = examples.searching
     params, columns = params or TreeParams(), tuple(range(len(encoder.columns)))
     scores, blends = {}, {}
     for name, objective in _OBJECTIVES.items():
-        stopped = stop_early(examples, columns, objective, params, seed)
+        stopped = stop_early(searching, columns, objective, params, seed)
         scores[name] = stopped.validation_raw
         booster = boost(examples, columns, objective, params, seed, stopped.rounds)
         blends[name] = Blend((Member(booster, columns),))
     groups, actual = activity_groups(features[validation]), examples.target[validation]
+    stands_for = searching.weight[validation]
     margins = {
-        name: calibrate(scores[low], scores[high], actual, groups, coverage, symmetric=True)
+        name: calibrate(
+            scores[low],
+            scores[high],
+            actual,
+            groups,
+            coverage,
+            weight=stands_for if np.ptp(stands_for) > 0 else None,
+            symmetric=True,
+        )
         for name, (low, high, coverage) in INTERVALS.items()
     }
     return Fitted(TaskDurationModel(span, encoder, blends, unit_s, margins), scores)

@@ -4,7 +4,7 @@ from typing import Final
 
 import pandas as pd
 
-from pipelines.learning.columns import AS_OF, PART, WORKFLOW_ID
+from pipelines.learning.columns import AS_OF, PART, WEIGHT, WORKFLOW_ID
 from pipelines.learning.split import TimeSplit
 from pipelines.learning.task_duration.features import TASK_ACTIVITY, TASK_PERSON
 from pipelines.learning.task_duration.spans import Span, task_spans
@@ -30,9 +30,9 @@ def task_questions(
         seed: of what is left out.
 
     Returns:
-        span, task_id, workflow_id, as_of, ended_at, duration_s, part, the keys activity, person_id
-        and team_id (missing where unknown), and the first two as features, task_activity and
-        task_person_id; in order of as_of.
+        span, task_id, workflow_id, as_of, ended_at, duration_s, part, censoring_weight (the
+        workflow's), the keys activity, person_id and team_id (missing where unknown), and the first
+        two as features, task_activity and task_person_id; in order of as_of.
     """
     tasks = history_tasks(task_events)
     events = task_events_at(task_events)
@@ -56,6 +56,7 @@ def task_questions(
             "ended_at": rows["ended_at"],
             "duration_s": rows["duration_s"],
             PART: rows[WORKFLOW_ID].map(split.parts),
+            WEIGHT: rows[WORKFLOW_ID].map(split.weights),
             "activity": rows["activity"],
             "person_id": person_id,
             "team_id": rows["task_id"].map(tasks.set_index("task_id")["team_id"]),

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipelines.contracts import Model
 from pipelines.errors import TrainingError
-from pipelines.learning.columns import AS_OF, PART, WORKFLOW_ID
+from pipelines.learning.columns import AS_OF, PART, WEIGHT, WORKFLOW_ID
 from pipelines.learning.comparison import compared, gains
 from pipelines.learning.gain import gain_shares
 from pipelines.learning.gate import beats_baseline
@@ -56,7 +56,9 @@ def train_durations(
         rows = train_rows[train_rows[SPAN] == span.value].reset_index(drop=True)
         if len(rows) >= _LEAST_ROWS and (test_rows[SPAN] == span.value).any():
             known = rows.drop(columns=[SPAN, PART])
-            fitted[span] = fit_task_duration(known, *_masks(known), span, seed=seed)
+            fitted[span] = fit_task_duration(
+                known, *_masks(known), span, weight=rows[WEIGHT].to_numpy(dtype=float), seed=seed
+            )
     if not fitted:
         raise TrainingError(
             f"{len(train_rows)} durations of tasks, at least {_LEAST_ROWS} of one kind (waiting, "

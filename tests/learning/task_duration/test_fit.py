@@ -126,3 +126,29 @@ def test_the_wider_interval_holds_the_narrower_one(features: pd.DataFrame, fitte
     answers = fitted.model.predict(features)
     ends = [f"service_time_s{name}" for name in ("_low90", "_low80", "", "_high80", "_high90")]
     assert (np.diff(answers[ends].to_numpy(), axis=1) >= 0).all()
+
+
+def test_tasks_that_stand_for_others_move_trees_and_intervals(
+    fitted: Fitted, features: pd.DataFrame
+) -> None:
+    known = features[:1_800]
+    place = np.arange(len(known))
+    groups = known.groupby(["task_activity", "task_person_id"])["duration_s"]
+    is_long = known["duration_s"] > groups.transform("median")
+    weight = np.where(is_long, 3.0, 1.0)
+    later = features[1_800:]
+
+    def predicted(**weights: np.ndarray) -> pd.DataFrame:
+        model = fit_task_duration(
+            known, place < 1_200, place >= 1_200, Span.SERVICE, params=_PARAMS, seed=3, **weights
+        ).model
+        return model.predict(later)
+
+    plain, weighed = fitted.model.predict(later), predicted(weight=weight)
+    searched = predicted(weight=np.ones(len(known)), search_weight=weight)
+    assert (weighed[_NAME] > plain[_NAME]).mean() > 0.8
+    assert (searched[f"{_NAME}_high90"] > plain[f"{_NAME}_high90"]).mean() > 0.7
+    assert not np.allclose(searched[_NAME], weighed[_NAME])
+    # Where all stand for as much, nothing changes.
+    same = predicted(weight=np.full(len(known), 1.0), search_weight=np.ones(len(known)))
+    pd.testing.assert_frame_equal(same, plain)

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from pipelines.learning.columns import PART, WORKFLOW_ID
+from pipelines.learning.columns import PART, WEIGHT, WORKFLOW_ID
 from pipelines.learning.task_duration.rows import SPAN, task_questions
 from pipelines.learning.task_duration.tasks import history_tasks
 from tests.learning.task_history import make_task_history
@@ -50,6 +50,8 @@ def test_every_answered_question_of_both_sides_is_there(history: WholeHistory) -
     questions = task_questions(history.task_events, split, 100_000, seed=0)
     assert (questions["duration_s"] > 0).all()
     assert questions.loc[questions[PART] == "train", "ended_at"].max() < split.test_start
+    weights = questions[WORKFLOW_ID].map(split.weights)
+    pd.testing.assert_series_equal(questions[WEIGHT], weights, check_names=False)
     of_split = history.task_events[WORKFLOW_ID].isin(split.workflow_ids)
     tasks = history.task_events[of_split]["task_id"].nunique()
     assert questions[SPAN].value_counts().to_dict() == {
