@@ -39,10 +39,20 @@ _RARE_VALUES: Final = (
     "People, teams, activities and attribute values with fewer than five training workflows are "
     "treated alike."
 )
+_OPEN: Final = "not closed"
+_UNKNOWN: Final = {Model.DELAY_RISK: "neither closed nor overdue"}
 _STAND_FOR_OTHERS: Final = (
     " The others count for those like them that were left out, in training and in the figures "
-    "below: the longer a workflow takes, the less time it had to end."
+    "below: the longer it takes until something is known, the less time there was."
 )
+_UNENDED: Final = (
+    "Measured on workflows that have ended: those that run longest are under-represented near the "
+    "end of the period."
+)
+_OVERDUE: Final = {
+    Model.DELAY_RISK: "Measured on workflows that have ended, and on those to which something "
+    "happened when they were overdue: a silent one counts only when it ends.",
+}
 _LIMITS: Final = {
     Model.ASSIGNEE: "It learned who took tasks, not who did them best; who is on leave it sees "
     "only by their silence.",
@@ -116,8 +126,8 @@ def _data(model: Model, facts: Mapping[str, Any]) -> list[str]:
         *_table(["", "training", "later period"], rows),
         "",
         (
-            f"Left out: {facts['open_at_split_count']} workflows still open when the later period "
-            f"began, {facts['not_closed_count']} opened later and not closed yet."
+            f"Left out: {facts['open_at_split_count']} workflows {_UNKNOWN.get(model, _OPEN)} when "
+            f"the later period began, and {facts['not_closed_count']} opened later that still are."
             f"{_STAND_FOR_OTHERS if model in WORKFLOW_MODELS else ''}"
         ),
     ]
@@ -161,10 +171,7 @@ def _metric_rows(metrics: Metrics, baselines: Mapping[str, Metrics]) -> list[lis
 
 def _limits(model: Model, facts: Mapping[str, Any]) -> list[str]:
     limits = [
-        (
-            "Measured on workflows that have ended: those that run longest are under-represented "
-            "near the end of the period."
-        ),
+        _OVERDUE.get(model, _UNENDED),
         _LIMITS.get(model, _RARE_VALUES),
         "It describes what happened, not what would happen if someone else did the work.",
     ]
