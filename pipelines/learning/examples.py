@@ -44,6 +44,13 @@ class Examples:
             return self
         return replace(self, weight=self.search_weight, search_weight=None)
 
+    def thinned(self, most: int) -> Self:
+        """The same rows with about `most` of them to fit on at most: of every n-th workflow."""
+        every = -(-int(self.fit.sum()) // most)
+        if every < 2 or self.workflow is None:  # noqa: PLR2004 - one in one is all
+            return self
+        return replace(self, fit=self.fit & (self.workflow % every == 0))
+
     def tree_weight(self, mask: Mask, half_life_ratio: float) -> Values | None:
         """Return the weights of rows, of mean one, or None where they are all alike.
 

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -278,3 +279,36 @@ def test_a_forest_with_a_half_life_believes_the_recent_rows() -> None:
     )
     assert np.median(plain) == pytest.approx(8, abs=0.5)
     assert np.median(recent) == pytest.approx(2, abs=0.5)
+
+
+def test_of_many_rows_to_fit_on_every_nth_workflow_is_left() -> None:
+    examples = replace(_queueing(0), workflow=np.arange(_ROWS) // 4)
+    thinned = examples.thinned(700)  # of 1,500: every third of 375 workflows
+    assert thinned.fit.sum() == 500
+    assert set(np.unique(examples.workflow[thinned.fit]) % 3) == {0}
+    assert not (thinned.fit & ~examples.fit).any()
+    assert thinned.validation is examples.validation
+    assert examples.thinned(1_500) is examples
+
+
+def test_trials_learn_from_some_rows_and_the_chosen_one_from_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    grown: list[int] = []
+
+    def stopping(examples: Examples, *of: Any) -> Any:
+        grown.append(int(examples.fit.sum()))
+        return stop_early(examples, *of)
+
+    def boosting(examples: Examples, *of: Any) -> Any:
+        grown.append(int(examples.everything.sum()))
+        return boost(examples, *of)
+
+    monkeypatch.setattr("pipelines.learning.search._MOST_ROWS", 700)
+    monkeypatch.setattr("pipelines.learning.search.stop_early", stopping)
+    monkeypatch.setattr("pipelines.learning.search.boost", boosting)
+    examples = replace(_queueing(0), workflow=np.arange(_ROWS) // 4)
+    problem = _only(Learner.BOOSTING)
+    choice = search(examples, problem, 2, 0)
+    train_choice(choice, examples, problem, 0)
+    assert grown == [500, 500, *[_ROWS] * len(choice.members)]
