@@ -60,11 +60,14 @@ def make_training_set(
     history = read_history(settings.lake, until)
     workflows, closures = history.workflows.to_pandas(), history.workflow_closures.to_pandas()
     split = split_by_time(workflows, closures, settings.test_ratio)
-    events = history.task_events
-    if model in WORKFLOW_MODELS:
-        # Their moments are sampled in the lake itself.
-        events = events.select(WORKFLOW_ID, "occurred_at", "recorded_at")
-    past = _Past(settings, until, seed, max_rows, workflows, closures, events.to_pandas(), split)
+    events = pd.DataFrame()
+    if model is Model.DELAY_RISK:
+        moments = history.task_events.select(WORKFLOW_ID, "occurred_at", "recorded_at").to_pyarrow()
+        # There may be many times more events than workflows.
+        events = moments.to_pandas(categories=[WORKFLOW_ID])
+    elif model not in WORKFLOW_MODELS:  # whose moments are sampled in the lake itself
+        events = history.task_events.to_pandas()
+    past = _Past(settings, until, seed, max_rows, workflows, closures, events, split)
     return _MAKERS[model](past, model)
 
 

@@ -45,7 +45,7 @@ class Examples:
         return replace(self, weight=self.search_weight, search_weight=None)
 
     def thinned(self, most: int) -> Self:
-        """The same rows with about `most` of them to fit on at most: of every n-th workflow."""
+        """Return the same rows with about `most` to fit on at most: of every n-th workflow."""
         every = -(-int(self.fit.sum()) // most)
         if every < 2 or self.workflow is None:  # noqa: PLR2004 - one in one is all
             return self

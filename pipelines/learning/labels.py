@@ -127,9 +127,11 @@ def _overdue_at(facts: pd.DataFrame, events: pd.DataFrame | None) -> pd.Series:
     if events is None:
         return pd.Series(pd.NaT, index=facts.index, dtype="datetime64[us, UTC]")
     require_columns(events, [WORKFLOW_ID, "occurred_at", "recorded_at"], "events")
-    limit_at = events[WORKFLOW_ID].map(facts.set_index(WORKFLOW_ID)["limit_at"])
+    limits = facts.set_index(WORKFLOW_ID)["limit_at"]
+    limit_at = pd.Series(limits.reindex(events[WORKFLOW_ID]).array, index=events.index)
     beyond = events[events["occurred_at"] > limit_at]
-    return facts[WORKFLOW_ID].map(beyond.groupby(WORKFLOW_ID)["recorded_at"].min())
+    first = beyond.groupby(WORKFLOW_ID, observed=True)["recorded_at"].min()
+    return pd.Series(first.reindex(facts[WORKFLOW_ID]).array, index=facts.index)
 
 
 def _lead_time_limits(

@@ -120,12 +120,13 @@ def _happened(of: dict[str, list[float]]) -> pd.DataFrame:
     return events.assign(recorded_at=events["occurred_at"] + 0.5 * HOUR)
 
 
-def test_what_is_overdue_is_late_before_it_has_ended() -> None:
+@pytest.mark.parametrize("dtype", ["object", "category"])
+def test_what_is_overdue_is_late_before_it_has_ended(dtype: str) -> None:
     workflows, closures = _tables()
-    workflows = workflows.assign(due_at=START + 5 * HOUR)
+    workflows = workflows.assign(due_at=[START + h * HOUR for h in (5, 5.1, 5.05, 5.01)])
     events = _happened(
         {"due_met": [1, 5], "due_missed": [4, 5.2, 5.6], "labelled": [1], "open": [2, 5, 7, 8]}
-    )
+    ).astype({"workflow_id": dtype})
     labels = workflow_labels(workflows, closures, 0.8, END, events)
     assert labels["is_late"].to_dict() == {
         "due_met": False,
