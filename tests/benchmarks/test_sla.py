@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,76 @@ def test_labels_of_later_tickets_move_no_answer(name: str, rows: SlaRows, turned
         ANSWERS[name](one.train, one.test.drop(columns="is_late"), 2, 3) for one in (rows, turned)
     ]
     np.testing.assert_array_equal(*answers)
+
+
+_DAY = pd.Timedelta(days=1)
+
+
+def slow_tickets(until_days: float) -> pd.DataFrame:
+    """Four tickets a day for a hundred days; every fourth goes on for 15 days, the others for one.
+
+    What happens after a day is left out.
+    """
+    start = pd.Timestamp("2024-01-01")
+    rows = [
+        (f"t{number:03d}", "Closed" if day == last else "Active", at)
+        for number in range(400)
+        for last in (15 if number % 4 == 0 else 1,)
+        for day in range(last + 1)
+        if (at := start + (number / 4 + day) * _DAY) <= start + until_days * _DAY
+    ]
+    return pd.DataFrame(rows, columns=["ticket", "state", "at"])
+
+
+@pytest.fixture
+def slow_rows(tmp_path: Path) -> Callable[..., SlaRows]:
+    def rows_until(days: float, test_ratio: float = 0.2, late_quantile: float = 0.7) -> SlaRows:
+        slow_tickets(days).to_csv(tmp_path / "log.csv", index=False)
+        text = "\n".join(
+            line
+            for line in _MAPPING.split("[workflow_attributes]", maxsplit=1)[0].splitlines()
+            if not line.startswith(("person", "priority", "outcome"))
+        )
+        (tmp_path / "slow.toml").write_text(f'{text}\n[closing]\nactivities = ["Closed"]\n')
+        frames = read_logs([tmp_path / "log.csv"], tmp_path / "slow.toml", tmp_path / "frames")
+        return sla_rows(frames, ("Closed",), test_ratio, late_quantile)
+
+    return rows_until
+
+
+def test_what_is_overdue_is_learned_before_it_has_ended(
+    slow_rows: Callable[..., SlaRows],
+) -> None:
+    rows = slow_rows(200)
+    log = slow_tickets(200).assign(at=lambda log: log["at"].dt.tz_localize("UTC"))
+    lasts = log.groupby("ticket")["at"].agg(["min", "max"])
+    is_open = (lasts["min"] < rows.test_start) & (lasts["max"] >= rows.test_start)
+    learned = rows.train[rows.train["workflow_id"].isin(lasts.index[is_open])]
+    # Late is longer than a day: of the slow ones nearly all that were open were known to be.
+    assert learned["workflow_id"].nunique() >= 12
+    assert learned["is_late"].all()
+    assert rows.train["as_of"].max() < rows.test_start
+    assert rows.not_followed_count == rows.undecided_count == 0
+
+
+def test_the_later_workflows_are_those_the_log_follows(
+    slow_rows: Callable[..., SlaRows],
+) -> None:
+    rows = slow_rows(100)  # until the last one opened
+    log = slow_tickets(100).assign(at=lambda log: log["at"].dt.tz_localize("UTC"))
+    opened, end = log.groupby("ticket")["at"].min(), log["at"].max()
+    tested = rows.test.drop_duplicates("workflow_id")
+    assert opened[tested["workflow_id"]].max() <= end - 2 * _DAY
+    assert (opened > end - 2 * _DAY).sum() == rows.not_followed_count > 0
+    assert rows.undecided_count == 0
+    # Most slow ones had not ended; without them nearly nothing would be late.
+    assert tested["is_late"].mean() == pytest.approx(1 / 4, abs=0.03)
+
+
+def test_a_log_that_ends_too_soon_is_refused(slow_rows: Callable[..., SlaRows]) -> None:
+    # Late is longer than 15 days, and the later workflows opened in the last few.
+    with pytest.raises(BenchmarkError, match="to know whether it is late takes 15"):
+        slow_rows(100, test_ratio=0.05, late_quantile=0.9)
 
 
 def test_one_class_is_refused(frames: LogFrames) -> None:
