@@ -3,11 +3,14 @@
 Rounds are interleaved, so that a slow minute of the machine falls on all contenders alike.
 """
 
+import logging
 import multiprocessing
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from logging.handlers import QueueHandler, QueueListener
+from multiprocessing.queues import Queue
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -17,6 +20,8 @@ import numpy as np
 Work = Callable[[], Any]
 Progress = Callable[[str, int, int], None]
 """Told the contender that begins, the runs done and the runs in all."""
+Told = Callable[[str], object]
+"""Told what a work logs while it runs, line by line."""
 
 _STATUS: Final = Path("/proc/self/status")
 
@@ -55,7 +60,10 @@ class Measurement:
 
 
 def side_by_side(
-    contenders: Sequence[Contender], rounds: int, progress: Progress | None = None
+    contenders: Sequence[Contender],
+    rounds: int,
+    progress: Progress | None = None,
+    told: Told = lambda _: None,
 ) -> list[Measurement]:
     """Run every contender once a round, each time in a new process.
 
@@ -67,7 +75,7 @@ def side_by_side(
         one = contenders[number % len(contenders)]
         if progress is not None:
             progress(one.name, number, total)
-        runs[one.name].append(_in_new_process(one))
+        runs[one.name].append(_in_new_process(one, told))
     if progress is not None:
         progress("done", total, total)
     return [
@@ -106,11 +114,32 @@ def interleaved_latencies_ms(
     return latencies
 
 
-def _in_new_process(one: Contender) -> tuple[float, float, float, Any]:
+class _Teller(logging.Handler):
+    def __init__(self, told: Told) -> None:
+        super().__init__()
+        self._told = told
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._told(record.getMessage())
+
+
+def _in_new_process(one: Contender, told: Told) -> tuple[float, float, float, Any]:
     # Spawned, not forked: nothing of this process, its memory least of all, shall come along.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(_measured, one).result()
+    logged: Queue[logging.LogRecord] = context.Queue()
+    listener = QueueListener(logged, _Teller(told))
+    listener.start()
+    try:
+        with ProcessPoolExecutor(1, context, _log_to, (logged,)) as pool:
+            return pool.submit(_measured, one).result()
+    finally:
+        listener.stop()
+
+
+def _log_to(logged: "Queue[logging.LogRecord]") -> None:
+    logger = logging.getLogger("pipelines")
+    logger.addHandler(QueueHandler(logged))
+    logger.setLevel(logging.INFO)
 
 
 def _measured(one: Contender) -> tuple[float, float, float, Any]:

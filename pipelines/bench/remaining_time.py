@@ -9,6 +9,7 @@ than the learner. The uncut track leaves the last log out and asks of the one be
 workflows really ended; there the medians know what the learner does, too.
 """
 
+import logging
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.bench.log_frames import feature_frame, read_logs
-from pipelines.bench.measure import Contender, Progress, Work, side_by_side
+from pipelines.bench.measure import Contender, Told, Work, side_by_side
 from pipelines.bench.prefix_medians import prefix_medians
 from pipelines.bench.prefix_rows import Mask, PrefixRows, prefix_rows
 from pipelines.bench.uncut_rows import uncut_rows
@@ -38,6 +39,7 @@ UNCUT: Final = "uncut"
 _DAY_HOURS: Final = 24.0
 _DAY_S: Final = _DAY_HOURS * HOUR_S
 _SAMPLES: Final = 1_000
+_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def measure_remaining_time(
     mapping_path: Path | None,
     trial_count: int,
     seed: int = 0,
-    progress: Progress | None = None,
+    told: Told = lambda _: None,
 ) -> RemainingTimeFigures:
     """Train on the earlier logs and measure on the last, in a process of its own.
 
@@ -108,14 +110,14 @@ def measure_remaining_time(
         mapping_path: see `read_logs`.
         trial_count: learners to try.
         seed: of search and trees.
-        progress: see `side_by_side`.
+        told: what is read and tried.
 
     Raises:
         BenchmarkError: too few prefixes on one side, or a workflow in two logs.
         LogFormatError, MappingError: see `read_logs`.
     """
     contender = Contender(LEARNER, partial(_prepare, tuple(paths), mapping_path, trial_count, seed))
-    (measured,) = side_by_side([contender], 1, progress)
+    (measured,) = side_by_side([contender], 1, told=told)
     tracks, why_not_uncut = measured.result
     return RemainingTimeFigures(tracks, why_not_uncut, measured.median_s, measured.peak_mib)
 
@@ -123,7 +125,7 @@ def measure_remaining_time(
 def _prepare(paths: Sequence[Path], mapping_path: Path | None, trial_count: int, seed: int) -> Work:
     def work() -> tuple[tuple[TrackFigures, ...], str]:
         with tempfile.TemporaryDirectory(prefix="workcast-bench-") as folder:
-            events = read_logs(paths, mapping_path, Path(folder)).events
+            events = read_logs(paths, mapping_path, Path(folder), _log.info).events
         rows = prefix_rows(events)  # refuses what is too short before anything is trained
         # Trees grow outside Python's lock, on one thread each: two tests keep two cores busy.
         with ThreadPoolExecutor(max_workers=2) as pool:

@@ -6,6 +6,7 @@ as all do (decision 0028). The first trials are fixed, so that the defaults are 
 tried; the tree-structured Parzen estimator (Bergstra and others, 2011) chooses the others.
 """
 
+import logging
 from typing import Final
 
 import numpy as np
@@ -21,6 +22,7 @@ from pipelines.learning.problem import Problem
 from pipelines.learning.space import Learner
 
 TRIAL_COUNT: Final = 8
+_log: Final = logging.getLogger(__name__)
 _MOST_ROWS: Final = 40_000  # that a trial learns from
 
 
@@ -51,6 +53,11 @@ def search(
         learner, name, params = problem.space.suggest(trial, names, base or TreeParams())
         done = _tried(trial.number, learner, name, params)
         trials.append(done)
+        _log.info(
+            "tried %d of %d: %s, %s: %s %.4g",
+            *(len(trials), trial_count, learner.value, name, problem.loss_name),
+            done.validation_loss,
+        )
         # What weights by age have to earn is asked once all is tried (decision 0026).
         return problem.price(done.validation_loss, names.index(name))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from rich.status import Status
 from typer.testing import CliRunner
 
 from pipelines.bench.log_frames import LogFrames, feature_frame, read_logs
@@ -183,13 +184,19 @@ def test_a_workflow_in_two_logs_is_refused(logs: list[Path], tmp_path: Path) -> 
         read_logs([logs[0], logs[0]], None, tmp_path)
 
 
-def test_the_command_prints_and_writes_the_figures(logs: list[Path], tmp_path: Path) -> None:
+def test_the_command_prints_and_writes_the_figures(
+    logs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out.json"
+    said: list[str] = []
+    update = Status.update
+    monkeypatch.setattr(Status, "update", lambda of, line: said.append(line) or update(of, line))
     options = ["--train", logs[0], "--val", logs[1], "--test", logs[2]]
     arguments = ["bench", "remaining-time", *map(str, options), "--trials", "2"]
     result = CliRunner().invoke(app, [*arguments, "--json", str(out)])
     assert result.exit_code == 0, result.output
     assert "strict" in result.output
+    assert "tried 2 of 2" in "".join(said)
     figures = json.loads(out.read_text())["figures"]
     assert [track["track"] for track in figures["tracks"]] == ["public", "strict", "uncut"]
     assert figures["tracks"][2]["errors"][0] != figures["tracks"][1]["errors"][0]

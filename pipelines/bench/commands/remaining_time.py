@@ -33,8 +33,8 @@ def remaining_time(
 
     console = open_console()
     paths = [train, *([val] if val else []), test]
-    with console.status("reading, training, predicting"):
-        figures = measure_remaining_time(paths, mapping, trials, seed)
+    with console.status("reading") as status:
+        figures = measure_remaining_time(paths, mapping, trials, seed, status.update)
     header = ["days", "MAE", "95 %", "median", "bias", "of best median", "in 80 %"]
     for track in figures.tracks:
         title = (
