@@ -47,6 +47,7 @@ class SlaFigures:
     undecided_at_split_count: int
     not_followed_count: int
     undecided_count: int
+    overdue_row_count: int
     test_workflow_count: int
     test_row_count: int
     test_rows_by_update_count: dict[str, int]
@@ -157,6 +158,7 @@ def _figures(
         undecided_at_split_count=rows.undecided_at_split_count,
         not_followed_count=rows.not_followed_count,
         undecided_count=rows.undecided_count,
+        overdue_row_count=rows.overdue_row_count,
         test_workflow_count=int(rows.test["workflow_id"].nunique()),
         test_row_count=len(rows.test),
         test_rows_by_update_count={one: int((bins == one).sum()) for one in _UPDATE_BINS},

@@ -16,7 +16,7 @@ from pipelines.errors import BenchmarkError
 from pipelines.learning.columns import KNOWN_AT, WORKFLOW_ID
 from pipelines.learning.labels import workflow_labels
 from pipelines.learning.split import Part, split_at, split_by_time
-from pipelines.learning.training_set import build_training_set, rows_of
+from pipelines.learning.training_set import build_training_set, judged_rows, rows_of
 
 _FOLLOWED_SHARE: Final = 0.99
 _FEWEST: Final = 10
@@ -28,7 +28,8 @@ class SlaRows:
 
     `undecided_at_split_count` are earlier workflows of which it was not known at `test_start`
     whether they would be late, `not_followed_count` later ones opened too shortly before the log's
-    end, `undecided_count` others of which the log does not tell.
+    end, `undecided_count` others of which the log does not tell, `overdue_row_count` updates of
+    later workflows that were late already.
     """
 
     train: pd.DataFrame = field(repr=False)
@@ -38,6 +39,7 @@ class SlaRows:
     undecided_at_split_count: int
     not_followed_count: int
     undecided_count: int
+    overdue_row_count: int
 
 
 def sla_rows(
@@ -81,7 +83,9 @@ def sla_rows(
     kept = labels[labels["opened_at"] <= until]
     split = split_at(kept.reset_index(), test_start)
     training_set = build_training_set(moments, kept, split)
-    sides = {part: rows_of(training_set.frame, part) for part in Part}
+    frame = training_set.frame
+    sides = {Part.TRAIN: rows_of(frame, Part.TRAIN), Part.TEST: judged_rows(frame)}
+    overdue_row_count = len(rows_of(frame, Part.TEST)) - len(sides[Part.TEST])
     for part, rows in sides.items():
         if rows["is_late"].nunique() < 2:  # noqa: PLR2004 - both classes
             raise BenchmarkError(
@@ -95,6 +99,7 @@ def sla_rows(
         split.open_at_split_count,
         len(labels) - len(kept),
         split.not_closed_count,
+        overdue_row_count,
     )
 
 

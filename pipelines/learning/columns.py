@@ -12,7 +12,9 @@ WORKFLOW_ID: Final = "workflow_id"
 AS_OF: Final = "as_of"
 PART: Final = "part"
 WEIGHT: Final = "censoring_weight"
+LIMIT_AT: Final = "limit_at"  # a workflow that goes on beyond it is late
 KNOWN_AT: Final = "label_known_at"  # when the label of a row's workflow was known
+OVERDUE: Final = "is_overdue"  # the workflow was beyond its limit at the row's moment
 WAIT: Final = "label_wait_s"  # seconds from the workflow's opening until then
 ATTRIBUTES_SUFFIX: Final = "_attributes"
 COUNTS_SUFFIX: Final = "_counts"
@@ -21,7 +23,7 @@ JSON_SUFFIXES: Final = (ATTRIBUTES_SUFFIX, COUNTS_SUFFIX)
 LABELS: Final = frozenset(
     {
         *("remaining_time_s", "is_late", "lead_time_s", "late_rule"),
-        *(PART, WEIGHT, KNOWN_AT, WAIT),
+        *(PART, WEIGHT, KNOWN_AT, WAIT, OVERDUE),
     }
 )
 

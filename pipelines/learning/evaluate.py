@@ -8,7 +8,7 @@ from pipelines.learning.columns import find_column
 from pipelines.learning.metrics import Metrics, by_segment, measure, progress_bin
 from pipelines.learning.predictor import Predictor
 from pipelines.learning.split import Part
-from pipelines.learning.training_set import rows_of
+from pipelines.learning.training_set import judged_rows, rows_of
 
 
 def evaluate(predictor: Predictor, frame: pd.DataFrame) -> Metrics:
@@ -17,7 +17,7 @@ def evaluate(predictor: Predictor, frame: pd.DataFrame) -> Metrics:
     Raises:
         TrainingError: a column the model reads is missing, or there are no such rows.
     """
-    rows = rows_of(frame, Part.TEST)
+    rows = judged_rows(frame)
     return measure(predictor.model, rows, predictor.predict(rows))
 
 
@@ -27,7 +27,7 @@ def evaluate_baselines(model: Model, frame: pd.DataFrame) -> dict[str, Metrics]:
     Raises:
         TrainingError: a side has no row.
     """
-    train, test = rows_of(frame, Part.TRAIN), rows_of(frame, Part.TEST)
+    train, test = rows_of(frame, Part.TRAIN), judged_rows(frame)
     predictions = baseline_predictions(model, train, test)
     return {name: measure(model, test, answer) for name, answer in predictions.items()}
 

@@ -6,7 +6,15 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from pipelines.learning.columns import AS_OF, KNOWN_AT, WAIT, WORKFLOW_ID, require_columns
+from pipelines.learning.columns import (
+    AS_OF,
+    KNOWN_AT,
+    LIMIT_AT,
+    OVERDUE,
+    WAIT,
+    WORKFLOW_ID,
+    require_columns,
+)
 
 # A template with fewer ended workflows has no quantile of its own: all templates' is taken.
 _LEAST_OF_TEMPLATE: Final = 20
@@ -23,9 +31,9 @@ class LateRule(StrEnum):
 def add_labels(moments: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
     """Add what became of their workflows to prediction moments.
 
-    Adds remaining_time_s, lead_time_s, is_late, late_rule, label_known_at and label_wait_s
-    (seconds from the opening until then). Moments at or after the closing, where nothing is left
-    to predict, are dropped.
+    Adds remaining_time_s, lead_time_s, is_late, late_rule, is_overdue (beyond the workflow's
+    limit), label_known_at and label_wait_s (seconds from the opening until then). Moments at or
+    after the closing, where nothing is left to predict, are dropped.
 
     Args:
         moments: workflow_id, as_of and any features; not changed.
@@ -43,6 +51,7 @@ def add_labels(moments: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
         is_late=facts["is_late"],
         late_rule=facts["late_rule"],
         **{
+            OVERDUE: as_of > facts[LIMIT_AT],
             KNOWN_AT: facts[KNOWN_AT],
             WAIT: (facts[KNOWN_AT] - facts["opened_at"]).dt.total_seconds(),
         },
@@ -63,8 +72,8 @@ def workflow_labels(
     (`outcome_is_late`); without either, a lead time beyond the `late_quantile` of the
     template's lead times, taken over the workflows recorded as closed before `train_end`.
 
-    A workflow is late, whenever it will end, once something happens to it after that moment. With
-    `events` this counts as known from then on, and otherwise with the closing.
+    A workflow is late, whenever it will end, once something happens to it after that moment, its
+    limit. With `events` this counts as known from then on, and otherwise with the closing.
 
     Args:
         workflows: workflow_id, template_id, opened_at, due_at.
@@ -74,8 +83,9 @@ def workflow_labels(
         events: workflow_id, occurred_at, recorded_at.
 
     Returns:
-        opened_at, closed_at, lead_time_s, is_late, late_rule and label_known_at by workflow_id;
-        the last three are missing as long as it is not known whether it is late.
+        opened_at, closed_at, lead_time_s, limit_at (missing without `events`, and where nothing but
+        the closing tells), is_late, late_rule and label_known_at by workflow_id; the last three are
+        missing as long as it is not known whether it is late.
 
     Raises:
         TrainingError: a column is missing.
@@ -107,27 +117,26 @@ def workflow_labels(
         facts["lead_time_s"] > usual_s,
     )
     # In a log whose closings say what was late, nothing else can say it before them.
-    has_limit = has_due | (not has_outcome.any())
+    has_limit = (has_due | (not has_outcome.any())) & (events is not None)
     limit_at = facts["due_at"].fillna(facts["opened_at"] + pd.to_timedelta(usual_s, unit="s"))
-    overdue_at = _overdue_at(
-        facts[[WORKFLOW_ID]].assign(limit_at=limit_at.where(has_limit)), events
-    )
+    facts[LIMIT_AT] = limit_at.where(has_limit)
+    overdue_at = _overdue_at(facts, events)
     is_late |= facts["closed_at"].isna()  # of those open, only the overdue are known
     first = pd.concat([facts["recorded_at"], overdue_at], axis=1).min(axis=1)
     facts[KNOWN_AT] = facts["recorded_at"].where(~is_late, first)
     facts["is_late"] = pd.array(is_late, dtype="boolean")
     facts.loc[facts[KNOWN_AT].isna(), ["is_late", "late_rule"]] = pd.NA
     return facts.set_index(WORKFLOW_ID)[
-        ["opened_at", "closed_at", "lead_time_s", "is_late", "late_rule", KNOWN_AT]
+        ["opened_at", "closed_at", "lead_time_s", LIMIT_AT, "is_late", "late_rule", KNOWN_AT]
     ]
 
 
 def _overdue_at(facts: pd.DataFrame, events: pd.DataFrame | None) -> pd.Series:
-    """Return when the first event beyond each workflow's `limit_at` was known, row by row."""
+    """Return when the first event beyond each workflow's limit was known, row by row."""
     if events is None:
         return pd.Series(pd.NaT, index=facts.index, dtype="datetime64[us, UTC]")
     require_columns(events, [WORKFLOW_ID, "occurred_at", "recorded_at"], "events")
-    limits = facts.set_index(WORKFLOW_ID)["limit_at"]
+    limits = facts.set_index(WORKFLOW_ID)[LIMIT_AT]
     limit_at = pd.Series(limits.reindex(events[WORKFLOW_ID]).array, index=events.index)
     beyond = events[events["occurred_at"] > limit_at]
     first = beyond.groupby(WORKFLOW_ID, observed=True)["recorded_at"].min()

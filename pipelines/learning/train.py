@@ -21,7 +21,7 @@ from pipelines.learning.predictor import EXPECTED, Predictor
 from pipelines.learning.search import TRIAL_COUNT
 from pipelines.learning.split import Part
 from pipelines.learning.trained import TrainedModel, training_facts
-from pipelines.learning.training_set import TrainingSet, rows_of
+from pipelines.learning.training_set import TrainingSet, judged_rows, rows_of
 
 _METHODS: Final[Mapping[Model, ModuleType]] = {
     Model.REMAINING_TIME: remaining_time,
@@ -54,7 +54,7 @@ def train(
     """
     method, label = _METHODS[model], _LABELS[model]
     train_rows = rows_of(training_set.frame, Part.TRAIN)
-    test_rows = rows_of(training_set.frame, Part.TEST)
+    test_rows = judged_rows(training_set.frame)
 
     encoder = fit_encoder(train_rows)
     examples = held_out_examples(

@@ -8,6 +8,7 @@ from pipelines.errors import TrainingError
 from pipelines.learning.columns import (
     AS_OF,
     KNOWN_AT,
+    OVERDUE,
     PART,
     WEIGHT,
     WORKFLOW_ID,
@@ -82,4 +83,20 @@ def rows_of(frame: pd.DataFrame, part: Part) -> pd.DataFrame:
     rows = frame[frame[PART] == part.value].reset_index(drop=True)
     if rows.empty:
         raise TrainingError(f"The training set of {len(frame)} rows has no {part.value} row.")
+    return rows
+
+
+def judged_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the test rows that tell how good a model of running workflows is.
+
+    Those at which a workflow was overdue do not: that it is late is no prediction.
+
+    Raises:
+        TrainingError: see `rows_of`; or there is no such row.
+    """
+    rows = rows_of(frame, Part.TEST)
+    if OVERDUE in rows:
+        rows = rows[~rows[OVERDUE].astype(bool)].reset_index(drop=True)
+    if rows.empty:
+        raise TrainingError("All test rows are of workflows that were overdue already.")
     return rows

@@ -183,6 +183,10 @@ def test_the_later_workflows_are_those_the_log_follows(
     assert rows.undecided_count == 0
     # Most slow ones had not ended; without them nearly nothing would be late.
     assert tested["is_late"].mean() == pytest.approx(1 / 4, abs=0.03)
+    # Nothing is asked of a workflow that is late already.
+    age = rows.test["as_of"] - opened[rows.test["workflow_id"]].array
+    assert age.max() <= _DAY
+    assert rows.overdue_row_count > 0
 
 
 def test_a_log_that_ends_too_soon_is_refused(slow_rows: Callable[..., SlaRows]) -> None:

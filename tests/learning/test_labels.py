@@ -168,3 +168,16 @@ def test_what_happens_after_a_closing_in_time_makes_nothing_late() -> None:
     labels = workflow_labels(workflows, closures, 0.8, END, events)
     assert labels["is_late"]["due_met"] == False  # noqa: E712 - not "missing"
     assert labels.loc["due_met", "label_known_at"] == START + 6 * HOUR
+
+
+def test_a_moment_beyond_the_limit_is_overdue() -> None:
+    workflows, closures = _tables()
+    workflows = workflows.assign(due_at=START + 5 * HOUR)
+    moments = pd.DataFrame(
+        {"workflow_id": ["open"] * 3, "as_of": [START + h * HOUR for h in (4, 5, 5.1)]}
+    )
+    labels = workflow_labels(workflows, closures, 0.8, END, _happened({"open": [4, 5, 5.1]}))
+    assert add_labels(moments, labels)["is_overdue"].tolist() == [False, False, True]
+    # Of remaining time, a workflow beyond its due date asks as much as before.
+    labels = workflow_labels(workflows, closures, 0.8, END)
+    assert not add_labels(moments, labels)["is_overdue"].any()

@@ -18,7 +18,7 @@ from pipelines.learning.problem import Problem
 from pipelines.learning.split import Part
 from pipelines.learning.train import train
 from pipelines.learning.trained import TrainedModel
-from pipelines.learning.training_set import TrainingSet, rows_of
+from pipelines.learning.training_set import TrainingSet, judged_rows, rows_of
 from tests.learning.history import make_training_set
 
 
@@ -239,6 +239,28 @@ def test_two_models_are_judged_on_the_same_rows(
 def _renamed(training_set: TrainingSet) -> TrainingSet:
     frame = training_set.frame.rename(columns={"team_load__open_task_count": "backlog"})
     return TrainingSet(frame, training_set.split, training_set.late_rule, 0, 0)
+
+
+def test_what_is_overdue_already_is_learned_from_but_not_judged(
+    trained: dict[Model, TrainedModel], training_set: TrainingSet
+) -> None:
+    frame = training_set.frame
+    is_test = frame["part"] == Part.TEST.value
+    overdue = TrainingSet(
+        frame.assign(is_overdue=frame["slack_s"] < 0), training_set.split, "due_date", 0, 0
+    )
+    count = int((is_test & (frame["slack_s"] < 0)).sum())
+    assert 20 < count < 0.5 * is_test.sum()
+    assert len(judged_rows(overdue.frame)) == is_test.sum() - count
+    model = train(Model.DELAY_RISK, overdue, seed=7, trial_count=7)
+    before = trained[Model.DELAY_RISK]
+    assert _texts(model.predictor) == _texts(before.predictor)
+    assert model.predictor.facts["test_row_count"] == is_test.sum() - count
+    assert (model.metrics["late_ratio"] or 0) < (before.metrics["late_ratio"] or 0)
+    assert evaluate(model.predictor, overdue.frame) == model.metrics
+    everything = overdue.frame.assign(is_overdue=True)
+    with pytest.raises(TrainingError, match="overdue already"):
+        judged_rows(everything)
 
 
 def test_outcomes_of_one_class_train_a_model_that_is_not_good_enough(

@@ -53,7 +53,8 @@ def sla(
         f"learn from ({figures.undecided_at_split_count:,} more were undecided at the split, "
         f"{figures.test_start}), {figures.test_row_count:,} of {figures.test_workflow_count:,} "
         f"later ones ({figures.not_followed_count:,} more were opened too late to be followed, "
-        f"{figures.undecided_count:,} are undecided); late by {figures.late_rule}: "
+        f"{figures.undecided_count:,} are undecided, {figures.overdue_row_count:,} updates were "
+        f"overdue already); late by {figures.late_rule}: "
         f"{figures.learner.metrics['late_ratio']:.1%}"
     )
     header = ["", "AUC", "avg. precision", "Brier", "calibration error", "mean", "seconds", "MiB"]
