@@ -44,6 +44,7 @@ _ROW_COLUMNS: Final = [
     "person_id",
     "team_id",
     "occurred_at",
+    "recorded_at",
     "row_number",
 ]
 
@@ -53,10 +54,10 @@ class LogFrames:
     """What the logs tell.
 
     `events` has one row per event of the logs, duplicates included, in order of workflow and
-    time: workflow_id, activity, transition, person_id, team_id, as_of (when it happened), log
-    (position of its file), prefix_length (1, 2, …), opened_at (the workflow's first event), the
-    hindsight event_count_total and last_event_at_total, and the features known at its moment
-    as `training_set` names them, which alone `feature_frame` keeps. `tasks` and `workflows` are the
+    time: workflow_id, activity, transition, person_id, team_id, as_of (when it happened),
+    recorded_at, log (position of its file), prefix_length (1, 2, …), opened_at (the workflow's
+    first event), the hindsight event_count_total and last_event_at_total, and the features known
+    at its moment as `training_set` names them, which alone `feature_frame` keeps. `tasks` and `workflows` are the
     history's tables.
     """
 

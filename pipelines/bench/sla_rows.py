@@ -71,12 +71,8 @@ def sla_rows(
         recorded_at=closed["closure_recorded_at"]
     )
     test_start = split_by_time(workflows, closures, test_ratio).test_start
-    happened = pd.DataFrame(
-        {
-            WORKFLOW_ID: events[WORKFLOW_ID],
-            "occurred_at": events["as_of"],
-            "recorded_at": events["as_of"],
-        }
+    happened = events[[WORKFLOW_ID, "as_of", "recorded_at"]].rename(
+        columns={"as_of": "occurred_at"}
     )
     labels = workflow_labels(workflows, closures, late_quantile, test_start, happened)
     until = _followed_until(labels, test_start, events["as_of"].max())

@@ -124,10 +124,10 @@ def test_labels_of_later_tickets_move_no_answer(name: str, rows: SlaRows, turned
 _DAY = pd.Timedelta(days=1)
 
 
-def slow_tickets(until_days: float) -> pd.DataFrame:
+def slow_tickets(until_days: float, recorded_days: float = 0) -> pd.DataFrame:
     """Four tickets a day for a hundred days; every fourth goes on for 15 days, the others for one.
 
-    What happens after a day is left out.
+    What happens after a day is left out. All but the closings is recorded so much later.
     """
     start = pd.Timestamp("2024-01-01")
     rows = [
@@ -137,20 +137,27 @@ def slow_tickets(until_days: float) -> pd.DataFrame:
         for day in range(last + 1)
         if (at := start + (number / 4 + day) * _DAY) <= start + until_days * _DAY
     ]
-    return pd.DataFrame(rows, columns=["ticket", "state", "at"])
+    log = pd.DataFrame(rows, columns=["ticket", "state", "at"])
+    later = np.where(log["state"] == "Closed", 0, recorded_days)
+    return log.assign(recorded=log["at"] + pd.to_timedelta(later, unit="D"))
 
 
 @pytest.fixture
 def slow_rows(tmp_path: Path) -> Callable[..., SlaRows]:
-    def rows_until(days: float, test_ratio: float = 0.2, late_quantile: float = 0.7) -> SlaRows:
-        slow_tickets(days).to_csv(tmp_path / "log.csv", index=False)
+    def rows_until(
+        days: float, test_ratio: float = 0.2, late_quantile: float = 0.7, recorded_days: float = 0
+    ) -> SlaRows:
+        slow_tickets(days, recorded_days).to_csv(tmp_path / "log.csv", index=False)
         text = "\n".join(
             line
             for line in _MAPPING.split("[workflow_attributes]", maxsplit=1)[0].splitlines()
             if not line.startswith(("person", "priority", "outcome"))
         )
+        text = text.replace('timestamp = "at"', 'timestamp = "at"\nrecorded = "recorded"')
         (tmp_path / "slow.toml").write_text(f'{text}\n[closing]\nactivities = ["Closed"]\n')
-        frames = read_logs([tmp_path / "log.csv"], tmp_path / "slow.toml", tmp_path / "frames")
+        frames = read_logs(
+            [tmp_path / "log.csv"], tmp_path / "slow.toml", tmp_path / f"{recorded_days}"
+        )
         return sla_rows(frames, ("Closed",), test_ratio, late_quantile)
 
     return rows_until
@@ -169,6 +176,14 @@ def test_what_is_overdue_is_learned_before_it_has_ended(
     assert learned["is_late"].all()
     assert rows.train["as_of"].max() < rows.test_start
     assert rows.not_followed_count == rows.undecided_count == 0
+
+
+def test_what_is_recorded_too_late_is_not_learned_early(slow_rows: Callable[..., SlaRows]) -> None:
+    at_once, later = (slow_rows(200, recorded_days=days) for days in (0, 20))
+    assert at_once.test_start == later.test_start
+    count = later.undecided_at_split_count - at_once.undecided_at_split_count
+    assert count >= 12  # the slow ones that were open
+    assert set(later.train["workflow_id"]) < set(at_once.train["workflow_id"])
 
 
 def test_the_later_workflows_are_those_the_log_follows(
