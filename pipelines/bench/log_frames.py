@@ -57,8 +57,8 @@ class LogFrames:
     time: workflow_id, activity, transition, person_id, team_id, as_of (when it happened),
     recorded_at, log (position of its file), prefix_length (1, 2, …), opened_at (the workflow's
     first event), the hindsight event_count_total and last_event_at_total, and the features known
-    at its moment as `training_set` names them, which alone `feature_frame` keeps. `tasks` and `workflows` are the
-    history's tables.
+    at its moment as `training_set` names them, which alone `feature_frame` keeps. `tasks` and
+    `workflows` are the history's tables.
     """
 
     events: pd.DataFrame = field(repr=False)
