@@ -148,7 +148,8 @@ def _trials(facts: Mapping[str, Any]) -> list[str]:
             "learning from 40,000 rows or so at most; what has a weight is blended. A set of "
             "columns holds those before it and has to earn half a percent: counts that grow with "
             "the history tell what day it is, and a model must not learn the days by heart. With a "
-            "half-life, recent rows count more; of the remaining time, that has to earn two percent."
+            "half-life, recent rows count more; of the remaining time, that has to earn two "
+            "percent."
         ),
         "",
         *_table(header, rows),
