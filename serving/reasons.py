@@ -13,9 +13,11 @@ from pipelines.features.views import VIEWS, qualified
 from pipelines.learning.columns import COUNTS_SUFFIX
 from pipelines.learning.encode import Encoder
 from pipelines.learning.encode_values import parse_object
+from pipelines.learning.late_limits import ELAPSED, SLACK
 from serving.schemas import Reason
 
 MAX_REASONS: Final = 5
+DUE_AT: Final = qualified(FeatureView.WORKFLOW_PROGRESS, "due_at")
 # Less than this share of all inputs' weight explains nothing.
 _LEAST_SHARE: Final = 0.02
 _ASIDE: Final = re.compile(r" \([^)]*\)")
@@ -45,8 +47,8 @@ _MEANINGS: Final[dict[str, str]] = {
     "hour": "Hour of the day",
     "weekday": "Day of the week, Monday is 0",
     "time_since_last_event_s": "Time since the last event",
-    "elapsed_now_s": "Time since opening",
-    "slack_s": "Time left until the due date",
+    ELAPSED: "Time since opening",
+    SLACK: "Time left until the due date",
 }
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
@@ -63,6 +65,29 @@ def reasons(
     ranked = sorted(contributions.items(), key=lambda item: (-abs(item[1]), item[0]))
     strong = [(f, s) for f, s in ranked[:limit] if total and abs(s) >= _LEAST_SHARE * total]
     return [_reason(feature, share, values.get(feature)) for feature, share in strong]
+
+
+def overdue_reasons(row: Mapping[str, Any], overdue_s: float) -> list[Reason]:
+    """Say since when a workflow is late, whatever else is known of it; nothing if it is not."""
+    if overdue_s <= 0:
+        return []
+    due_at, so_far = row[DUE_AT], _duration(overdue_s)
+    if due_at is not None:
+        feature = SLACK
+        told = f"It was due {due_at:%Y-%m-%d %H:%M} UTC, {so_far} ago: it is late already."
+    else:
+        feature = ELAPSED
+        usual = _duration(row[ELAPSED] - overdue_s)
+        told = f"It has been open for {so_far} longer than the usual {usual}: it is late already."
+    return [
+        Reason(
+            feature=feature,
+            value=_plain(row[feature]),
+            contribution=None,
+            effect="decides",
+            text=told,
+        )
+    ]
 
 
 def given_values(encoder: Encoder, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -115,19 +115,28 @@ class Reason(BaseModel):
 
     feature: str
     value: str | float | bool | None = Field(description="As the model was given it.")
-    contribution: float = Field(
-        description="Share of this input in the log-odds of being late; the signs add up."
+    contribution: float | None = Field(
+        description="Share of this input in the log-odds of being late; the signs add up. Null: "
+        "it decides by itself."
     )
-    effect: Literal["raises", "lowers"]
+    effect: Literal["raises", "lowers", "decides"]
     text: str = Field(examples=["3 steps were repeated, which raises the risk."])
 
 
 class Risk(Answer):
     """How likely a workflow will be late, and why."""
 
-    late_probability: float = Field(ge=0, le=1)
+    late_probability: float = Field(ge=0, le=1, description="1 when it is late already.")
+    overdue_s: float = Field(
+        0.0,
+        ge=0,
+        description="Seconds since its due date, or, without one, beyond the lead time that is "
+        "usual for its template; 0: it is not late yet.",
+    )
     due_at: datetime | None = Field(description="Null where the workflow has no due date.")
-    reasons: list[Reason] = Field(description="The strongest inputs first.")
+    reasons: list[Reason] = Field(
+        description="The strongest inputs first; of a workflow that is late already, only that."
+    )
     is_what_if: IsWhatIf = False
     overrides: Overridden = {}
 

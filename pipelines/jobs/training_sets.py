@@ -12,7 +12,7 @@ from pipelines.features.history import read_history
 from pipelines.features.request_time import add_request_time
 from pipelines.learning.assignee.takings import task_takings
 from pipelines.learning.columns import WORKFLOW_ID
-from pipelines.learning.labels import workflow_labels
+from pipelines.learning.labels import late_limits, workflow_labels
 from pipelines.learning.next_activity.rows import next_activity_rows
 from pipelines.learning.split import TimeSplit, split_at, split_by_time
 from pipelines.learning.task_duration.rows import task_questions, task_training_set
@@ -37,15 +37,11 @@ class _Past:
     task_events: pd.DataFrame = field(repr=False)
     split: TimeSplit = field(repr=False)
 
-    def labels(self, events: pd.DataFrame | None = None) -> pd.DataFrame:
-        """Return what became of the workflows; see `workflow_labels`."""
-        return workflow_labels(
-            self.workflows,
-            self.closures,
-            self.settings.late_quantile,
-            self.split.test_start,
-            events,
-        )
+    @property
+    def known(self) -> tuple[pd.DataFrame, pd.DataFrame, float, pd.Timestamp]:
+        """What `workflow_labels` and `late_limits` take."""
+        quantile = self.settings.late_quantile
+        return self.workflows, self.closures, quantile, self.split.test_start
 
 
 def make_training_set(
@@ -77,22 +73,23 @@ def feature_service(model: Model) -> str:
 
 
 def _of_endings(past: _Past, model: Model) -> TrainingSet:
-    return _of_workflows(past, model, past.labels(), past.split)
+    features = _features(past, model, past.split)
+    return build_training_set(features, workflow_labels(*past.known), past.split)
 
 
 def _of_lateness(past: _Past, model: Model) -> TrainingSet:
     # What is overdue is late, whenever it will end: that is known before the end is.
-    labels = past.labels(past.task_events)
-    return _of_workflows(past, model, labels, split_at(labels.reset_index(), past.split.test_start))
+    labels = workflow_labels(*past.known, past.task_events)
+    split = split_at(labels.reset_index(), past.split.test_start)
+    features = _features(past, model, split)
+    return build_training_set(features, labels, split, late_limits(*past.known))
 
 
-def _of_workflows(past: _Past, model: Model, labels: pd.DataFrame, split: TimeSplit) -> TrainingSet:
-    settings = past.settings
+def _features(past: _Past, model: Model, split: TimeSplit) -> pd.DataFrame:
     moments = prediction_moments(
-        settings.lake, past.until, past.seed, past.max_rows, split.workflow_ids
+        past.settings.lake, past.until, past.seed, past.max_rows, split.workflow_ids
     )
-    features = add_request_time(training_set(open_store(settings), moments, model.value))
-    return build_training_set(features, labels, split)
+    return add_request_time(training_set(open_store(past.settings), moments, model.value))
 
 
 def _of_tasks(past: _Past, model: Model) -> TrainingSet:

@@ -15,9 +15,10 @@ from pipelines.learning.columns import (
     WORKFLOW_ID,
     require_columns,
 )
+from pipelines.learning.late_limits import LateLimits
 
-# A template with fewer ended workflows has no quantile of its own: all templates' is taken.
-_LEAST_OF_TEMPLATE: Final = 20
+_OF_WORKFLOW: Final = [WORKFLOW_ID, "template_id", "opened_at", "due_at"]
+_OF_CLOSURE: Final = [WORKFLOW_ID, "closed_at", "outcome_is_late", "recorded_at"]
 
 
 class LateRule(StrEnum):
@@ -90,21 +91,10 @@ def workflow_labels(
     Raises:
         TrainingError: a column is missing.
     """
-    require_columns(workflows, [WORKFLOW_ID, "template_id", "opened_at", "due_at"], "workflows")
-    require_columns(
-        closures, [WORKFLOW_ID, "closed_at", "outcome_is_late", "recorded_at"], "closures"
-    )
-    facts = workflows[[WORKFLOW_ID, "template_id", "opened_at", "due_at"]].merge(
-        closures[[WORKFLOW_ID, "closed_at", "outcome_is_late", "recorded_at"]],
-        on=WORKFLOW_ID,
-        how="left",
-    )
-    # A merge or a column without any value leaves dtypes that no comparison accepts.
-    for column in ("due_at", "closed_at", "recorded_at"):
-        facts[column] = pd.to_datetime(facts[column], utc=True)
-    facts["lead_time_s"] = (facts["closed_at"] - facts["opened_at"]).dt.total_seconds()
+    facts = _facts(workflows, closures)
     outcome = facts["outcome_is_late"].astype("boolean")
-    usual_s = _lead_time_limits(facts, late_quantile, train_end)
+    limits = LateLimits.learn(facts, late_quantile, train_end)
+    usual_s = limits.usual_of(facts["template_id"])
     has_due, has_outcome = facts["due_at"].notna(), outcome.notna()
     facts["late_rule"] = np.select(
         [has_due, has_outcome],
@@ -116,8 +106,7 @@ def workflow_labels(
         [facts["closed_at"] > facts["due_at"], outcome.fillna(value=False).to_numpy(dtype=bool)],
         facts["lead_time_s"] > usual_s,
     )
-    # In a log whose closings say what was late, nothing else can say it before them.
-    has_limit = (has_due | (not has_outcome.any())) & (events is not None)
+    has_limit = (has_due | (not limits.is_told_at_closing)) & (events is not None)
     limit_at = facts["due_at"].fillna(facts["opened_at"] + pd.to_timedelta(usual_s, unit="s"))
     facts[LIMIT_AT] = limit_at.where(has_limit)
     overdue_at = _overdue_at(facts, events)
@@ -131,6 +120,32 @@ def workflow_labels(
     ]
 
 
+def late_limits(
+    workflows: pd.DataFrame,
+    closures: pd.DataFrame,
+    late_quantile: float,
+    train_end: pd.Timestamp,
+) -> LateLimits:
+    """Return the limits by which `workflow_labels` labels with these arguments.
+
+    Raises:
+        TrainingError: a column is missing.
+    """
+    return LateLimits.learn(_facts(workflows, closures), late_quantile, train_end)
+
+
+def _facts(workflows: pd.DataFrame, closures: pd.DataFrame) -> pd.DataFrame:
+    """Put the closings beside the workflows, and the lead time in seconds."""
+    require_columns(workflows, _OF_WORKFLOW, "workflows")
+    require_columns(closures, _OF_CLOSURE, "closures")
+    facts = workflows[_OF_WORKFLOW].merge(closures[_OF_CLOSURE], on=WORKFLOW_ID, how="left")
+    # A merge or a column without any value leaves dtypes that no comparison accepts.
+    for column in ("due_at", "closed_at", "recorded_at"):
+        facts[column] = pd.to_datetime(facts[column], utc=True)
+    lead_time_s = (facts["closed_at"] - facts["opened_at"]).dt.total_seconds()
+    return facts.assign(lead_time_s=lead_time_s)
+
+
 def _overdue_at(facts: pd.DataFrame, events: pd.DataFrame | None) -> pd.Series:
     """Return when the first event beyond each workflow's limit was known, row by row."""
     if events is None:
@@ -141,15 +156,3 @@ def _overdue_at(facts: pd.DataFrame, events: pd.DataFrame | None) -> pd.Series:
     beyond = events[events["occurred_at"] > limit_at]
     first = beyond.groupby(WORKFLOW_ID, observed=True)["recorded_at"].min()
     return pd.Series(first.reindex(facts[WORKFLOW_ID]).array, index=facts.index)
-
-
-def _lead_time_limits(
-    facts: pd.DataFrame, late_quantile: float, train_end: pd.Timestamp
-) -> pd.Series:
-    """Lead time in seconds above which each workflow is late, by its template."""
-    known = facts[facts["recorded_at"] < train_end]
-    overall = known["lead_time_s"].quantile(late_quantile)
-    by_template = known.groupby("template_id")["lead_time_s"].agg(["size", "median"])
-    by_template["limit"] = known.groupby("template_id")["lead_time_s"].quantile(late_quantile)
-    trusted = by_template.loc[by_template["size"] >= _LEAST_OF_TEMPLATE, "limit"]
-    return facts["template_id"].map(trusted).astype(float).fillna(overall)

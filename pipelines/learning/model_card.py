@@ -52,7 +52,8 @@ _UNENDED: Final = (
 _OVERDUE: Final = {
     Model.DELAY_RISK: "Measured on workflows that have ended, and on those to which something "
     "happened when they were overdue: a silent one counts only when it ends. Moments at which one "
-    "was overdue already are learned from, but not judged.",
+    "was overdue already are learned from, but not judged: the answer there is 1, whatever was "
+    "learned.",
 }
 _LIMITS: Final = {
     Model.ASSIGNEE: "It learned who took tasks, not who did them best; who is on leave it sees "

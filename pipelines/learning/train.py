@@ -66,7 +66,8 @@ def train(
     fitted = method.fit(examples, trial_count, seed)
     choice = fitted.choice
     encoder, scores = trimmed(encoder, fitted.scores, keep=fitted.constants.get("group_column"))
-    predictor = Predictor(model, encoder, scores, fitted.constants, facts={})
+    limits = training_set.late_limits
+    predictor = Predictor(model, encoder, scores, fitted.constants, {}, late_limits=limits)
     predicted = predictor.predict(test_rows)
     metrics = measure(model, test_rows, predicted)
     simple = baseline_predictions(model, train_rows, test_rows)

@@ -15,6 +15,7 @@ from pipelines.learning.columns import (
     require_columns,
 )
 from pipelines.learning.labels import add_labels
+from pipelines.learning.late_limits import LateLimits
 from pipelines.learning.split import Part, TimeSplit
 
 
@@ -25,7 +26,7 @@ class TrainingSet:
     Rows about running workflows have a `censoring_weight` too: how many of their side each stands
     for, as the long ones had less time to end. `late_rule` is the rule most rows were labelled by,
     where lateness matters; `censored_row_count` and `left_out_row_count` are the moments without a
-    label, and those on neither side.
+    label, and those on neither side. Beyond the `late_limits` no label is needed.
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -33,10 +34,14 @@ class TrainingSet:
     late_rule: str = ""
     censored_row_count: int = 0
     left_out_row_count: int = 0
+    late_limits: LateLimits | None = None
 
 
 def build_training_set(
-    moments: pd.DataFrame, labels: pd.DataFrame, split: TimeSplit
+    moments: pd.DataFrame,
+    labels: pd.DataFrame,
+    split: TimeSplit,
+    late_limits: LateLimits | None = None,
 ) -> TrainingSet:
     """Label prediction moments and put each on its side of the split.
 
@@ -46,6 +51,7 @@ def build_training_set(
         moments: workflow_id, as_of and the features as known then; not changed.
         labels: of `workflow_labels`.
         split: made from the same workflows.
+        late_limits: that the labels were made by, where it is lateness that is learned.
 
     Raises:
         TrainingError: a column is missing, or a side has no row.
@@ -70,6 +76,7 @@ def build_training_set(
         late_rule=str(frame["late_rule"].mode().iloc[0]),
         censored_row_count=int(is_censored.sum()),
         left_out_row_count=int((~is_censored).sum()) - len(frame),
+        late_limits=late_limits,
     )
 
 

@@ -1,6 +1,7 @@
 """From a lake and a database to the alerts that the service shows."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from pipelines.features.history import SCHEMAS
 from pipelines.features.request_time import add_request_time
 from pipelines.features.views import VIEWS
 from pipelines.jobs.alerts import raise_alerts
+from pipelines.learning.late_limits import LateLimits
 from pipelines.registry.log import register
 from pipelines.registry.promote import promote
 from pipelines.settings import Settings
@@ -167,6 +169,8 @@ def test_late_workflows_are_the_champions(
     write_history(settings.lake, HistoryTable.WORKFLOW_CLOSURES, [closed], "2024-02-01")
     apply(settings)
     model = trained(settings, Model.DELAY_RISK, seed=1)
+    limits = LateLimits(usual_s=1e12, by_template_s={}, is_told_at_closing=False)
+    model = replace(model, predictor=replace(model.predictor, late_limits=limits))
     name, number = Model.DELAY_RISK.value, register(model, ORIGIN, url).version
     promote(name, number, "a test", url)
     set_watermark(database, Stage.FEATURES, WATERMARK)
@@ -179,7 +183,8 @@ def test_late_workflows_are_the_champions(
     rows = add_request_time(rows.assign(as_of=pd.to_datetime(rows["as_of"]).dt.as_unit("us")))
     said = model.predictor.predict(rows)["late_probability"]
     is_overdue = (rows["workflow_progress__due_at"] < WATERMARK).fillna(value=False)
-    expected = dict(zip(rows["workflow_id"], said.mask(is_overdue, 1.0), strict=True))
+    assert ((said == 1) == is_overdue).all()
+    expected = dict(zip(rows["workflow_id"], said, strict=True))
     found = {row.subject: row.score for row in stored(database) if row.kind == "late_workflow"}
     assert 20 < len(found) < 60
     assert 0 < is_overdue.sum() < len(rows)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from pipelines.learning.columns import WORKFLOW_ID
 from pipelines.learning.evaluate import evaluate
 from pipelines.learning.holdout import hold_out
 from pipelines.learning.judge import judge
+from pipelines.learning.late_limits import LateLimits
 from pipelines.learning.predictor import EXPECTED, Predictor
 from pipelines.learning.problem import Problem
 from pipelines.learning.split import Part
@@ -69,6 +71,9 @@ def test_rows_that_stand_for_others_choose(
         assert trial.validation_loss != pytest.approx(plain)
 
 
+LIMITS = LateLimits(usual_s=86_400.0, by_template_s={}, is_told_at_closing=False)
+
+
 def _texts(predictor: Predictor) -> dict[str, list[str]]:
     return {
         name: [one.booster.model_to_string() for one in score.members]
@@ -106,11 +111,20 @@ def test_the_test_rows_do_not_move_the_model(
     assert _texts(again) == _texts(trained[model].predictor)
 
 
-@pytest.mark.parametrize("model", WORKFLOW_MODELS)
+@pytest.mark.parametrize(
+    ("model", "limits"),
+    [(Model.REMAINING_TIME, None), (Model.DELAY_RISK, None), (Model.DELAY_RISK, LIMITS)],
+)
 def test_a_saved_model_answers_as_before(
-    model: Model, trained: dict[Model, TrainedModel], training_set: TrainingSet, tmp_path: Path
+    model: Model,
+    limits: LateLimits | None,
+    trained: dict[Model, TrainedModel],
+    training_set: TrainingSet,
+    tmp_path: Path,
 ) -> None:
     predictor = trained[model].predictor
+    if limits is not None:
+        predictor = replace(predictor, late_limits=limits)
     frame = training_set.frame.tail(50)
     predictor.save(tmp_path)
     loaded = Predictor.load(tmp_path)
@@ -118,6 +132,8 @@ def test_a_saved_model_answers_as_before(
     pd.testing.assert_frame_equal(loaded.predict(frame), predictor.predict(frame))
     pd.testing.assert_frame_equal(loaded.contributions(frame), predictor.contributions(frame))
     assert loaded.facts == predictor.facts
+    assert loaded.late_limits == limits
+    assert loaded.input_columns == predictor.input_columns
     assert {p.suffix for p in tmp_path.iterdir()} <= {".txt", ".npy", ".json"}
 
 
@@ -246,10 +262,11 @@ def test_what_is_overdue_already_is_learned_from_but_not_judged(
 ) -> None:
     frame = training_set.frame
     is_test = frame["part"] == Part.TEST.value
+    is_overdue = frame["slack_s"] < 0
     overdue = TrainingSet(
-        frame.assign(is_overdue=frame["slack_s"] < 0), training_set.split, "due_date", 0, 0
+        frame.assign(is_overdue=is_overdue), training_set.split, "due_date", 0, 0, LIMITS
     )
-    count = int((is_test & (frame["slack_s"] < 0)).sum())
+    count = int((is_test & is_overdue).sum())
     assert 20 < count < 0.5 * is_test.sum()
     assert len(judged_rows(overdue.frame)) == is_test.sum() - count
     model = train(Model.DELAY_RISK, overdue, seed=7, trial_count=7)
@@ -258,6 +275,13 @@ def test_what_is_overdue_already_is_learned_from_but_not_judged(
     assert model.predictor.facts["test_row_count"] == is_test.sum() - count
     assert (model.metrics["late_ratio"] or 0) < (before.metrics["late_ratio"] or 0)
     assert evaluate(model.predictor, overdue.frame) == model.metrics
+    said, learned = (one.predictor.predict(frame) for one in (model, before))
+    assert (said.loc[is_overdue, "late_probability"] == 1).all()
+    assert (learned.loc[is_overdue, "late_probability"] < 1).any()
+    pd.testing.assert_frame_equal(
+        said.loc[~is_overdue, ["late_probability"]], learned.loc[~is_overdue]
+    )
+    np.testing.assert_array_equal(said["overdue_s"], -frame["slack_s"].clip(upper=0))
     everything = overdue.frame.assign(is_overdue=True)
     with pytest.raises(TrainingError, match="overdue already"):
         judged_rows(everything)

@@ -23,6 +23,7 @@ from pipelines.features.views import VIEWS, FeatureView, qualified
 from pipelines.history.schema import TIMESTAMP
 from pipelines.learning.blend import Blend
 from pipelines.learning.fit_encoder import fit_encoder
+from pipelines.learning.late_limits import LateLimits
 from pipelines.learning.predictor import Predictor
 from pipelines.monitoring.audit_log import AuditEntry
 from pipelines.monitoring.batch_log import LogCounts
@@ -62,6 +63,7 @@ from tests.serving.at_once import AtOnce
 
 AS_OF = datetime(2016, 4, 1, 12, tzinfo=UTC)
 OPENED = AS_OF - timedelta(days=3)
+USUAL = timedelta(days=9)  # lead time beyond which what has no due date is late
 TYPES = {
     **dict.fromkeys(("workflow_id", "activity", "person_id", "team_id"), pa.string()),
     **dict.fromkeys(("as_of", "closed_at", "features_known_at"), TIMESTAMP),
@@ -143,6 +145,7 @@ def predictor(model: Model) -> Predictor:
     if model is Model.DELAY_RISK:
         scores = {"late": score({"objective": "binary"}, (effort > 2).astype(float))}
         fitted: dict[str, Any] = {"slope": 1.0, "intercept": 0.0}
+        limits: LateLimits | None = LateLimits(USUAL.total_seconds(), {}, is_told_at_closing=False)
     else:
         target = np.log1p(effort * 10 + rng.random(len(effort)))
         scores = {
@@ -150,7 +153,8 @@ def predictor(model: Model) -> Predictor:
             for name, alpha in (("p10", 0.1), ("p50", 0.5), ("p90", 0.9))
         }
         fitted = {"group_column": None, "margins": {"rest": [0.0, 0.0], "of_group": {}}}
-    return Predictor(model, encoder, scores, fitted, {})
+        limits = None
+    return Predictor(model, encoder, scores, fitted, {}, limits)
 
 
 class Rows:

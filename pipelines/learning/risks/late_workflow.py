@@ -10,6 +10,7 @@ import pandas as pd
 from pipelines.contracts import FeatureView, RiskKind
 from pipelines.features.views import qualified
 from pipelines.learning.columns import WORKFLOW_ID, base_name
+from pipelines.learning.late_limits import ELAPSED
 from pipelines.learning.predictor import EXPECTED, Predictor
 from pipelines.learning.risks.alert import risk_frame
 
@@ -22,7 +23,7 @@ _TOLD: Final = 2
 def late_workflow(rows: pd.DataFrame, predictor: Predictor, as_of: pd.Timestamp) -> pd.DataFrame:
     """Score how probable it is that each running workflow closes late.
 
-    One whose due date is past is late already, whatever the model says.
+    One that is beyond its due date or usual lead time is late already, whatever was learned.
 
     Args:
         rows: workflow_id and the model's features at `as_of`, request-time ones included, one row
@@ -40,19 +41,21 @@ def late_workflow(rows: pd.DataFrame, predictor: Predictor, as_of: pd.Timestamp)
     known = rows[rows[_LAST_ACTIVITY].notna()].reset_index(drop=True)
     if known.empty:
         return risk_frame(RiskKind.LATE_WORKFLOW, [], [], [], as_of)
-    is_overdue = (known[_DUE_AT] < as_of).fillna(value=False).to_numpy(dtype=bool)
-    said = predictor.predict(known)["late_probability"].to_numpy(dtype=float)
+    said = predictor.predict(known)
     shares = predictor.contributions(known).drop(columns=EXPECTED)
     reasons = [
-        _reason(row, probability, _raised_by(shares.columns, share), as_of)
-        for row, probability, share in zip(
-            known.to_dict("records"), said.tolist(), shares.to_numpy(dtype=float), strict=True
+        _reason(row, answer, _raised_by(shares.columns, share))
+        for row, answer, share in zip(
+            known.to_dict("records"),
+            said.to_dict("records"),
+            shares.to_numpy(dtype=float),
+            strict=True,
         )
     ]
     return risk_frame(
         RiskKind.LATE_WORKFLOW,
         known[WORKFLOW_ID].to_list(),
-        np.where(is_overdue, 1.0, said).tolist(),
+        said["late_probability"].to_list(),
         reasons,
         as_of,
     )
@@ -64,12 +67,19 @@ def _raised_by(names: Iterable[str], shares: npt.NDArray[np.float64]) -> list[st
 
 
 def _reason(
-    row: Mapping[Hashable, Any], probability: float, raised_by: list[str], as_of: pd.Timestamp
+    row: Mapping[Hashable, Any], answer: Mapping[Hashable, Any], raised_by: list[str]
 ) -> str:
     due_at, last = row[_DUE_AT], f"last was {row[_LAST_ACTIVITY]!r}"
-    if not pd.isna(due_at) and due_at < as_of:
-        days = (as_of - due_at).total_seconds() / _DAY_S
-        return f"Late by {days:.1f} days so far: it was due {due_at:%Y-%m-%d %H:%M} UTC; {last}."
-    due = "it has no due date" if pd.isna(due_at) else f"it is due {due_at:%Y-%m-%d %H:%M} UTC"
-    told = f"Late with a probability of {probability:.0%}; {due}; {last}"
+    has_due = not pd.isna(due_at)
+    overdue_s = answer.get("overdue_s", 0.0)
+    if overdue_s > 0:
+        usual_days = (row[ELAPSED] - overdue_s) / _DAY_S
+        limit = (
+            f"it was due {due_at:%Y-%m-%d %H:%M} UTC"
+            if has_due
+            else f"such workflows usually take {usual_days:.1f} days at most"
+        )
+        return f"Late by {overdue_s / _DAY_S:.1f} days so far: {limit}; {last}."
+    due = f"it is due {due_at:%Y-%m-%d %H:%M} UTC" if has_due else "it has no due date"
+    told = f"Late with a probability of {answer['late_probability']:.0%}; {due}; {last}"
     return f"{told}; raised most by {' and '.join(raised_by)}." if raised_by else f"{told}."

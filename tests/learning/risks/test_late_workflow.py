@@ -9,7 +9,7 @@ from pipelines.errors import TrainingError
 from pipelines.features.request_time import add_request_time
 from pipelines.learning.predictor import Predictor
 from pipelines.learning.risks.late_workflow import late_workflow
-from tests.serving.conftest import AS_OF, feature_row, frame_of, predictor
+from tests.serving.conftest import AS_OF, USUAL, feature_row, frame_of, predictor
 
 NOW = pd.Timestamp(AS_OF)
 NO_DUE: dict[str, Any] = {"workflow_progress__due_at": None}
@@ -32,6 +32,7 @@ def rows() -> pd.DataFrame:
                     workflow_progress__rework_count=0,
                     workflow_progress__due_at=AS_OF - timedelta(hours=36),
                 ),
+                feature_row("slow", workflow_progress__opened_at=AS_OF - 1.5 * USUAL, **NO_DUE),
                 feature_row("forgotten", workflow_progress__last_activity=None),
             ]
         )
@@ -44,10 +45,10 @@ def test_scores_are_the_models_but_for_what_is_late_already(
     result = late_workflow(rows, champion, NOW).set_index("subject_id")
 
     said = champion.predict(rows).set_axis(rows["workflow_id"])["late_probability"]
-    assert result.index.to_list() == ["overdue", "busy", "calm"]
-    assert result["score"].to_list() == [1.0, said["busy"], said["calm"]]
+    assert result.index.to_list() == ["overdue", "slow", "busy", "calm"]
+    assert result["score"].to_list() == [1.0, 1.0, said["busy"], said["calm"]]
     assert set(result["kind"]) == {"late_workflow"}
-    assert result["level"].to_list() == ["critical", "critical", "info"]
+    assert result["level"].to_list() == ["critical", "critical", "critical", "info"]
 
 
 def test_the_reason_tells_the_due_date_and_what_raises_the_risk(
@@ -61,10 +62,13 @@ def test_the_reason_tells_the_due_date_and_what_raises_the_risk(
     assert told["overdue"] == (
         "Late by 1.5 days so far: it was due 2016-03-31 00:00 UTC; last was 'check'."
     )
+    assert told["slow"] == (
+        "Late by 4.5 days so far: such workflows usually take 9.0 days at most; last was 'check'."
+    )
 
 
 def test_no_running_workflow_is_no_risk(rows: pd.DataFrame, champion: Predictor) -> None:
-    assert late_workflow(rows.iloc[3:], champion, NOW).empty
+    assert late_workflow(rows.iloc[4:], champion, NOW).empty
 
 
 def test_a_missing_column_is_named(rows: pd.DataFrame, champion: Predictor) -> None:
