@@ -11,6 +11,7 @@ from sqlalchemy import Engine, func, select, true
 from pipelines.contracts import HistoryTable, Model
 from pipelines.errors import MonitoringError
 from pipelines.features.history import SCHEMAS
+from pipelines.learning.columns import LIMIT_AT
 from pipelines.learning.labels import workflow_labels
 from pipelines.source.platform_tables import predictions
 from pipelines.store.frames import typed_frame
@@ -96,7 +97,8 @@ def join_outcomes(answered: pd.DataFrame, outcomes: pd.DataFrame, model: Model) 
     """Put what was predicted beside what happened.
 
     Adds `predicted` and `actual`: seconds for remaining time, a probability and 0 or 1 for
-    delay risk; `actual` is missing as long as it is not known. The inputs stay as they are.
+    delay risk; `actual` is missing as long as it is not known, and where the workflow was late
+    already when it was asked about: that is no prediction. The inputs stay as they are.
 
     Raises:
         MonitoringError: an answer lacks the model's figure.
@@ -113,6 +115,10 @@ def join_outcomes(answered: pd.DataFrame, outcomes: pd.DataFrame, model: Model) 
         actual = (closed_at - as_of).dt.total_seconds().to_numpy()
     else:
         actual = facts["is_late"].astype("Float64").to_numpy(dtype="float64", na_value=float("nan"))
+        is_overdue = answered["as_of"].reset_index(drop=True) > facts[LIMIT_AT].reset_index(
+            drop=True
+        )
+        actual[is_overdue] = float("nan")
     return answered.assign(predicted=predicted.astype("float64"), actual=actual)
 
 

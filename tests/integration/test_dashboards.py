@@ -46,11 +46,14 @@ def asked(database: Engine, tmp_path: Path) -> Any:
         as_of = closed.closed_at - timedelta(hours=10)
         outputs = {
             "remaining_time": {"remaining_time_s": 7200},
-            "delay_risk": {"late_probability": 0.25},
+            "delay_risk": {"late_probability": 0.25, "overdue_s": 0.0},
         }
+        # What is late already is no prediction.
+        certain = ("delay_risk", {"late_probability": 1.0, "overdue_s": 3600.0})
         ids = {}
         for (model, output), variant in [
-            (item, kind) for item in outputs.items() for kind in ("champion", "what_if")
+            (certain, "champion"),
+            *((item, kind) for item in outputs.items() for kind in ("champion", "what_if")),
         ]:
             ids[model, variant] = uuid4()
             connection.execute(

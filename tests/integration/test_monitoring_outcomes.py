@@ -99,6 +99,11 @@ def test_lateness_beside_what_happened(database: Engine, lake: Path) -> None:
 
     # That the fourth would be late was known before that it had ended.
     np.testing.assert_array_equal(frame["actual"], [0.0, 1.0, np.nan, 1.0, np.nan])
+    # Who asks when it is late already hears no prediction.
+    later = frame.assign(as_of=[START + days * DAY for days in (3, 5.1, 6, 5, 6)])
+    outcomes = read_outcomes(str(lake), START + 8 * DAY, 0.8, START + 8 * DAY)
+    again = join_outcomes(later, outcomes, Model.DELAY_RISK)
+    np.testing.assert_array_equal(again["actual"], [0.0, np.nan, np.nan, 1.0, np.nan])
 
 
 def test_interval_is_half_open_and_of_one_model(database: Engine, lake: Path) -> None:
