@@ -17,7 +17,7 @@ from pipelines.learning.task_duration.durations import (
     TaskDurations,
     spread_ratio,
 )
-from pipelines.learning.task_duration.fit import TaskDurationModel
+from pipelines.learning.task_duration.model import TaskDurationModel
 from pipelines.learning.task_duration.spans import Span
 from pipelines.store.task_rows import TaskQuestion
 from serving import metrics

@@ -13,12 +13,11 @@ from pipelines.bench.measure import Contender, Work
 from pipelines.learning.intervals import Values, calibrate
 from pipelines.learning.recalibration import recalibrated_daily
 from pipelines.learning.task_duration.baselines import BY_ACTIVITY, BY_PERSON, group_quantile
-from pipelines.learning.task_duration.fit import (
+from pipelines.learning.task_duration.fit import Fitted, fit_task_duration
+from pipelines.learning.task_duration.model import (
     INTERVALS,
     MEDIAN,
-    Fitted,
     activity_groups,
-    fit_task_duration,
     in_seconds,
     to_score,
 )
@@ -31,17 +30,20 @@ _LEARNERS_TAILS: Final = {"80": (0.1, 0.9), "90": (0.025, 0.925)}
 _UNIT_S: Final = 60.0  # of the scores by which baselines are calibrated: log(1 + minutes)
 
 
-def contenders(folder: Path, span: Span, seed: int) -> list[Contender]:
+def contenders(folder: Path, span: Span, trial_count: int, seed: int) -> list[Contender]:
     """Return those who answer for the rows saved in `folder`.
 
     Each returns its answers by name: frames of `duration_figures.ANSWERS` in seconds.
     """
-    return [Contender(name, partial(_prepare, name, folder, span, seed)) for name in ANSWERING]
+    return [
+        Contender(name, partial(_prepare, name, folder, span, trial_count, seed))
+        for name in ANSWERING
+    ]
 
 
-def _prepare(name: str, folder: Path, span: Span, seed: int) -> Work:
+def _prepare(name: str, folder: Path, span: Span, trial_count: int, seed: int) -> Work:
     rows = DurationRows.load(folder)
-    return lambda: ANSWERING[name](rows, span, seed)
+    return lambda: ANSWERING[name](rows, span, trial_count, seed)
 
 
 def _naive(keys: Sequence[str], rows: DurationRows) -> pd.DataFrame:
@@ -81,13 +83,17 @@ def _scores(
     return low, high
 
 
-def _by_groups(rows: DurationRows, _span: Span, _seed: int) -> dict[str, pd.DataFrame]:
+def _by_groups(
+    rows: DurationRows, _span: Span, _trial_count: int, _seed: int
+) -> dict[str, pd.DataFrame]:
     groups = {"by activity": BY_ACTIVITY, "by activity and person": BY_PERSON}
     naive = {name: _naive(keys, rows) for name, keys in groups.items()}
     return naive | {f"{name}, conformal": _conformal(keys, rows) for name, keys in groups.items()}
 
 
-def _learners(rows: DurationRows, span: Span, seed: int) -> dict[str, pd.DataFrame]:
+def _learners(
+    rows: DurationRows, span: Span, trial_count: int, seed: int
+) -> dict[str, pd.DataFrame]:
     fitted = fit_task_duration(
         rows.known,
         rows.fit,
@@ -95,6 +101,7 @@ def _learners(rows: DurationRows, span: Span, seed: int) -> dict[str, pd.DataFra
         span,
         weight=rows.weight,
         search_weight=rows.search_weight,
+        trial_count=trial_count,
         seed=seed,
     )
     return {
@@ -139,7 +146,7 @@ def _named(span: Span, predicted: pd.DataFrame) -> pd.DataFrame:
     return predicted.rename(columns=names)
 
 
-_Answer = Callable[[DurationRows, Span, int], dict[str, pd.DataFrame]]
+_Answer = Callable[[DurationRows, Span, int, int], dict[str, pd.DataFrame]]
 ANSWERING: Final[Mapping[str, _Answer]] = {
     "medians and quantiles of groups": _by_groups,
     LEARNER: _learners,

@@ -15,7 +15,8 @@ from pipelines.bench.duration_data import choose_span, duration_rows
 from pipelines.bench.duration_figures import Figures, figures
 from pipelines.bench.log_frames import read_logs
 from pipelines.bench.measure import Progress, side_by_side
-from pipelines.learning.task_duration.fit import activity_groups
+from pipelines.learning.search import TRIAL_COUNT
+from pipelines.learning.task_duration.model import activity_groups
 from pipelines.learning.task_duration.spans import Span
 
 HEADER: Final = (
@@ -65,6 +66,8 @@ def measure_task_duration(
     log: Path,
     mapping_path: Path | None,
     span: Span | None = None,
+    *,
+    trial_count: int = TRIAL_COUNT,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> DurationFigures:
@@ -75,7 +78,8 @@ def measure_task_duration(
         mapping_path: what its columns mean; None takes the shipped mapping that fits.
         span: which duration; None takes the service time where the log has starts, else the
             sojourn time.
-        seed: of the trees.
+        trial_count: learners to try.
+        seed: of the search and the trees.
         progress: see `side_by_side`.
 
     Raises:
@@ -93,7 +97,7 @@ def measure_task_duration(
         span = choose_span(frames.tasks, span)
         rows = duration_rows(frames.tasks, frames.events, span)
         rows.save(folder)
-        measured = side_by_side(contenders(folder, span, seed), 1, progress)
+        measured = side_by_side(contenders(folder, span, trial_count, seed), 1, progress)
     actual_s = rows.test["duration_s"].to_numpy(dtype=float)
     activity = activity_groups(rows.test)
     return DurationFigures(

@@ -68,9 +68,9 @@ class Choice:
 
     @property
     def tried(self) -> list[dict[str, Any]]:
-        """Return every trial as plain data: its weight, its loss and what it was."""
+        """Return every trial as plain data: its weight, the loss it reached and what it was."""
         return [
-            {"weight": self.weights.get(one.number, 0.0), "loss": one.validation_loss}
+            {"weight": self.weights.get(one.number, 0.0), "reached": one.validation_loss}
             | one.settings
             for one in self.trials
         ]

@@ -55,6 +55,11 @@ _OVERDUE: Final = {
     "was overdue already are learned from, but not judged: the answer there is 1, whatever was "
     "learned.",
 }
+_LATER_WORKFLOWS: Final = (
+    "later training workflows that had time to end, each counting for those like it that had not "
+    "(or on every fifth workflow, where they are all late or all in time)"
+)
+_TRIED_ON: Final = {Model.TASK_DURATION: "the tasks of the latest training workflows"}
 _LIMITS: Final = {
     Model.ASSIGNEE: "It learned who took tasks, not who did them best; who is on leave it sees "
     "only by their silence.",
@@ -97,7 +102,8 @@ def model_card(
     if model in _ABOUT_LATENESS:
         rule = _LATE_RULES.get(facts["late_rule"], facts["late_rule"])
         lines += [f"Late means: {rule}.", ""]
-    lines += ["## How it was chosen", "", *(_trials if "tried" in facts else _choice)(facts), ""]
+    chosen = _choice(facts) if "choice" in facts else _trials(model, facts)
+    lines += ["## How it was chosen", "", *chosen, ""]
     lines += ["## On the later period", ""]
     lines += _table(["measure", "model", *baselines], _metric_rows(metrics, baselines))
     for name, table in segments.items():
@@ -135,8 +141,10 @@ def _data(model: Model, facts: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _trials(facts: Mapping[str, Any]) -> list[str]:
-    tried = sorted(facts["tried"], key=lambda one: (-one["weight"], one["loss"]))
+def _trials(model: Model, facts: Mapping[str, Any]) -> list[str]:
+    tried = sorted(
+        facts["tried"], key=lambda one: (one.get("span", ""), -one["weight"], one["reached"])
+    )
     rows = [
         [f"{one['weight']:.0%}" if one["weight"] else "", *list(one.values())[1:]] for one in tried
     ]
@@ -144,13 +152,11 @@ def _trials(facts: Mapping[str, Any]) -> list[str]:
     header[1] = f"validation {facts['validation_measure']}"
     return [
         (
-            "Tried on later training workflows that had time to end, each counting for those like "
-            "it that had not (or on every fifth workflow, where they are all late or all in time), "
+            f"Tried on {_TRIED_ON.get(model, _LATER_WORKFLOWS)}, "
             "learning from 40,000 rows or so at most; what has a weight is blended. A set of "
             "columns holds those before it and has to earn half a percent: counts that grow with "
             "the history tell what day it is, and a model must not learn the days by heart. With a "
-            "half-life, recent rows count more; of the remaining time, that has to earn two "
-            "percent."
+            "half-life, recent rows count more; of durations, that has to earn two percent."
         ),
         "",
         *_table(header, rows),

@@ -103,7 +103,6 @@ def train(
             segments=segments,
             importance=importance,
         ),
-        trials=choice.trials,
         test_predictions=test_rows[[WORKFLOW_ID, AS_OF]]
         .assign(actual=test_rows[label])
         .join(predicted),

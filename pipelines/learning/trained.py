@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pandas as pd
 
 from pipelines.contracts import Model
-from pipelines.learning.choice import Trial
 from pipelines.learning.columns import WORKFLOW_ID
 from pipelines.learning.metrics import Metrics
 from pipelines.learning.training_set import TrainingSet
@@ -52,7 +51,6 @@ class TrainedModel:
     segments: Mapping[str, pd.DataFrame] = field(repr=False)
     figures: "Mapping[str, Figure]" = field(repr=False)
     card: str = field(repr=False)
-    trials: tuple[Trial, ...] = field(repr=False)
     test_predictions: pd.DataFrame = field(repr=False)  # keys of the rows, what happened, answers
     sample_input: pd.DataFrame = field(repr=False)
 

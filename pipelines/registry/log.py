@@ -33,6 +33,8 @@ _REQUIREMENTS: Final = ("mlflow", "lightgbm", "numpy", "pandas", "scikit-learn")
 # The most MLflow takes.
 _DIGEST_LENGTH: Final = 36
 _DESCRIPTION_LENGTH: Final = 5_000
+_OUTCOMES: Final = {"weight", "reached"}  # of a trial; all else is what was tried
+_NAMING: Final = ("span", "learner", "column_set")  # settings that name a trial
 _REST: Final = "\n\n(The rest is in `model_card.md` of the run.)"
 
 
@@ -134,22 +136,24 @@ def _log_trials(
     client: MlflowClient, trained: TrainedModel, experiment_id: str, parent: str
 ) -> None:
     """Log what was tried as nested runs, which MLflow shows below their parent."""
-    if not trained.trials:
-        return
-    measure = f"validation_{trained.predictor.facts['validation_measure']}"
-    weights = [one["weight"] for one in trained.predictor.facts["tried"]]
-    for trial, weight in zip(trained.trials, weights, strict=True):
+    facts = trained.predictor.facts
+    for number, tried in enumerate(facts.get("tried", ())):
+        settings = {name: value for name, value in tried.items() if name not in _OUTCOMES}
+        what = ", ".join(str(settings[name]) for name in _NAMING if name in settings)
         run = client.create_run(
             experiment_id,
-            run_name=f"trial {trial.number}: {trial.learner.value}, {trial.column_set}",
+            run_name=f"trial {number}: {what}",
             tags={MLFLOW_PARENT_RUN_ID: parent},
         )
+        outcomes = {
+            f"validation_{facts['validation_measure']}": tried["reached"],
+            "blend_weight": tried["weight"],
+        }
         client.log_batch(
             run.info.run_id,
-            params=[Param(key, str(value)) for key, value in trial.settings.items()],
+            params=[Param(name, str(value)) for name, value in settings.items()],
             metrics=[
-                Metric(measure, trial.validation_loss, run.info.start_time, 0),
-                Metric("blend_weight", weight, run.info.start_time, 0),
+                Metric(name, value, run.info.start_time, 0) for name, value in outcomes.items()
             ],
         )
         client.set_terminated(run.info.run_id)

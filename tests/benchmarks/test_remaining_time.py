@@ -133,7 +133,7 @@ def test_what_is_followed_to_its_end_is_learned_as_a_platform_must(frames: LogFr
     assert opened[rows.train].max() > validated.max()
     # Who stands for others chooses by that.
     alike = replace(rows, search_weight=np.ones(len(frame)))
-    losses = [learned(of, feature_frame(frame), 1, 0)[1][0]["loss"] for of in (rows, alike)]
+    losses = [learned(of, feature_frame(frame), 1, 0)[1][0]["reached"] for of in (rows, alike)]
     assert losses[0] != losses[1]
     # Nothing of the last log is in it, nor are its features of the time after it.
     same = ["workflow_id", "as_of", *feature_frame(frame).columns[2:]]

@@ -139,7 +139,7 @@ def test_only_outcomes_known_in_the_morning_move_an_answer(contender: str) -> No
     is_known = before.test["ended_at"] < last_day
     changed = before.test.assign(duration_s=before.test["duration_s"].where(is_known, 1e7))
     answers = [
-        ANSWERING[contender](one, Span.SERVICE, 3)
+        ANSWERING[contender](one, Span.SERVICE, 1, 3)
         for one in (before, replace(before, test=changed))
     ]
     for name, answer in answers[0].items():

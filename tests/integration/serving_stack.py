@@ -307,7 +307,6 @@ def trained(settings: Settings, model: Model, seed: int) -> TrainedModel:
         segments={},
         figures={},
         card="A model of a test.",
-        trials=(),
         test_predictions=pd.DataFrame({"actual": [0.0]}),
         sample_input=rows[predictor.input_columns].head(5),
     )

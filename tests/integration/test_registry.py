@@ -172,10 +172,10 @@ def test_what_was_tried_is_nested_below_the_run(
     parent = versions[0]
     below = f"tags.`mlflow.parentRunId` = '{parent.run_id}'"
     runs = client.search_runs([parent.experiment_id], below)
-    trials = trained[Model.REMAINING_TIME].trials
+    tried = trained[Model.REMAINING_TIME].predictor.facts["tried"]
     losses = sorted(run.data.metrics["validation_mae_hours"] for run in runs)
-    assert losses == pytest.approx(sorted(one.validation_loss for one in trials))
-    assert len(runs) == len(trials) == 7
+    assert losses == pytest.approx(sorted(one["reached"] for one in tried))
+    assert len(runs) == len(tried) == 7
     assert sum(run.data.metrics["blend_weight"] for run in runs) == pytest.approx(1)
     assert {run.data.params["learner"] for run in runs} == {"boosting and forest"}
     assert {run.info.status for run in runs} == {"FINISHED"}

@@ -1,5 +1,6 @@
 """Every further model: trained, judged, kept and read back in one way."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -52,6 +53,27 @@ def test_a_model_beats_its_baseline_and_is_judged_as_it_was_measured(
     assert first.challenger == one.metrics
     assert first.baselines == one.baseline_metrics
     assert not judge(model, one.predictor, one.predictor, sets[model].frame).decision.promote
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_was_tried_tells_what_was_taken(
+    model: Model, models: dict[Model, TrainedModel]
+) -> None:
+    facts = models[model].predictor.facts
+    tried = facts["tried"]
+    json.dumps(tried, allow_nan=False)
+    settings = [
+        {name: value for name, value in one.items() if name not in {"weight", "reached"}}
+        for one in tried
+    ]
+    assert all(settings.count(one) == 1 for one in settings)
+    taken = [one for one in tried if one["weight"] > 0]
+    if model is Model.TASK_DURATION:
+        assert [one["span"] for one in taken] == ["waiting", "service", "sojourn"]
+        assert facts["validation_measure"] == "mae_hours"
+    else:
+        assert facts["validation_measure"] == "mrr"
+        assert max(one["reached"] for one in tried) in {one["reached"] for one in taken}
 
 
 @pytest.mark.parametrize("model", MODELS)

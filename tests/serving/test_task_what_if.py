@@ -49,7 +49,7 @@ def durations_of(span: Span) -> TaskDurations:
     )
     place = np.arange(600)
     params = TreeParams(max_rounds=60, learning_rate=0.2)
-    fitted = fit_task_duration(frame, place < 400, place >= 400, span, params=params)
+    fitted = fit_task_duration(frame, place < 400, place >= 400, span, trial_count=2, params=params)
     return TaskDurations({span: fitted.model}, {})
 
 

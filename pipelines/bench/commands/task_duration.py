@@ -5,7 +5,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipelines.bench.commands.options import JsonOption
+from pipelines.bench.commands.options import (
+    JsonOption,
+    MappingOption,
+    SeedOption,
+    TrialsOption,
+)
 
 
 def task_duration(
@@ -13,14 +18,7 @@ def task_duration(
     log: Annotated[
         Path, typer.Option(exists=True, dir_okay=False, help="Event log, CSV or XES, .gz as well.")
     ],
-    mapping: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            help="What the log's columns mean; else the shipped mapping that fits.",
-        ),
-    ] = None,
+    mapping: MappingOption = None,
     span: Annotated[
         Literal["waiting", "service", "sojourn"] | None,
         typer.Option(
@@ -28,7 +26,8 @@ def task_duration(
             "time where the log has starts, and the sojourn time where it has none."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the trees: the same gives the same figures.")] = 0,
+    trials: TrialsOption = 8,
+    seed: SeedOption = 0,
     json_path: JsonOption = None,
 ) -> None:
     """Tell how long tasks take, beside medians and quantiles by activity and person."""
@@ -44,8 +43,9 @@ def task_duration(
             log,
             mapping,
             Span[span.upper()] if span else None,
-            seed,
-            lambda name, done, total: status.update(f"{name}: {done} of {total}"),
+            trial_count=trials,
+            seed=seed,
+            progress=lambda name, done, total: status.update(f"{name}: {done} of {total}"),
         )
     title = (
         f"{figures.span} in minutes: {figures.known_task_count:,} tasks to learn from, ended "
@@ -53,5 +53,5 @@ def task_duration(
     )
     print_table(console, title, HEADER, duration_table(figures))
     if json_path is not None:
-        content = {"seed": seed, **asdict(figures)}
-        write_json(json_path, "task-duration", content, ["lightgbm", "mapie", "pandas"])
+        content = {"seed": seed, "trial_count": trials, **asdict(figures)}
+        write_json(json_path, "task-duration", content, ["lightgbm", "mapie", "optuna", "pandas"])

@@ -177,7 +177,11 @@ def fit_ranker(
     mean = np.mean([one.scale * one.scores for one in tried], axis=0)
     facts = {
         "rounds": [one.rounds for one in tried],
-        "validation_mrr": [_mrr(later, one.scores) for one in tried],
+        "tried": [
+            {"weight": 1 / len(tried), "reached": _mrr(later, one.scores), "rounds": one.rounds}
+            | dict(of_one)
+            for of_one, one in zip(settings, tried, strict=True)
+        ],
         "validation_mrr_of_mean": _mrr(later, mean),
         "fit_question_count": len(earlier.size),
         "validation_question_count": len(later.size),

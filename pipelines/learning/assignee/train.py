@@ -61,6 +61,8 @@ def train(
     ) | {
         "beats_baseline": beats_baseline(Model.ASSIGNEE, metrics, baselines),
         "choice": _choice(ranker, learned),
+        "validation_measure": "mrr",
+        "tried": ranker.facts["tried"],
     }
     ranker = replace(ranker, facts=facts)
     strongest = simple[MOST_FREQUENT_FOR_ACTIVITY]
@@ -94,7 +96,6 @@ def train(
             segments=segments,
             importance=importance,
         ),
-        trials=(),
         test_predictions=_answers(takings, test, scores),
         sample_input=pd.DataFrame(test.matrix[:_SAMPLE_ROWS], columns=test.names),
     )

@@ -71,7 +71,7 @@ def fit_next_activity(events: pd.DataFrame, validation: Mask, seed: int = 0) -> 
     features = prefix_features(events)
     following = next_activities(events)
     known = Vocabulary.of(events["activity"][~validation])
-    rounds, weight, metrics = _choose(features, following, validation, known, seed)
+    rounds, weight, tried = _choose(features, following, validation, known, seed)
     vocabulary = Vocabulary.of(events["activity"])
     target = vocabulary.class_codes(following)
     encoder = fit_encoder(features)
@@ -88,7 +88,16 @@ def fit_next_activity(events: pd.DataFrame, validation: Mask, seed: int = 0) -> 
             "event_count": len(events),
             "workflow_count": int(events["workflow_id"].nunique()),
             "round_count": rounds,
-            "validation": metrics,
+            "validation": tried[weight],
+            "tried": [
+                {
+                    "weight": float(one == weight),
+                    "reached": metrics["mrr"],
+                    "ngram_weight": one,
+                    "rounds": rounds,
+                }
+                for one, metrics in tried.items()
+            ],
         },
     )
 
@@ -105,8 +114,8 @@ def _choose(
     validation: Mask,
     vocabulary: Vocabulary,
     seed: int,
-) -> tuple[int, float, dict[str, float]]:
-    """Return the rounds, the n-gram's weight and what they reach on the validation rows."""
+) -> tuple[int, float, dict[float, dict[str, float]]]:
+    """Return the rounds, the n-gram's weight, and what each weight reaches on validation rows."""
     fit_rows, later_rows = features[~validation], features[validation]
     target, actual = (vocabulary.class_codes(following[mask]) for mask in (~validation, validation))
     encoder = fit_encoder(fit_rows)
@@ -129,7 +138,7 @@ def _choose(
         for weight in _WEIGHTS
     }
     best = max(_WEIGHTS, key=lambda weight: (tried[weight]["mrr"], -weight))
-    return max(trees.best_iteration, 1), best, tried[best]
+    return max(trees.best_iteration, 1), best, tried
 
 
 def _params(vocabulary: Vocabulary, seed: int) -> dict[str, object]:

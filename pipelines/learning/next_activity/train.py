@@ -54,6 +54,8 @@ def train_next_activity(
             "rounds": fitted.facts["round_count"],
             "n-gram weight": fitted.ngram_weight,
         },
+        "validation_measure": "mrr",
+        "tried": fitted.facts["tried"],
     }
     model = replace(fitted, facts=facts)
     importance = gain_shares([(model.trees, model.encoder.names)])
@@ -87,7 +89,6 @@ def train_next_activity(
             segments=segments,
             importance=importance,
         ),
-        trials=(),
         test_predictions=answers,
         sample_input=test_rows.loc[first, model.input_columns],
     )

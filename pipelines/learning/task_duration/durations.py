@@ -12,16 +12,16 @@ import pandas as pd
 from scipy.stats import norm
 
 from pipelines.errors import TrainingError
-from pipelines.learning.task_duration.fit import TaskDurationModel
+from pipelines.learning.task_duration.model import TaskDurationModel
 from pipelines.learning.task_duration.spans import Span
 
 Values = npt.NDArray[np.float64]
 
-SPREAD_INTERVAL: Final = "80"  # of `fit.INTERVALS`, all that `spread_ratio` reads
+SPREAD_INTERVAL: Final = "80"  # of `model.INTERVALS`, all that `spread_ratio` reads
 _LEAST_S: Final = 60.0
 _P90_DEVIATIONS: Final = float(norm.ppf(0.9))
 _FACTS_FILE: Final = "spec.json"
-# Of the ends of the intervals and of the median; see `fit.INTERVALS`.
+# Of the ends of the intervals and of the median; see `model.INTERVALS`.
 _PROBABILITIES: Final = (0.025, 0.1, 0.5, 0.9, 0.925)
 
 

@@ -1,9 +1,8 @@
-"""How long a task will wait or take: its median, an 80 % and a 90 % interval around it."""
+"""Learn task durations: search the learner of the median, calibrate the intervals around it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,131 +11,40 @@ import pandas as pd
 from pipelines.errors import TrainingError
 from pipelines.learning.blend import Blend, Member
 from pipelines.learning.boosting import TreeParams, boost, stop_early
+from pipelines.learning.choice import Choice
+from pipelines.learning.column_sets import column_sets
 from pipelines.learning.columns import AS_OF
-from pipelines.learning.encode import Encoder
 from pipelines.learning.examples import Examples, age_ratios
 from pipelines.learning.fit_encoder import fit_encoder
-from pipelines.learning.intervals import Groups, Margins, Values, calibrate
-from pipelines.learning.model_files import read_model, write_model
-from pipelines.learning.task_duration.features import TASK_ACTIVITY
+from pipelines.learning.intervals import Values, calibrate
+from pipelines.learning.metrics import HOUR_S
+from pipelines.learning.problem import Problem
+from pipelines.learning.search import TRIAL_COUNT, search, train_choice
+from pipelines.learning.space import Space
+from pipelines.learning.task_duration.model import (
+    INTERVALS,
+    MEDIAN,
+    TaskDurationModel,
+    activity_groups,
+    to_score,
+)
 from pipelines.learning.task_duration.spans import Span
 
 Mask = npt.NDArray[np.bool_]
 
-MEDIAN: Final = "p50"
-# Lower quantile, upper quantile, coverage. Durations are skewed: what the wide interval misses
-# is missed above three times as often as below, which makes it a good deal shorter.
-INTERVALS: Final = {"80": ("p10", "p90", 0.8), "90": ("p025", "p925", 0.9)}
+LOSS_NAME: Final = "mae_hours"
 _QUANTILES: Final = {"p10": 0.1, "p90": 0.9, "p025": 0.025, "p925": 0.925}
-_OBJECTIVES: Final[Mapping[str, Mapping[str, Any]]] = {
-    MEDIAN: {"objective": "regression_l1", "metric": "l1"},
-    **{
-        name: {"objective": "quantile", "alpha": alpha, "metric": "quantile"}
-        for name, alpha in _QUANTILES.items()
-    },
-}
+# As of the remaining time: of the newest tasks only the short ones have ended.
+_SPACE: Final = Space(recency_gain=0.02)
 _FEWEST_ROWS: Final = 100
 
 
 @dataclass(frozen=True)
-class TaskDurationModel:
-    """Answers for features of `task_features`.
-
-    Scores are log(1 + duration / unit_s), the unit being the median duration learned from: a
-    second more matters alike up to about there, and less and less beyond. `margins` belong to
-    the intervals, by activity.
-    """
-
-    span: Span
-    encoder: Encoder
-    blends: Mapping[str, Blend]
-    unit_s: float
-    margins: Mapping[str, Margins]
-
-    def predict(self, features: pd.DataFrame) -> pd.DataFrame:
-        """Predict durations in seconds; the result has the frame's index.
-
-        Columns: the span's name for the median, and with _low80, _high80, _low90 and _high90
-        for the ends of the intervals, ordered and never negative.
-
-        Raises:
-            TrainingError: a column the model was trained on is missing.
-        """
-        answers = self.answers(self.scores(features), activity_groups(features))
-        return pd.DataFrame(answers, index=features.index)
-
-    def predict_columns(
-        self, columns: Mapping[str, Sequence[Any]], intervals: Collection[str] = tuple(INTERVALS)
-    ) -> dict[str, Values]:
-        """Predict rows given as column -> plain values, as `predict` does but without pandas.
-
-        Args:
-            columns: what is known of each task, its activity and its person.
-            intervals: which of `INTERVALS` to tell; each costs two boosters.
-
-        Raises:
-            TrainingError: a column the model was trained on is missing.
-        """
-        matrix = self.encoder.matrix_of_columns(columns)
-        ends = {end for name in intervals for end in INTERVALS[name][:2]}
-        scores = {name: self.blends[name].raw(matrix) for name in (MEDIAN, *ends)}
-        groups = np.array([str(activity) for activity in columns[TASK_ACTIVITY]], dtype=object)
-        return self.answers(scores, groups, intervals)
-
-    def scores(self, features: pd.DataFrame) -> dict[str, Values]:
-        """Return the scores, without margins."""
-        matrix = self.encoder.matrix(features)
-        return {name: blend.raw(matrix) for name, blend in self.blends.items()}
-
-    def answers(
-        self,
-        scores: Mapping[str, Values],
-        groups: Groups,
-        intervals: Collection[str] = tuple(INTERVALS),
-    ) -> dict[str, Values]:
-        """Turn scores into seconds with the model's margins."""
-        ends = {
-            name: self.margins[name].widen(scores[low], scores[high], groups)
-            for name, (low, high, _) in INTERVALS.items()
-            if name in intervals
-        }
-        return in_seconds(self.span, scores[MEDIAN], ends, self.unit_s)
-
-    def save(self, folder: Path) -> None:
-        """Write the scores and spec.json into `folder`, making it."""
-        spec = {
-            "span": self.span.value,
-            "unit_s": self.unit_s,
-            "columns": self.encoder.to_spec(),
-            "margins": {name: margins.to_spec() for name, margins in self.margins.items()},
-        }
-        write_model(folder, self.blends, spec)
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote.
-
-        Raises:
-            TrainingError: a file is missing or not readable, or the spec is of another version.
-        """
-        blends, spec = read_model(folder)
-        try:
-            return cls(
-                span=Span(spec["span"]),
-                encoder=Encoder.from_spec(spec["columns"]),
-                blends=blends,
-                unit_s=spec["unit_s"],
-                margins={name: Margins.from_spec(one) for name, one in spec["margins"].items()},
-            )
-        except (KeyError, TypeError, ValueError) as err:
-            raise TrainingError(f"The model in {folder} cannot be read: {err!r}.") from err
-
-
-@dataclass(frozen=True)
 class Fitted:
-    """A trained model, and its forerunner's scores of the validation rows, unseen by it."""
+    """A trained model, what was tried, and its forerunner's scores of rows it had not seen."""
 
     model: TaskDurationModel
+    choice: Choice
     validation_scores: Mapping[str, Values]
 
 
@@ -148,12 +56,15 @@ def fit_task_duration(
     *,
     weight: Values | None = None,
     search_weight: Values | None = None,
+    trial_count: int = TRIAL_COUNT,
     params: TreeParams | None = None,
     seed: int = 0,
 ) -> Fitted:
-    """Train the boosters of the median and the intervals' ends, and calibrate the intervals.
+    """Search and train the median, train the intervals' ends, and calibrate the intervals.
 
-    The number of trees and the margins come from the validation rows, then every row trains.
+    Learner, number of trees and margins come from the validation rows, then every row trains. The
+    ends read the columns of the best of the median's boosters, and have none of its weights by age
+    or sizes of trees: those are chosen for the middle, and left intervals worse.
 
     Args:
         features: of `task_features`, all with a duration that was known by then.
@@ -164,8 +75,9 @@ def fit_task_duration(
             `censoring_weights`); one where None.
         search_weight: the same while trees are counted and intervals calibrated, when the rows to
             fit on had less time still.
-        params: hyper-parameters; the defaults where None.
-        seed: of bagging and feature sampling.
+        trial_count: learners of the median to try.
+        params: hyper-parameters that are not searched; the defaults where None.
+        seed: of the search, of bagging and feature sampling.
 
     Raises:
         TrainingError: too few rows on one side, or no feature that varies.
@@ -189,9 +101,13 @@ def fit_task_duration(
         search_weight=search_weight,
     )
     searching = examples.searching
-    params, columns = params or TreeParams(), tuple(range(len(encoder.columns)))
-    scores, blends = {}, {}
-    for name, objective in _OBJECTIVES.items():
+    params, problem = params or TreeParams(), _problem(unit_s)
+    choice = search(searching, problem, trial_count, seed, params)
+    scores = {MEDIAN: choice.validation_raw}
+    blends = {MEDIAN: train_choice(choice, examples, problem, seed)}
+    columns = column_sets(encoder)[choice.members[0].column_set]
+    for name, alpha in _QUANTILES.items():
+        objective = {"objective": "quantile", "alpha": alpha, "metric": "quantile"}
         stopped = stop_early(searching, columns, objective, params, seed)
         scores[name] = stopped.validation_raw
         booster = boost(examples, columns, objective, params, seed, stopped.rounds)
@@ -210,30 +126,19 @@ def fit_task_duration(
         )
         for name, (low, high, coverage) in INTERVALS.items()
     }
-    return Fitted(TaskDurationModel(span, encoder, blends, unit_s, margins), scores)
+    return Fitted(TaskDurationModel(span, encoder, blends, unit_s, margins), choice, scores)
 
 
-def activity_groups(features: pd.DataFrame) -> Groups:
-    """Return each row's activity, the group that intervals are calibrated by."""
-    return np.asarray(features[TASK_ACTIVITY].astype(str), dtype=object)
+def _problem(unit_s: float) -> Problem:
+    """Return the problem of the median, in scores of this unit."""
 
+    def mean_absolute_error_hours(raw: Values, target: Values, weight: Values) -> float:
+        errors = np.abs(np.expm1(raw) - np.expm1(target))
+        return float(np.average(errors, weights=weight)) * unit_s / HOUR_S
 
-def to_score(duration_s: pd.Series, unit_s: float) -> Values:
-    """Return log(1 + duration / unit)."""
-    units: Values = np.maximum(duration_s.to_numpy(dtype=float), 0) / unit_s
-    return np.log1p(units)
-
-
-def in_seconds(
-    span: Span,
-    median: Values,
-    ends: Mapping[str, tuple[Values, Values]],
-    unit_s: float,
-) -> dict[str, Values]:
-    """Turn a median's and intervals' scores into seconds, columns as `predict` names them."""
-    scores = {span.value: median}
-    low = high = median
-    for name in (one for one in INTERVALS if one in ends):  # the wider one holds the narrower one
-        low, high = np.minimum.reduce([low, *ends[name]]), np.maximum.reduce([high, *ends[name]])
-        scores[f"{span.value}_low{name}"], scores[f"{span.value}_high{name}"] = low, high
-    return {name: np.maximum(np.expm1(of), 0.0) * unit_s for name, of in scores.items()}
+    return Problem(
+        objective={"objective": "regression_l1", "metric": "l1"},
+        loss=mean_absolute_error_hours,
+        loss_name=LOSS_NAME,
+        space=_SPACE,
+    )

@@ -15,14 +15,16 @@ from pipelines.learning.gain import gain_shares
 from pipelines.learning.gate import beats_baseline
 from pipelines.learning.metrics import HOUR_S, LEAST_OF_SEGMENT, Metrics
 from pipelines.learning.model_card import model_card
+from pipelines.learning.search import TRIAL_COUNT
 from pipelines.learning.split import Part
 from pipelines.learning.task_duration.durations import TaskDurations
 from pipelines.learning.task_duration.features import TASK_ACTIVITY
-from pipelines.learning.task_duration.fit import MEDIAN, Fitted, Mask, fit_task_duration
+from pipelines.learning.task_duration.fit import LOSS_NAME, Fitted, Mask, fit_task_duration
 from pipelines.learning.task_duration.measure import (
     duration_baselines,
     evaluate_durations,
 )
+from pipelines.learning.task_duration.model import MEDIAN
 from pipelines.learning.task_duration.rows import SPAN
 from pipelines.learning.task_duration.spans import Span
 from pipelines.learning.trained import TrainedModel, training_facts
@@ -37,14 +39,14 @@ _SAMPLE_ROWS: Final = 5
 
 
 def train_durations(
-    training_set: TrainingSet, *, seed: int = 0, trial_count: int = 0
+    training_set: TrainingSet, *, seed: int = 0, trial_count: int = TRIAL_COUNT
 ) -> TrainedModel:
-    """Train a model of each span with enough tasks; the latest training workflows calibrate.
+    """Train a model of each span with enough tasks; the latest training workflows choose.
 
     Args:
         training_set: made from `task_questions` with their features.
-        seed: of bagging and feature sampling.
-        trial_count: not used; the hyper-parameters are fixed.
+        seed: of the search, of bagging and feature sampling.
+        trial_count: learners and hyper-parameters to try for each span.
 
     Raises:
         TrainingError: no span has enough tasks.
@@ -57,7 +59,12 @@ def train_durations(
         if len(rows) >= _LEAST_ROWS and (test_rows[SPAN] == span.value).any():
             known = rows.drop(columns=[SPAN, PART])
             fitted[span] = fit_task_duration(
-                known, *_masks(known), span, weight=rows[WEIGHT].to_numpy(dtype=float), seed=seed
+                known,
+                *_masks(known),
+                span,
+                weight=rows[WEIGHT].to_numpy(dtype=float),
+                trial_count=trial_count,
+                seed=seed,
             )
     if not fitted:
         raise TrainingError(
@@ -69,10 +76,13 @@ def train_durations(
     baselines = duration_baselines(frame)
     facts = training_facts(training_set, train_rows, test_rows) | {
         "beats_baseline": beats_baseline(Model.TASK_DURATION, metrics, baselines),
-        "choice": {
-            f"{_short(span)} trees": one.model.blends[MEDIAN].members[0].booster.num_trees()
+        "validation_measure": LOSS_NAME,
+        "tried": [
+            {"weight": tried.pop("weight"), "reached": tried.pop("reached"), SPAN: _short(span)}
+            | tried
             for span, one in fitted.items()
-        },
+            for tried in one.choice.tried
+        ],
     }
     durations = replace(durations, facts=facts)
     segments = {"activity": _by_activity(durations, test_rows)}
@@ -84,7 +94,12 @@ def train_durations(
     return TrainedModel(
         model=Model.TASK_DURATION,
         predictor=durations,
-        params={"seed": seed},
+        params={"seed": seed, "trial_count": trial_count}
+        | {
+            f"{_short(span)}_{name}": value
+            for span, one in fitted.items()
+            for name, value in one.choice.members[0].settings.items()
+        },
         metrics=metrics,
         validation_metrics=_validation_metrics(fitted, train_rows),
         baseline_metrics=baselines,
@@ -98,7 +113,6 @@ def train_durations(
             segments=segments,
             importance=importance,
         ),
-        trials=(),
         test_predictions=_test_predictions(durations, test_rows),
         sample_input=test_rows[durations.input_columns].head(_SAMPLE_ROWS),
     )

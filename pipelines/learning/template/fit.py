@@ -49,6 +49,7 @@ class Choice:
     regularisation: float
     content_weight: float
     metrics: dict[str, float]
+    tried: list[dict[str, Any]]
 
 
 def fit_templates(
@@ -149,7 +150,25 @@ def _choose(asked: Asked, later: Asked, seed: int) -> Choice:
     if gain.mean() <= gain.std() / np.sqrt(len(gain)):
         weight = 1.0  # within a standard error: luck
     best = ranking_metrics(ranks(blended(content, alike[regularisation], weight), later.target))
-    return Choice(rounds[half_life], half_life, exponent, regularisation, weight, best)
+    tried = [
+        {
+            "weight": float(one == (half_life, exponent)),
+            "reached": float(reciprocal_ranks(scores).mean()),
+            "learner": "content",
+            "half_life_ratio": _plain(one[0]),
+            "shift_exponent": one[1],
+        }
+        for one, scores in answers.items()
+    ] + [
+        {
+            "weight": float(one == regularisation and weight < 1),
+            "reached": float(reciprocal_ranks(scores).mean()),
+            "learner": "clients",
+            "regularisation": one,
+        }
+        for one, scores in alike.items()
+    ]
+    return Choice(rounds[half_life], half_life, exponent, regularisation, weight, best, tried)
 
 
 def _collaborative(asked: Asked, regularisation: float, seed: int) -> Collaborative:
@@ -159,13 +178,18 @@ def _collaborative(asked: Asked, regularisation: float, seed: int) -> Collaborat
 
 
 def _facts(rows: pd.DataFrame, choice: Choice) -> dict[str, Any]:
-    has_half_life = choice.half_life_ratio != NO_HALF_LIFE
     return {
         "workflow_count": len(rows),
         "client_count": int(rows[CLIENT].nunique()),
         "round_count": choice.round_count,
-        "half_life_ratio": choice.half_life_ratio if has_half_life else None,
+        "half_life_ratio": _plain(choice.half_life_ratio),
         "shift_exponent": choice.shift_exponent,
         "regularisation": choice.regularisation,
         "validation": choice.metrics,
+        "tried": choice.tried,
     }
+
+
+def _plain(half_life_ratio: float) -> float | None:
+    """Return a half-life as JSON may have it: none instead of one without end."""
+    return None if half_life_ratio == NO_HALF_LIFE else half_life_ratio

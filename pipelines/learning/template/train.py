@@ -49,8 +49,14 @@ def train_templates(
             "templates": len(fitted.templates),
             "are_mined": variants is not None,
             "content_weight": fitted.content_weight,
-            **{name: value for name, value in fitted.facts.items() if name != "validation"},
+            **{
+                name: value
+                for name, value in fitted.facts.items()
+                if name not in {"validation", "tried"}
+            },
         },
+        "validation_measure": "mrr",
+        "tried": fitted.facts["tried"],
     }
     model = replace(fitted, facts=facts)
     importance = gain_shares([(model.content.trees, model.content.encoder.names)])
@@ -83,7 +89,6 @@ def train_templates(
             segments={},
             importance=importance,
         ),
-        trials=(),
         test_predictions=taken.merge(suggested, on=WORKFLOW_ID),
         sample_input=test_rows[model.input_columns].head(_SAMPLE_ROWS),
     )

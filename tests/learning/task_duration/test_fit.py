@@ -8,7 +8,8 @@ import pytest
 from pipelines.errors import TrainingError
 from pipelines.learning.boosting import TreeParams
 from pipelines.learning.task_duration.features import task_features
-from pipelines.learning.task_duration.fit import Fitted, TaskDurationModel, fit_task_duration
+from pipelines.learning.task_duration.fit import Fitted, fit_task_duration
+from pipelines.learning.task_duration.model import TaskDurationModel
 from pipelines.learning.task_duration.spans import Span, task_spans
 from tests.learning.task_history import make_task_history
 
@@ -28,7 +29,13 @@ def fit(features: pd.DataFrame) -> Fitted:
     known = features[:1_800]
     place = np.arange(len(known))
     return fit_task_duration(
-        known, place < 1_200, place >= 1_200, Span.SERVICE, params=_PARAMS, seed=3
+        known,
+        place < 1_200,
+        place >= 1_200,
+        Span.SERVICE,
+        trial_count=1,
+        params=_PARAMS,
+        seed=3,
     )
 
 
@@ -116,6 +123,31 @@ def test_a_saved_model_answers_as_before(
         TaskDurationModel.load(tmp_path)
 
 
+def test_later_tasks_choose_the_median_and_leave_the_ends_as_they_were(
+    fitted: Fitted, features: pd.DataFrame
+) -> None:
+    known, place = features[:1_800], np.arange(1_800)
+    searched = fit_task_duration(
+        known,
+        place < 1_200,
+        place >= 1_200,
+        Span.SERVICE,
+        trial_count=7,
+        params=_PARAMS,
+        seed=3,
+    )
+    losses = [one.validation_loss for one in searched.choice.trials]
+    assert len(losses) == 7
+    assert losses[0] == fitted.choice.trials[0].validation_loss > searched.choice.validation_loss
+    # In hours, of the rows that validate.
+    said = np.expm1(searched.validation_scores["p50"]) * searched.model.unit_s
+    error = np.abs(said - known["duration_s"][1_200:]).mean() / 3_600
+    assert searched.choice.validation_loss == pytest.approx(error)
+    before, after = _texts(fitted.model), _texts(searched.model)
+    assert before.pop("p50") != after.pop("p50")
+    assert before == after
+
+
 def test_too_few_tasks_are_refused(features: pd.DataFrame) -> None:
     place = np.arange(200)
     with pytest.raises(TrainingError, match="99 tasks to validate on, at least 100"):
@@ -140,7 +172,14 @@ def test_tasks_that_stand_for_others_move_trees_and_intervals(
 
     def predicted(**weights: np.ndarray) -> pd.DataFrame:
         model = fit_task_duration(
-            known, place < 1_200, place >= 1_200, Span.SERVICE, params=_PARAMS, seed=3, **weights
+            known,
+            place < 1_200,
+            place >= 1_200,
+            Span.SERVICE,
+            trial_count=1,
+            params=_PARAMS,
+            seed=3,
+            **weights,
         ).model
         return model.predict(later)
 
