@@ -3,9 +3,9 @@
 | step | what it does |
 |---|---|
 | `train_remaining_time`, `train_delay_risk` | join features to prediction moments (only what was known at each), label and split them by time, check them with Great Expectations and keep them under their content's hash; try learners and hyper-parameters (Optuna) on the later training workflows, each a nested run; train the best blend of LightGBM's boosted trees and forests |
-| `train_task_duration` | the same for every task's waiting, service and sojourn time, with the task's activity and person as the keys of its features; the later training workflows calibrate its intervals |
+| `train_task_duration` | the same for every task's waiting, service and sojourn time, with the task's activity and person as the keys of its features; the later training workflows choose the learner of the median and calibrate the intervals |
 | `train_assignee` | replays who took which task and learns to rank the people who could have |
-| `train_template`, `train_next_activity` | learn which template a new workflow asks for, and which activity follows |
+| `train_template`, `train_next_activity` | learn which template a new workflow asks for, and which activity follows; of these three, too, each setting tried is a nested run |
 | `announce` | tells that there are challengers |
 
 A history that tells too little for one of the last four (nobody named, no task with a start)

@@ -6,6 +6,7 @@ than 99 % of the pauses in the first log, those that ended before the next log b
 is the last one does not say so.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -107,7 +108,11 @@ def read_logs(
     _write_lake(lake, history, _closures(events))
     build_features(lake, None, _PARTITION)
     progress("joining features")
-    features = add_request_time(training_set(_store(folder, lake), _moments(events), _SERVICE))
+    store = _store(folder, lake)
+    with warnings.catch_warnings():
+        # Ibis calls what DuckDB has renamed, and Feast turns such warnings on.
+        warnings.filterwarnings("ignore", message="fetch_arrow_table", category=DeprecationWarning)
+        features = add_request_time(training_set(store, _moments(events), _SERVICE))
     # The keys of the other views are those of the moment's last event; the log has its own.
     features = features.drop(columns=[*DERIVED_KEYS, EVENT_TIMESTAMP])
     return LogFrames(
