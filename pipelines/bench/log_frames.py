@@ -106,13 +106,12 @@ def read_logs(
     progress("computing features")
     lake = str(folder / "lake")
     _write_lake(lake, history, _closures(events))
-    build_features(lake, None, _PARTITION)
-    progress("joining features")
-    store = _store(folder, lake)
     with warnings.catch_warnings():
         # Ibis calls what DuckDB has renamed, and Feast turns such warnings on.
         warnings.filterwarnings("ignore", message="fetch_arrow_table", category=DeprecationWarning)
-        features = add_request_time(training_set(store, _moments(events), _SERVICE))
+        build_features(lake, None, _PARTITION)
+        progress("joining features")
+        features = add_request_time(training_set(_store(folder, lake), _moments(events), _SERVICE))
     # The keys of the other views are those of the moment's last event; the log has its own.
     features = features.drop(columns=[*DERIVED_KEYS, EVENT_TIMESTAMP])
     return LogFrames(
