@@ -35,7 +35,7 @@ ENGINE ?= duckdb
 # Where `make demo` runs the platform: here, as processes, or compose, in containers.
 TARGET ?= here
 
-# Processes of pytest that run what starts no platform; a platform is processes enough.
+# Processes of pytest.
 WORKERS ?= 2
 
 .PHONY: help setup setup-spark lock demo demo-here demo-compose images secrets up test test-spark lint types contracts format clean
@@ -95,7 +95,9 @@ up: secrets ## Start the platform in containers [PROFILES=monitoring,scale] [ENG
 
 test: setup ## Run every test, the integration tests on real servers included [WORKERS=n]
 	@$(BIN)/pytest -m 'not spark and not integration' --numprocesses $(WORKERS) --dist loadfile
-	@$(BIN)/pytest -m 'integration and not spark'
+	@# In the order of their folders: the longest, the benchmarks and the demo, begin early.
+	@$(BIN)/pytest -m 'integration and not spark' --numprocesses $(WORKERS) --dist loadfile \
+	  --no-loadscope-reorder
 
 test-spark: setup-spark ## Run the tests on Spark: in one process, and on a cluster of processes
 	@JAVA_HOME="$$($(SPARK_BIN)/python infra/spark/java.py)" $(SPARK_BIN)/pytest -m spark tests/spark
