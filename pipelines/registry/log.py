@@ -139,7 +139,8 @@ def _log_trials(
     facts = trained.predictor.facts
     for number, tried in enumerate(facts.get("tried", ())):
         settings = {name: value for name, value in tried.items() if name not in _OUTCOMES}
-        what = ", ".join(str(settings[name]) for name in _NAMING if name in settings)
+        names = [str(settings[name]) for name in _NAMING if name in settings]
+        what = ", ".join(names or (f"{name} {value}" for name, value in settings.items()))
         run = client.create_run(
             experiment_id,
             run_name=f"trial {number}: {what}",
