@@ -145,11 +145,20 @@ def _trials(model: Model, facts: Mapping[str, Any]) -> list[str]:
     tried = sorted(
         facts["tried"], key=lambda one: (one.get("span", ""), -one["weight"], one["reached"])
     )
+    settings = [name for name in tried[0] if name not in {"weight", "reached"}]
     rows = [
-        [f"{one['weight']:.0%}" if one["weight"] else "", *list(one.values())[1:]] for one in tried
+        [
+            f"{one['weight']:.0%}" if one["weight"] else "",
+            one["reached"],
+            *(one[name] for name in settings),
+        ]
+        for one in tried
     ]
-    header = [name.replace("_", " ") for name in tried[0]]
-    header[1] = f"validation {facts['validation_measure']}"
+    header = [
+        "weight",
+        f"validation {facts['validation_measure']}",
+        *(name.replace("_", " ") for name in settings),
+    ]
     return [
         (
             f"Tried on {_TRIED_ON.get(model, _LATER_WORKFLOWS)}, "

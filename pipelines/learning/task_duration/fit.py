@@ -34,8 +34,9 @@ Mask = npt.NDArray[np.bool_]
 
 LOSS_NAME: Final = "mae_hours"
 _QUANTILES: Final = {"p10": 0.1, "p90": 0.9, "p025": 0.025, "p925": 0.925}
-# As of the remaining time: of the newest tasks only the short ones have ended.
-_SPACE: Final = Space(recency_gain=0.02)
+# As of the remaining time: of the newest tasks only the short ones have ended. One is taken, as
+# many people are asked about at once.
+_SPACE: Final = Space(recency_gain=0.02, most_trials=1)
 _FEWEST_ROWS: Final = 100
 
 

@@ -78,8 +78,7 @@ def train_durations(
         "beats_baseline": beats_baseline(Model.TASK_DURATION, metrics, baselines),
         "validation_measure": LOSS_NAME,
         "tried": [
-            {"weight": tried.pop("weight"), "reached": tried.pop("reached"), SPAN: _short(span)}
-            | tried
+            {SPAN: _short(span)} | tried
             for span, one in fitted.items()
             for tried in one.choice.tried
         ],
