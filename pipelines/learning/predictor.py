@@ -86,8 +86,7 @@ class Predictor:
         One column per feature, named as in the encoder, and `expected_value`; a row sums to the
         prediction in the model's own unit: log(1 + hours) of the median remaining time, or
         the calibrated log-odds of being late (of what is late already, as if it were not).
-        TreeSHAP (Lundberg and others, 2020); of a
-        forest's median, see `Member.contributions`.
+        TreeSHAP (Lundberg and others, 2020); of a forest's median, see `Member.contributions`.
 
         Raises:
             TrainingError: a column of `input_columns` is missing.

@@ -176,6 +176,9 @@ def test_what_was_tried_is_nested_below_the_run(
     losses = sorted(run.data.metrics["validation_mae_hours"] for run in runs)
     assert losses == pytest.approx(sorted(one["reached"] for one in tried))
     assert len(runs) == len(tried) == 7
+    assert {run.info.run_name for run in runs} == {
+        f"trial {number}: {one['learner']}, {one['column_set']}" for number, one in enumerate(tried)
+    }
     assert sum(run.data.metrics["blend_weight"] for run in runs) == pytest.approx(1)
     assert {run.data.params["learner"] for run in runs} == {"boosting and forest"}
     assert {run.info.status for run in runs} == {"FINISHED"}
