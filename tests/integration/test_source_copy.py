@@ -25,7 +25,7 @@ from serving.problems import ProblemError
 from serving.source_reads import SourceReads
 from serving.task_durations import require_open
 from serving.tasks import SourceHistory
-from tests.serving.conftest import FixedClock
+from tests.serving.doubles import FixedClock
 
 pytestmark = pytest.mark.integration
 

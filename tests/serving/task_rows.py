@@ -10,7 +10,7 @@ from pipelines.learning.task_duration.features import TASK_ACTIVITY, TASK_PERSON
 from pipelines.store.online_rows import ServiceRows
 from pipelines.store.task_rows import TaskQuestion
 from serving.features import FeatureRead, completed
-from tests.serving.conftest import TYPES
+from tests.serving.made_rows import TYPES
 
 
 def task_rows_of(

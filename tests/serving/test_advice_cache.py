@@ -23,7 +23,8 @@ from serving.task_durations import AboutTask, task_if
 from serving.task_schemas import AssigneeOfTask, OneTask, TaskDuration
 from serving.tasks import SourceHistory, Task
 from serving.together import only
-from tests.serving.conftest import AS_OF, World
+from tests.serving.conftest import World
+from tests.serving.made_rows import AS_OF
 from tests.serving.test_advise import task_duration
 
 pytestmark = pytest.mark.integration

@@ -9,7 +9,9 @@ from pipelines.contracts import Model
 from pipelines.features.request_time import add_request_time
 from pipelines.learning.encode import FEW_ROWS
 from pipelines.learning.predictor import Predictor
-from tests.serving.conftest import AS_OF, Copy, Rows, World, feature_row, frame_of
+from tests.serving.conftest import World
+from tests.serving.doubles import Copy, Rows
+from tests.serving.made_rows import AS_OF, feature_row, frame_of
 
 DUE_AT = "workflow_progress__due_at"
 OPENED_AT = "workflow_progress__opened_at"

@@ -15,7 +15,9 @@ from pipelines.store.addresses import Entity, timestamp_field
 from pipelines.store.stamp import put_new_stamp, take_stamp_away
 from pipelines.store.valkey import Valkey
 from serving.cache import AnswerCache, Seen
-from tests.serving.conftest import AS_OF, Copy, Rows, World
+from tests.serving.conftest import World
+from tests.serving.doubles import Copy, Rows
+from tests.serving.made_rows import AS_OF
 
 pytestmark = pytest.mark.integration
 

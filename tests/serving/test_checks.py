@@ -11,7 +11,7 @@ from pipelines.learning.predictor import Predictor
 from pipelines.registry.sample import SAMPLE_FILE, Sample, read_sample, write_sample
 from serving.checks import CheckFailedError, require_columns, require_same_answers, version_check
 from serving.models import Candidate
-from tests.serving.conftest import feature_row, frame_of
+from tests.serving.made_rows import feature_row, frame_of
 
 
 @pytest.fixture(params=list(WORKFLOW_MODELS))

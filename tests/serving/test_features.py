@@ -3,7 +3,7 @@ from typing import Any
 
 from pipelines.store.online_rows import ServiceRows
 from serving.features import completed
-from tests.serving.conftest import AS_OF, TYPES, feature_row
+from tests.serving.made_rows import AS_OF, TYPES, feature_row
 
 
 def _rows(*changes: dict[str, Any]) -> ServiceRows:

@@ -18,7 +18,9 @@ from serving.history import Asked, History
 from serving.lake_history import LakeHistory
 from serving.problems import HistoryAwayError
 from serving.tasks import Task
-from tests.serving.conftest import AS_OF, FixedClock, World
+from tests.serving.conftest import World
+from tests.serving.doubles import FixedClock
+from tests.serving.made_rows import AS_OF
 
 HOUR = timedelta(hours=1)
 

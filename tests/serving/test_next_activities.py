@@ -21,7 +21,8 @@ from serving.traffic import place
 from tests.learning.next_activity.events import as_read
 from tests.learning.whole_history import WholeHistory, make_whole_history
 from tests.serving.at_once import FIRST, AtOnce, said
-from tests.serving.conftest import AS_OF, World
+from tests.serving.conftest import World
+from tests.serving.made_rows import AS_OF
 
 PATH = "/suggest_templates"
 # Of one workflow two ask at once, and not for as many activities.

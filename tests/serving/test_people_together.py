@@ -19,7 +19,8 @@ from serving.tasks import SourceHistory, Task
 from serving.together import Outcome
 from serving.traffic import place
 from tests.learning.assignee.company_ranker import NOW, company_ranker, company_state
-from tests.serving.conftest import World, feature_row
+from tests.serving.conftest import World
+from tests.serving.made_rows import feature_row
 from tests.serving.task_rows import task_rows_of
 from tests.serving.test_task_what_if import DUE_AT, LOAD, durations_of
 

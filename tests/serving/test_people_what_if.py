@@ -20,7 +20,8 @@ from serving.cache import AnswerCache
 from serving.features import FeatureRead, completed
 from serving.tasks import SourceHistory, Task
 from tests.learning.assignee.company_ranker import NOW, company_ranker, company_state
-from tests.serving.conftest import TYPES, World, feature_row
+from tests.serving.conftest import World
+from tests.serving.made_rows import TYPES, feature_row
 from tests.serving.test_task_what_if import LOAD, durations_of
 from tests.serving.untouched_cache import UntouchedCache
 

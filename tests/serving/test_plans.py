@@ -21,7 +21,8 @@ from serving.problems import FeaturesAwayError, NoChampionError, ProblemError
 from serving.runtime import Runtime
 from serving.tasks import SourceHistory, Task
 from serving.together import Outcome
-from tests.serving.conftest import AS_OF, World, feature_row
+from tests.serving.conftest import World
+from tests.serving.made_rows import AS_OF, feature_row
 from tests.serving.task_rows import task_rows_of
 from tests.serving.test_task_what_if import DUE_AT, LOAD, durations_of
 

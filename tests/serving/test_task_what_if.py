@@ -18,7 +18,8 @@ from pipelines.store.online_rows import ServiceRows
 from serving import task_answers
 from serving.features import FeatureRead, completed
 from serving.tasks import SourceHistory, Task
-from tests.serving.conftest import AS_OF, TYPES, World, feature_row, frame_of
+from tests.serving.conftest import World
+from tests.serving.made_rows import AS_OF, TYPES, feature_row, frame_of
 
 LOAD = "person_workload__open_task_count"
 DUE_AT = "workflow_progress__due_at"

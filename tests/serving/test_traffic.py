@@ -8,7 +8,8 @@ from pipelines.contracts import WORKFLOW_MODELS, Model
 from pipelines.learning.predictor import Predictor
 from serving.shadow import ShadowQueue
 from serving.traffic import place
-from tests.serving.conftest import World, feature_row
+from tests.serving.conftest import World
+from tests.serving.made_rows import feature_row
 
 REMAINING = Model.REMAINING_TIME
 IDS = [f"workflow {i}" for i in range(400)]

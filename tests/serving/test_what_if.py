@@ -8,7 +8,8 @@ import pytest
 from pipelines.contracts import Model
 from pipelines.features.request_time import add_request_time
 from pipelines.learning.predictor import Predictor
-from tests.serving.conftest import World, feature_row, frame_of
+from tests.serving.conftest import World
+from tests.serving.made_rows import feature_row, frame_of
 from tests.serving.untouched_cache import UntouchedCache
 
 MODELS = {"/predict_duration": Model.REMAINING_TIME, "/assess_risk": Model.DELAY_RISK}

@@ -9,7 +9,7 @@ from pipelines.errors import TrainingError
 from pipelines.features.request_time import add_request_time
 from pipelines.learning.predictor import Predictor
 from pipelines.learning.risks.late_workflow import late_workflow
-from tests.serving.conftest import AS_OF, USUAL, feature_row, frame_of, predictor
+from tests.serving.made_rows import AS_OF, USUAL, feature_row, frame_of, predictor
 
 NOW = pd.Timestamp(AS_OF)
 NO_DUE: dict[str, Any] = {"workflow_progress__due_at": None}
