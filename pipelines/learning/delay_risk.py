@@ -24,6 +24,7 @@ from pipelines.learning.search import search, train_choice
 Values = npt.NDArray[np.float64]
 
 RISK_SCORE: Final = "late"
+LEVEL: Final = "level"
 _FOREST_WEIGHT: Final = 0.5
 _LEAST_SLOPE: Final = 0.05
 _LEAST_SHARE: Final = 1e-3
@@ -37,11 +38,20 @@ def refinement_loss(raw: Values, target: Values, weight: Values) -> float:
     validation rows that passes for knowledge, and on the rows to come it is none; the level of the
     answers is better learned from the newest rows. (Refinement: DeGroot and Fienberg, 1983.)
     """
-    level = 0.0
-    if 0 < target.mean() < 1:
-        level = brentq(lambda shift: float(weight @ (expit(raw + shift) - target)), -_FAR, _FAR)
-    losses = np.logaddexp(0.0, raw + level) - target * (raw + level)
+    raw = raw + level(raw, target, weight)
+    losses = np.logaddexp(0.0, raw) - target * raw
     return float(np.average(losses, weights=weight))
+
+
+def level(log_odds: Values, target: Values, weight: Values) -> float:
+    """Return what to add to log-odds to say as many late as there are; 0 where that is all or none.
+
+    Saerens, Latinne and Decaestecker (2002) adjust to other shares so, which they estimate.
+    """
+    if not 0 < target.mean() < 1:
+        return 0.0
+    excess = brentq(lambda shift: float(weight @ (expit(log_odds + shift) - target)), -_FAR, _FAR)
+    return float(excess)
 
 
 PROBLEM: Final = Problem(
@@ -62,9 +72,10 @@ def fit(examples: Examples, trial_count: int, seed: int, base: TreeParams | None
     Boosters and the forest count half each; the forest reads the best booster's columns. The
     validation rows cannot set these weights: they stopped the boosters, and so flatter them. For
     the same reason calibration may only make the answers less sure, never surer (the slope of
-    Platt's sigmoid, 1999, at most one); and its intercept is not kept, as the models trained at
-    last have seen the validation rows' share of late ones. Being linear in the log-odds it keeps
-    the ranking, and a prediction's contributions still add up to it.
+    Platt's sigmoid, 1999, at most one). Its intercept is of models that had not seen these rows;
+    those trained at last have, and say as many late among them as there were: nothing else tells
+    them that the share has changed since their first rows. Being linear in the log-odds it all
+    keeps the ranking, and a prediction's contributions still add up to it.
     """
     searching = examples.searching
     choice = search(searching, PROBLEM, trial_count, seed, base)
@@ -85,10 +96,18 @@ def fit(examples: Examples, trial_count: int, seed: int, base: TreeParams | None
     slope = _slope(searching, validation_raw)
     share = float(np.average(examples.target, weights=examples.weight))
     share = float(np.clip(share, _LEAST_SHARE, 1 - _LEAST_SHARE))
+    blend = Blend(members)
+    # Turned around the log-odds of the whole: less sure means closer to it.
+    middle = (1 - slope) * float(np.log(share / (1 - share)))
+    latest = examples.validation
+    shift = level(
+        slope * blend.raw(examples.matrix[latest]) + middle,
+        examples.target[latest],
+        examples.weight[latest],
+    )
     return Fitted(
-        {RISK_SCORE: Blend(members)},
-        # Turned around the log-odds of the whole: less sure means closer to it.
-        {"slope": slope, "intercept": (1 - slope) * float(np.log(share / (1 - share)))},
+        {RISK_SCORE: blend},
+        {"slope": slope, "intercept": middle, LEVEL: shift},
         choice,
         {RISK_SCORE: validation_raw},
     )
@@ -108,11 +127,16 @@ def _slope(examples: Examples, validation_raw: Values) -> float:
 
 def answers(raw: Mapping[str, Values], constants: Mapping[str, Any]) -> dict[str, Values]:
     """Turn the score's log-odds into calibrated probabilities."""
-    log_odds = constants["slope"] * raw[RISK_SCORE] + constants["intercept"]
+    log_odds = constants["slope"] * raw[RISK_SCORE] + offset(constants)
     return {"late_probability": 1.0 / (1.0 + np.exp(-log_odds))}
 
 
+def offset(constants: Mapping[str, Any]) -> float:
+    """Return what calibration adds to log-odds; older versions have no level."""
+    return float(constants["intercept"] + constants.get(LEVEL, 0.0))
+
+
 def validation_metrics(fitted: Fitted, is_late: pd.Series) -> Metrics:
-    """Measure the validation rows, choice and calibration having seen them."""
-    predicted = answers(fitted.validation_raw, fitted.constants)
+    """Measure the validation rows, choice and calibration having seen them, and the level not."""
+    predicted = answers(fitted.validation_raw, {**fitted.constants, LEVEL: 0.0})
     return risk_metrics(is_late.to_numpy(dtype=bool), predicted["late_probability"])

@@ -162,7 +162,7 @@ class Predictor:
 
     def _contributions(self, matrix: Matrix) -> Values:
         values = self.scores[_EXPLAINED[self.model]].contributions(matrix) * self._slope
-        values[:, -1] += self.fitted["intercept"] if self.model is Model.DELAY_RISK else 0
+        values[:, -1] += delay_risk.offset(self.fitted) if self.model is Model.DELAY_RISK else 0
         return values
 
     @property

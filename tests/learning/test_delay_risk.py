@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pipelines.learning import delay_risk
@@ -67,6 +68,24 @@ def test_rows_stand_for_others_like_them() -> None:
     assert losses[0] != losses[1] == losses[2]
     raws = [one.validation_raw[delay_risk.RISK_SCORE] for one in fitted]
     np.testing.assert_array_equal(raws[1], raws[2])
+
+
+def test_the_latest_rows_set_the_level_and_nothing_else() -> None:
+    """Few are late at first and many later, and no column tells the day."""
+    plain = _examples(1_200)
+    rng = np.random.default_rng(1)
+    chance = 1 / (1 + np.exp(-1.5 * plain.matrix[:, 0] - np.where(plain.validation, 2.0, -1.5)))
+    changed = replace(plain, target=(rng.random(len(chance)) < chance).astype(float))
+    fitted = delay_risk.fit(changed, 2, 0)
+    late = changed.target[changed.validation]
+    raw = fitted.scores[delay_risk.RISK_SCORE].raw(changed.matrix[changed.validation])
+    said = delay_risk.answers({delay_risk.RISK_SCORE: raw}, fitted.constants)["late_probability"]
+    assert said.mean() == pytest.approx(late.mean(), abs=1e-6)
+    unshifted = 1 / (1 + np.exp(-fitted.constants["slope"] * raw))
+    assert unshifted.mean() < late.mean() - 0.05
+    # How good the forerunners were is not told with what they could not know.
+    measured = delay_risk.validation_metrics(fitted, pd.Series(late > 0))
+    assert (measured["mean_probability"] or 0) < late.mean() - 0.1
 
 
 def test_boosters_and_forest_count_half_each() -> None:
