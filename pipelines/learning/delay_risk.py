@@ -26,6 +26,7 @@ Values = npt.NDArray[np.float64]
 RISK_SCORE: Final = "late"
 LEVEL: Final = "level"
 _FOREST_WEIGHT: Final = 0.5
+_LEVEL_SHARE: Final = 0.5  # of the way to the share of the latest workflows
 _LEAST_SLOPE: Final = 0.05
 _LEAST_SHARE: Final = 1e-3
 _FAR: Final = 100.0  # log-odds beyond all that a model says
@@ -72,10 +73,10 @@ def fit(examples: Examples, trial_count: int, seed: int, base: TreeParams | None
     Boosters and the forest count half each; the forest reads the best booster's columns. The
     validation rows cannot set these weights: they stopped the boosters, and so flatter them. For
     the same reason calibration may only make the answers less sure, never surer (the slope of
-    Platt's sigmoid, 1999, at most one). Its intercept is of models that had not seen these rows;
-    those trained at last have, and say as many late among them as there were: nothing else tells
-    them that the share has changed since their first rows. Being linear in the log-odds it all
-    keeps the ranking, and a prediction's contributions still add up to it.
+    Platt's sigmoid, 1999, at most one). Its intercept is of models that had not seen these rows.
+    Those trained at last have, and yet say as many late among them as the whole period had, where
+    no column tells the day; they go half the way to what happened (decision 0031). Being linear
+    in the log-odds it all keeps the ranking, and a prediction's contributions still add up to it.
     """
     searching = examples.searching
     choice = search(searching, PROBLEM, trial_count, seed, base)
@@ -100,7 +101,7 @@ def fit(examples: Examples, trial_count: int, seed: int, base: TreeParams | None
     # Turned around the log-odds of the whole: less sure means closer to it.
     middle = (1 - slope) * float(np.log(share / (1 - share)))
     latest = examples.validation
-    shift = level(
+    shift = _LEVEL_SHARE * level(
         slope * blend.raw(examples.matrix[latest]) + middle,
         examples.target[latest],
         examples.weight[latest],

@@ -70,7 +70,7 @@ def test_rows_stand_for_others_like_them() -> None:
     np.testing.assert_array_equal(raws[1], raws[2])
 
 
-def test_the_latest_rows_set_the_level_and_nothing_else() -> None:
+def test_the_latest_rows_move_the_level_and_nothing_else() -> None:
     """Few are late at first and many later, and no column tells the day."""
     plain = _examples(1_200)
     rng = np.random.default_rng(1)
@@ -79,10 +79,14 @@ def test_the_latest_rows_set_the_level_and_nothing_else() -> None:
     fitted = delay_risk.fit(changed, 2, 0)
     late = changed.target[changed.validation]
     raw = fitted.scores[delay_risk.RISK_SCORE].raw(changed.matrix[changed.validation])
-    said = delay_risk.answers({delay_risk.RISK_SCORE: raw}, fitted.constants)["late_probability"]
-    assert said.mean() == pytest.approx(late.mean(), abs=1e-6)
-    unshifted = 1 / (1 + np.exp(-fitted.constants["slope"] * raw))
-    assert unshifted.mean() < late.mean() - 0.05
+    slope, middle, shift = (fitted.constants[name] for name in ("slope", "intercept", "level"))
+
+    def said(level: float) -> np.ndarray:
+        constants = {"slope": slope, "intercept": middle, "level": level}
+        return delay_risk.answers({delay_risk.RISK_SCORE: raw}, constants)["late_probability"]
+
+    assert said(0).mean() < late.mean() - 0.05
+    assert said(2 * shift).mean() == pytest.approx(late.mean(), abs=1e-6)  # it goes half the way
     # How good the forerunners were is not told with what they could not know.
     measured = delay_risk.validation_metrics(fitted, pd.Series(late > 0))
     assert (measured["mean_probability"] or 0) < late.mean() - 0.1
