@@ -13,7 +13,7 @@ from pipelines.learning.encode import FEW_ROWS
 from serving import metrics
 from serving.asked import Asked, about, log_answers
 from serving.questions import AboutOne, Said, Say, each, many
-from serving.reasons import DUE_AT, given_values, overdue_reasons, reasons
+from serving.reasons import given_values, overdue_reasons, reasons
 from serving.schemas import (
     Duration,
     DurationBatch,
@@ -30,6 +30,7 @@ from serving.what_if import what_if
 if TYPE_CHECKING:
     from serving.runtime import Runtime
 
+_DUE_AT: Final = "workflow_progress__due_at"
 _LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
 
@@ -124,7 +125,7 @@ def _risks(asked: Asked, positions: list[int]) -> list[Risk]:
         Risk(
             **about(asked, row),
             **figures,
-            due_at=row[DUE_AT],
+            due_at=row[_DUE_AT],
             reasons=overdue_reasons(row, figures.get("overdue_s", 0.0))
             or reasons(share, given_values(encoder, row)),
         )

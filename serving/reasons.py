@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pandas as pd
@@ -17,7 +17,6 @@ from pipelines.learning.late_limits import ELAPSED, SLACK
 from serving.schemas import Reason
 
 MAX_REASONS: Final = 5
-DUE_AT: Final = qualified(FeatureView.WORKFLOW_PROGRESS, "due_at")
 # Less than this share of all inputs' weight explains nothing.
 _LEAST_SHARE: Final = 0.02
 _ASIDE: Final = re.compile(r" \([^)]*\)")
@@ -71,9 +70,10 @@ def overdue_reasons(row: Mapping[str, Any], overdue_s: float) -> list[Reason]:
     """Say since when a workflow is late, whatever else is known of it; nothing if it is not."""
     if overdue_s <= 0:
         return []
-    due_at, so_far = row[DUE_AT], _duration(overdue_s)
-    if due_at is not None:
+    so_far = _duration(overdue_s)
+    if not pd.isna(row[SLACK]):
         feature = SLACK
+        due_at = row["as_of"] - timedelta(seconds=overdue_s)  # which a what-if may move
         told = f"It was due {due_at:%Y-%m-%d %H:%M} UTC, {so_far} ago: it is late already."
     else:
         feature = ELAPSED

@@ -7,14 +7,11 @@ import pytest
 
 from pipelines.contracts import Model
 from pipelines.features.request_time import add_request_time
-from pipelines.learning.encode import FEW_ROWS
 from pipelines.learning.predictor import Predictor
 from tests.serving.conftest import World
 from tests.serving.doubles import Copy, Rows
 from tests.serving.made_rows import AS_OF, feature_row, frame_of
 
-DUE_AT = "workflow_progress__due_at"
-OPENED_AT = "workflow_progress__opened_at"
 ENDPOINTS = ["/predict_duration", "/assess_risk"]
 
 
@@ -64,44 +61,6 @@ def test_risk_is_the_models_with_its_reasons(
     assert datetime.fromisoformat(other["due_at"]) == AS_OF + timedelta(days=1)
     assert other["reasons"][0]["effect"] == "lowers"
     assert "expected_value" not in {r["feature"] for r in other["reasons"]}
-
-
-LATE = {
-    "slack_s": (
-        {DUE_AT: AS_OF - timedelta(days=18, hours=2)},
-        18 * 86_400 + 7_200,
-        "It was due 2016-03-14 10:00 UTC, 18 d 2 h ago: it is late already.",
-    ),
-    "elapsed_now_s": (
-        {DUE_AT: None, OPENED_AT: AS_OF - timedelta(days=12)},
-        3 * 86_400,
-        "It has been open for 3 d 0 h longer than the usual 9 d 0 h: it is late already.",
-    ),
-}
-
-
-@pytest.mark.parametrize("feature", LATE)
-@pytest.mark.parametrize("count", [1, FEW_ROWS + 1])
-def test_what_is_late_already_is_certain(world: World, feature: str, count: int) -> None:
-    changes, overdue_s, told = LATE[feature]
-    world.store.rows["late"] = feature_row("late", **changes)
-    asked = {"workflow_ids": ["late"] * count} if count > 1 else {"workflow_id": "late"}
-    answer = world.client.post("/assess_risk", json=asked).json()
-    for one in answer["answers"] if count > 1 else [answer]:
-        assert (one["late_probability"], one["overdue_s"]) == (1.0, overdue_s)
-        (reason,) = one["reasons"]
-        assert (reason["feature"], reason["text"]) == (feature, told)
-        assert (reason["effect"], reason["contribution"]) == ("decides", None)
-    logged = world.log.rows[0]
-    assert logged.output["overdue_s"] == overdue_s
-    assert {feature, "workflow_progress__template_id"} <= logged.features.keys()
-    # If it were due later, it would be as uncertain as any.
-    later = {DUE_AT: (AS_OF + timedelta(days=1)).isoformat()}
-    asked = {"workflow_id": "late", "overrides": later}
-    answer = world.client.post("/assess_risk", json=asked).json()
-    assert 0 < answer["late_probability"] < 1
-    assert answer["overdue_s"] == 0
-    assert answer["reasons"][0]["contribution"] is not None
 
 
 @pytest.mark.parametrize(("endpoint", "figure"), [
