@@ -13,7 +13,8 @@ from pipelines.learning.metrics import Metrics
 _PURPOSE: Final = {
     Model.REMAINING_TIME: "How long a running workflow will still take: the median, and an "
     "interval (p10 to p90) meant to hold four of five cases.",
-    Model.DELAY_RISK: "The probability that a running workflow ends late, and what drives it.",
+    Model.DELAY_RISK: "The probability that a running workflow ends late, and what drives it. How "
+    "many are late follows the latest workflows it learned from, half the way.",
     Model.TASK_DURATION: "How long a task will wait, be worked on, and take in all, given who "
     "does it: the median, and intervals meant to hold four of five and nine of ten.",
     Model.ASSIGNEE: "Who should do a task: the people who could, ranked by how likely each of "

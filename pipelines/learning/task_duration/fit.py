@@ -64,8 +64,8 @@ def fit_task_duration(
     """Search and train the median, train the intervals' ends, and calibrate the intervals.
 
     Learner, number of trees and margins come from the validation rows, then every row trains. The
-    ends read the columns of the best of the median's boosters, and have none of its weights by age
-    or sizes of trees: those are chosen for the middle, and left intervals worse.
+    ends read the median's columns, and have none of its weights by age or sizes of trees: those
+    are chosen for the middle, and left intervals worse.
 
     Args:
         features: of `task_features`, all with a duration that was known by then.

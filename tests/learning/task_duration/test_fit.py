@@ -25,7 +25,7 @@ def features() -> pd.DataFrame:
     ).sort_values("as_of", ignore_index=True)
 
 
-def fit(features: pd.DataFrame) -> Fitted:
+def fit(features: pd.DataFrame, *, trial_count: int = 1, seed: int = 3, **weights: Any) -> Fitted:
     known = features[:1_800]
     place = np.arange(len(known))
     return fit_task_duration(
@@ -33,9 +33,10 @@ def fit(features: pd.DataFrame) -> Fitted:
         place < 1_200,
         place >= 1_200,
         Span.SERVICE,
-        trial_count=1,
+        trial_count=trial_count,
         params=_PARAMS,
-        seed=3,
+        seed=seed,
+        **weights,
     )
 
 
@@ -126,26 +127,14 @@ def test_a_saved_model_answers_as_before(
 def test_later_tasks_choose_the_median_and_leave_the_ends_as_they_were(
     features: pd.DataFrame,
 ) -> None:
-    known, place = features[:1_800], np.arange(1_800)
-    plain, searched = (
-        fit_task_duration(
-            known,
-            place < 1_200,
-            place >= 1_200,
-            Span.SERVICE,
-            trial_count=count,
-            params=_PARAMS,
-            seed=5,
-        )
-        for count in (1, 3)
-    )
+    plain, searched = (fit(features, trial_count=count, seed=5) for count in (1, 3))
     losses = [one.validation_loss for one in searched.choice.trials]
     assert len(losses) == 3
     assert losses[0] == plain.choice.validation_loss > searched.choice.validation_loss
     assert searched.choice.validation_loss == min(losses)
     # In hours, of the rows that validate.
     said = np.expm1(searched.validation_scores["p50"]) * searched.model.unit_s
-    error = np.abs(said - known["duration_s"][1_200:]).mean() / 3_600
+    error = np.abs(said - features["duration_s"][1_200:1_800]).mean() / 3_600
     assert searched.choice.validation_loss == pytest.approx(error)
     before, after = _texts(plain.model), _texts(searched.model)
     assert before.pop("p50") != after.pop("p50")
@@ -168,24 +157,13 @@ def test_tasks_that_stand_for_others_move_trees_and_intervals(
     fitted: Fitted, features: pd.DataFrame
 ) -> None:
     known = features[:1_800]
-    place = np.arange(len(known))
     groups = known.groupby(["task_activity", "task_person_id"])["duration_s"]
     is_long = known["duration_s"] > groups.transform("median")
     weight = np.where(is_long, 3.0, 1.0)
     later = features[1_800:]
 
     def predicted(**weights: np.ndarray) -> pd.DataFrame:
-        model = fit_task_duration(
-            known,
-            place < 1_200,
-            place >= 1_200,
-            Span.SERVICE,
-            trial_count=1,
-            params=_PARAMS,
-            seed=3,
-            **weights,
-        ).model
-        return model.predict(later)
+        return fit(features, **weights).model.predict(later)
 
     plain, weighed = fitted.model.predict(later), predicted(weight=weight)
     searched = predicted(weight=np.ones(len(known)), search_weight=weight)
